@@ -1,0 +1,1 @@
+"""De-identify, tokenize and annotate English and Chinese medical records."""

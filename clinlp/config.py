@@ -1,0 +1,52 @@
+"""Configuration: defaults, then a TOML file, then the command line; unknown keys are an error."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clinlp.errors import UsageError
+
+
+class Config(BaseModel):
+    """A frozen set of options that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def load(cls, path: Path | None = None, **given: Any) -> Self:
+        """Merge defaults, a TOML file and the options that were given (None = not given).
+
+        Raises:
+            UsageError: The file is missing or broken, or a key or value is not known; names the
+                nearest known key.
+        """
+        options: dict[str, Any] = {}
+        if path is not None:
+            try:
+                options = tomllib.loads(path.read_text("utf-8"))
+            except FileNotFoundError:
+                raise UsageError(f"{path}: config file needed, got none") from None
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{path}: TOML needed, got {error}") from None
+        options |= {key: value for key, value in given.items() if value is not None}
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            where = str(path) if path is not None else "options"
+            raise UsageError(f"{where}: {cls._explain(error)}") from None
+
+    @classmethod
+    def _explain(cls, error: ValidationError) -> str:
+        """Say in one line what the first problem is."""
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            return f"{key}: {first['msg']}"
+        near = difflib.get_close_matches(key, cls.model_fields, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(cls.model_fields)}"
+        return f"unknown key {key!r}{hint}"
