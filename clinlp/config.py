@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,6 +32,8 @@ class Config(BaseModel):
                 options = tomllib.loads(path.read_text("utf-8"))
             except FileNotFoundError:
                 raise UsageError(f"{path}: config file needed, got none") from None
+            except OSError as error:  # a folder, or a file that may not be read
+                raise UsageError(f"{path}: readable config file needed, got {error.strerror}") from None
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise UsageError(f"{path}: TOML needed, got {error}") from None
         options |= {key: value for key, value in given.items() if value is not None}
@@ -44,9 +47,22 @@ class Config(BaseModel):
     def _explain(cls, error: ValidationError) -> str:
         """Say in one line what the first problem is."""
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        path = [str(part) for part in first["loc"]]  # empty where a check of the whole config failed
+        where = ".".join(path)
         if first["type"] != "extra_forbidden":
-            return f"{key}: {first['msg']}"
-        near = difflib.get_close_matches(key, cls.model_fields, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(cls.model_fields)}"
-        return f"unknown key {key!r}{hint}"
+            return f"{where}: {first['msg']}" if where else str(first["msg"])
+        *parents, key = path
+        known = cls._known_keys(parents)
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return f"unknown key {where!r}; {hint}"
+
+    @classmethod
+    def _known_keys(cls, parents: Sequence[str]) -> list[str]:
+        """List the keys of the config that the path of parents leads to."""
+        model: type[BaseModel] = cls
+        for parent in parents:
+            inner = model.model_fields[parent].annotation if parent in model.model_fields else None
+            kinds = (inner, *get_args(inner))  # a config, or a config or None
+            model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+        return list(model.model_fields)

@@ -22,6 +22,11 @@ class MissingExtraError(ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package}: needed here and not installed; pip install 'clinlp-emr[{extra}]'")
+        self.package, self.extra = package, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Rebuild from both arguments: the default passes the message alone, and breaks a worker process."""
+        return type(self), (self.package, self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +49,5 @@ class Failure:
         cls, error: Exception, *, stage: str, note_id: str | None = None, source: str = "", line: int | None = None
     ) -> Failure:
         """Describe an exception without quoting the note."""
-        reason = str(error) if isinstance(error, (DataError, UsageError)) else ""
+        reason = str(error) if isinstance(error, (DataError, UsageError, MissingExtraError)) else ""
         return cls(source, line, note_id, stage, type(error).__name__, reason)

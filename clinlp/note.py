@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Literal
 
 from clinlp.errors import DataError
 from clinlp.spans import Span, in_order
 
 Lang = Literal["en", "zh"]
-_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Note:
     phi: tuple[Span, ...] = ()
     sections: tuple[Span, ...] = ()
     diagnoses: tuple[Diagnosis, ...] | None = None  # None: not annotated; empty: annotated with none
-    fields: Mapping[str, Any] = field(default_factory=lambda: _NO_FIELDS, repr=False, hash=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         if not self.note_id:

@@ -28,7 +28,9 @@ class Context:
 
     def __post_init__(self) -> None:
         if self.experiencer not in EXPERIENCERS:
-            raise DataError(f"context needs experiencer patient, family or other, got {type(self.experiencer).__name__}")
+            raise DataError(
+                f"context needs experiencer patient, family or other, got {type(self.experiencer).__name__}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
