@@ -51,10 +51,13 @@ def rewrite(note: Note, edits: Sequence[Edit]) -> Note:
     Raises:
         DataError: Two edits share a character, or one ends after the text.
     """
-    edits = sorted(edits, key=lambda edit: edit.start)
-    carrier = _Carrier(edits)
     if not edits:
         return note
+    edits = sorted(edits, key=lambda edit: edit.start)
+    try:
+        carrier = _Carrier(edits)
+    except DataError as error:
+        raise DataError(f"note {note.note_id}: {error}") from None
     if edits[-1].end > len(note.text):
         raise DataError(f"note {note.note_id}: an edit ends after character {len(note.text)}")
     pieces, at = [], 0
