@@ -1,0 +1,1 @@
+"""Synthetic records that this project wrote, and the generator that makes them; not part of the package."""
