@@ -1,0 +1,1 @@
+"""Scores of notes against notes: entities and PHI, diagnoses, leaks."""

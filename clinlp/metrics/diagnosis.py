@@ -1,0 +1,164 @@
+"""Scores of diagnosis codes: as sets above a threshold, and as a ranking.
+
+Left out on purpose: the hierarchy of a code system; two codes are the same or they are not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clinlp.errors import DataError, UsageError
+from clinlp.metrics.pairing import pair_notes
+from clinlp.metrics.prf import Prf, mean, percents
+from clinlp.note import Diagnosis, Note
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisScores:
+    """Scores over a set of notes; what `score_diagnoses` says about each number holds here."""
+
+    micro: Prf
+    codes: dict[str, Prf]
+    exact: float
+    top1: float
+    precision_at: dict[int, float]
+    recall_at: dict[int, float]
+    map: float
+    n_notes: int
+    n_without_codes: int
+    n_not_annotated: int
+
+    @property
+    def macro_precision(self) -> float:
+        """Mean precision of the codes, each counted alike."""
+        return mean([prf.precision for prf in self.codes.values()])
+
+    @property
+    def macro_recall(self) -> float:
+        """Mean recall of the codes."""
+        return mean([prf.recall for prf in self.codes.values()])
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the codes that gold or predicted notes have."""
+        return mean([prf.f1 for prf in self.codes.values()])
+
+    def to_dict(self) -> dict[str, object]:
+        """All numbers, for JSON."""
+        return {
+            "n_notes": self.n_notes,
+            "n_without_codes": self.n_without_codes,
+            "n_not_annotated": self.n_not_annotated,
+            "micro": self.micro.to_dict(),
+            "macro": {"precision": self.macro_precision, "recall": self.macro_recall, "f1": self.macro_f1},
+            "exact": self.exact,
+            "top1": self.top1,
+            "precision_at": {str(k): share for k, share in self.precision_at.items()},
+            "recall_at": {str(k): share for k, share in self.recall_at.items()},
+            "map": self.map,
+            "codes": {code: prf.to_dict() for code, prf in self.codes.items()},
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The summary as rows of a name and a percentage."""
+        named = {
+            "micro precision": self.micro.precision,
+            "micro recall": self.micro.recall,
+            "micro F1": self.micro.f1,
+            "macro precision": self.macro_precision,
+            "macro recall": self.macro_recall,
+            "macro F1": self.macro_f1,
+            "exact": self.exact,
+            "top 1": self.top1,
+        }
+        named |= {f"precision@{k}": share for k, share in self.precision_at.items()}
+        named |= {f"recall@{k}": share for k, share in self.recall_at.items()} | {"MAP": self.map}
+        return list(zip(named, percents(*named.values()), strict=True))
+
+
+def score_diagnoses(
+    gold: Iterable[Note], predicted: Iterable[Note], threshold: float = 0.5, ks: Sequence[int] = (1, 5, 8)
+) -> DiagnosisScores:
+    """Score predicted codes against gold ones, notes paired by id.
+
+    Sets: the codes of a note whose score is at least the threshold; a code without a score always
+    counts. Micro counts (note, code) pairs; macro is the mean over the codes that a gold or a
+    predicted set holds; `exact` is the share of notes whose two sets are the same.
+
+    Ranking: all predicted codes by falling score, those without a score first, ties in the order of
+    the note. `precision_at[k]` is the share of right codes among the first k, over k even where
+    fewer were predicted; `recall_at[k]` the share of the gold codes among the first k; `map` the mean
+    over notes of average precision, which is the sum of the precision at each right code's rank over
+    the number of gold codes; `top1` the share of notes whose first code is right. These four are
+    means over the notes that have gold codes; `n_without_codes` says how many have none.
+
+    Gold notes that nobody annotated (`diagnoses` is None) count nowhere but in `n_not_annotated`.
+
+    Source: Mullenbach et al. (2018), CAML, NAACL, section 4.3 (micro, macro, precision at k);
+    Manning, Raghavan & Schuetze (2008), Introduction to Information Retrieval, section 8.4 (MAP).
+
+    Args:
+        gold: Notes as they should be.
+        predicted: The same notes as they came out, in any order; their text may differ.
+        threshold: From which score on a code counts as predicted.
+        ks: Where to cut the ranking.
+
+    Raises:
+        DataError: A note is missing, extra or there twice, or has no predicted diagnoses at all.
+        UsageError: The threshold is no probability or a k is below 1.
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"threshold: a number from 0 to 1 needed, got {threshold}")
+    if any(k < 1 for k in ks):
+        raise UsageError(f"ks: whole numbers from 1 needed, got {min(ks)}")
+    n_gold: Counter[str] = Counter()
+    n_predicted: Counter[str] = Counter()
+    n_correct: Counter[str] = Counter()
+    exact: list[float] = []
+    hits: list[tuple[list[bool], int]] = []  # per note with gold codes: right or not by rank, and how many are gold
+    pairs = pair_notes(gold, predicted, same_text=False)
+    for note, other in pairs:
+        if note.diagnoses is None:
+            continue
+        if other.diagnoses is None:
+            raise DataError(f"note {note.note_id}: predicted diagnoses needed, got none")
+        wanted = {diagnosis.code for diagnosis in note.diagnoses}
+        found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
+        n_gold.update(wanted)
+        n_predicted.update(found)
+        n_correct.update(wanted & found)
+        exact.append(wanted == found)
+        if wanted:
+            hits.append(([code in wanted for code in _ranked(other.diagnoses)], len(wanted)))
+    names = sorted(n_gold.keys() | n_predicted.keys())
+    codes = {name: Prf(n_gold[name], n_predicted[name], n_correct[name]) for name in names}
+    return DiagnosisScores(
+        micro=sum(codes.values(), Prf()),
+        codes=codes,
+        exact=mean(exact),
+        top1=mean([sum(right[:1]) for right, _ in hits]),
+        precision_at={k: mean([sum(right[:k]) / k for right, _ in hits]) for k in ks},
+        recall_at={k: mean([sum(right[:k]) / n for right, n in hits]) for k in ks},
+        map=mean([_average_precision(right, n) for right, n in hits]),
+        n_notes=len(exact),
+        n_without_codes=len(exact) - len(hits),
+        n_not_annotated=len(pairs) - len(exact),
+    )
+
+
+def _ranked(diagnoses: Iterable[Diagnosis]) -> list[str]:
+    """Order codes by falling score, each once."""
+    ordered = sorted(diagnoses, key=lambda diagnosis: -1.0 if diagnosis.score is None else -diagnosis.score)
+    return list(dict.fromkeys(diagnosis.code for diagnosis in ordered))
+
+
+def _average_precision(right: Sequence[bool], n_gold: int) -> float:
+    """Mean over the gold codes of the precision at their rank; 0 for a code that is not ranked."""
+    total, n_right = 0.0, 0
+    for rank, hit in enumerate(right, start=1):
+        if hit:
+            n_right += 1
+            total += n_right / rank
+    return total / n_gold
