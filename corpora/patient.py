@@ -46,6 +46,8 @@ def fits(disease: Disease, template: Template) -> bool:
             return False
         if key in ("surgical", "chronic", "path") and key not in disease.options:
             return False
+        if key == "tcm" and not disease.keys.get("t"):
+            return False
         if value and disease.options.get(key) not in (value, None if key == "sex" else value):
             return False
     return True

@@ -20,6 +20,7 @@ PHI: Final = frozenset(
     "LOCATION HOSPITAL DEPARTMENT BED SOCIAL ORG ID".split()
 )
 IN_CONTEXT: Final = frozenset({"DISEASE", "SYMPTOM", "TEST", "PROCEDURE", "DRUG"})  # the labels that carry a context
+TRADITIONAL: Final = {"tcm": "t", "syndrome": "y"}  # arguments of DISEASE -> keys of traditional Chinese medicine
 MAX_DEPTH: Final = 12
 _LINK = r"(?:(?:\b(?:of|in|on|at|over|to|from|with|within|along|the|and|both|by|into|under|around|near|for|a|an)\b|[,/\s]|[的及和与、，])*)"
 _CORE: Final = re.compile(
@@ -205,6 +206,8 @@ class Writer:
             raise ValueError(f"corpora/data/{self.vocabulary.lang}: a known slot is needed, got {slot.name}")
         label = "SYMPTOM" if slot.name == "FINDING" else slot.name
         words, code, supports = self._entity(slot)
+        if slot.name == "FINDING" and words.startswith("*"):
+            label, words = "DISEASE", words[1:]
         self.n_groups += 1
         pieces: list[Piece] = []
         for part in re.split(r"(\[[^\[\]]*\])", words):
@@ -235,6 +238,11 @@ class Writer:
             disease = self.rng.choice(pool)
             while self.patient.has(disease) and slot.arg == "other":
                 disease = self.rng.choice(pool)
+        elif slot.arg in TRADITIONAL and self.patient.disease.keys.get(TRADITIONAL[slot.arg]):
+            names = self.patient.disease.keys[TRADITIONAL[slot.arg]]
+            return self.rng.choice(names), self.patient.disease.code if slot.arg == "tcm" else "", ""
+        elif slot.arg in TRADITIONAL:
+            raise NothingFitsError(slot.arg)
         elif slot.arg in ("co", "past"):
             disease = self._next(slot.arg)
         elif slot.arg:
@@ -362,11 +370,13 @@ class Writer:
                 line = self.draw(self._bank("date"))
             return date_of(self.patient, arg or "admit", self.rng).strftime(line)
         name = slot.name.lower()
-        if slot.name == "AGE" and not arg:
+        if slot.name == "AGE" and not arg and (self.patient.age or "age_infant" not in self.vocabulary.banks):
             return self.words(self.draw(self.vocabulary.banks.get("age", Pool(["{age}"]))))
+        infant = slot.name == "AGE" and not arg
         key = f"{slot.name}:{slot.arg}"
         if key not in self.patient.values:
             names = (f"{name}_{slot.arg}", slot.arg, name) if slot.arg else (name,)
+            names = ("age_infant",) if infant else names
             if slot.name == "DEPARTMENT" and not slot.arg and (dept := self.patient.disease.options.get("dept")):
                 names = (f"dept_{dept}", name)
             self.patient.values[key] = self._fill_signs(self.words(self.draw(self._bank(*names))))
