@@ -1,0 +1,1 @@
+"""From notes to what models read: pieces, windows, batches and splits."""

@@ -1,0 +1,1 @@
+"""From notes to notes: models and rules applied in batches."""

@@ -1,0 +1,44 @@
+"""Where a model runs and how precisely."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+from torch import nn
+
+from clinlp.errors import UsageError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def place(model: nn.Module, device: str | None) -> torch.device:
+    """Move a model to a device: the one named, else a GPU if there is one.
+
+    Raises:
+        UsageError: The device is not known or not there.
+    """
+    try:
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model.to(where)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"device: cpu or a CUDA device of this machine needed, got {device!r}") from None
+    return where
+
+
+def autocast(device: torch.device, precision: Precision, kind: str) -> AbstractContextManager[object]:
+    """Give the context in which a model of a kind (`lstm`, `transformer`) runs.
+
+    `auto` takes bf16 for a transformer where the hardware multiplies bf16 matrices itself; an LSTM is
+    bound by its steps, not by its products, and stays in float32.
+    """
+    wanted = precision == "bf16" or (precision == "auto" and kind == "transformer" and _has_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    return bool(torch.cpu._is_avx512_bf16_supported()) if "AVX512" in capabilities else False  # noqa: SLF001

@@ -1,0 +1,127 @@
+"""A linear-chain CRF over BIOES tags, vectorised over windows.
+
+Source: Lafferty, McCallum & Pereira (2001); Huang, Xu & Yu (2015), arXiv 1508.01991.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from clinlp.tagging.scheme import allowed
+
+_FORBIDDEN = -1e4  # far below any path, yet finite: no inf - inf in gradients
+_TINY = 1e-37
+
+
+class Crf(nn.Module):
+    """Scores tag sequences; impossible steps of the scheme are ruled out, not learned.
+
+    Always computes in float32: sums of many log terms lose too much in bf16.
+    """
+
+    forbidden: Tensor
+    forbidden_start: Tensor
+    forbidden_end: Tensor
+
+    def __init__(self, n_labels: int) -> None:
+        super().__init__()
+        n_tags = 1 + 4 * n_labels
+        self.transitions = nn.Parameter(torch.zeros(n_tags, n_tags))
+        self.starts = nn.Parameter(torch.zeros(n_tags))
+        self.ends = nn.Parameter(torch.zeros(n_tags))
+        steps, starts, ends = (torch.from_numpy(~rule).float() * _FORBIDDEN for rule in allowed(n_labels))
+        self.register_buffer("forbidden", steps, persistent=False)
+        self.register_buffer("forbidden_start", starts, persistent=False)
+        self.register_buffer("forbidden_end", ends, persistent=False)
+
+    def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Sum the negative log-likelihood of the given tags over the windows.
+
+        Args:
+            emissions: `(window, piece, tag)`.
+            tags: `(window, piece)`, int64.
+            mask: `(window, piece)`, bool, True where a piece is real; the first always is.
+
+        Returns:
+            A scalar.
+        """
+        emissions = emissions.float()
+        return (self._partition(emissions, mask) - self._path_score(emissions, tags, mask)).sum()
+
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Give the probability of every tag at every piece by the forward-backward algorithm.
+
+        Returns:
+            `(window, piece, tag)`; rows of padding hold no meaning.
+        """
+        emissions = emissions.float()
+        forwards = torch.stack(self._forward(emissions, mask), 1)
+        backwards = torch.stack(self._backward(emissions, mask), 1)
+        return torch.softmax(forwards + backwards, -1)
+
+    def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Find the best path (Viterbi 1967).
+
+        Returns:
+            Tags `(window, piece)`, int64; 0 where a piece is padding.
+        """
+        emissions = emissions.float()
+        steps = self.transitions + self.forbidden
+        best = emissions[:, 0] + self.starts + self.forbidden_start
+        pointers = []
+        stay = torch.arange(best.shape[1], device=best.device).expand_as(best)
+        for piece in range(1, emissions.shape[1]):
+            reached, pointer = (best[:, :, None] + steps).max(1)
+            real = mask[:, piece, None]
+            best = torch.where(real, reached + emissions[:, piece], best)
+            pointers.append(torch.where(real, pointer, stay))
+        tag = (best + self.ends + self.forbidden_end).argmax(1)
+        path = [tag]
+        for pointer in reversed(pointers):
+            tag = pointer.gather(1, tag[:, None])[:, 0]
+            path.append(tag)
+        return torch.stack(path[::-1], 1) * mask
+
+    def _path_score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Score the given path of each window, `(window,)`."""
+        real = mask.float()
+        said = emissions.gather(2, tags[:, :, None])[:, :, 0]
+        steps = (self.transitions + self.forbidden)[tags[:, :-1], tags[:, 1:]]
+        last = tags.gather(1, mask.sum(1, keepdim=True) - 1)[:, 0]
+        edges = (self.starts + self.forbidden_start)[tags[:, 0]] + (self.ends + self.forbidden_end)[last]
+        return (said * real).sum(1) + (steps * real[:, 1:]).sum(1) + edges
+
+    def _partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Sum over all paths of each window, in logs, `(window,)`."""
+        return torch.logsumexp(self._forward(emissions, mask)[-1] + self.ends + self.forbidden_end, 1)
+
+    def _forward(self, emissions: Tensor, mask: Tensor) -> list[Tensor]:
+        """Log-sum of the paths that reach each tag of each piece, emission included.
+
+        A step is a matrix product of exponentials scaled by their maximum: the same value as a
+        log-sum-exp over `(window, tag, tag)` at a fraction of its cost.
+        """
+        steps = torch.exp(self.transitions + self.forbidden)
+        reach = emissions[:, 0] + self.starts + self.forbidden_start
+        reaches = [reach]
+        for piece in range(1, emissions.shape[1]):
+            top = reach.amax(1, keepdim=True).detach()
+            reached = torch.log((torch.exp(reach - top) @ steps).clamp_min(_TINY)) + top + emissions[:, piece]
+            reach = torch.where(mask[:, piece, None], reached, reach)
+            reaches.append(reach)
+        return reaches
+
+    def _backward(self, emissions: Tensor, mask: Tensor) -> list[Tensor]:
+        """Log-sum of the paths from each tag of each piece to the end, its own emission left out."""
+        steps = torch.exp(self.transitions + self.forbidden).T.contiguous()
+        ends = (self.ends + self.forbidden_end).expand(emissions.shape[0], -1)
+        rest = ends
+        rests = [rest]
+        for piece in range(emissions.shape[1] - 1, 0, -1):
+            onward = rest + emissions[:, piece]
+            top = onward.amax(1, keepdim=True)
+            came = torch.log((torch.exp(onward - top) @ steps).clamp_min(_TINY)) + top
+            rest = torch.where(mask[:, piece, None], came, ends)
+            rests.append(rest)
+        return rests[::-1]

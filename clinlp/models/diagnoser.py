@@ -1,0 +1,76 @@
+"""The diagnoser: an encoder over all windows of a note and one attention per code."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from clinlp.config import Config
+from clinlp.models.label_attention import LabelAttention
+from clinlp.models.tagger import EncoderConfig, build_encoder
+
+
+class DiagnoserConfig(Config):
+    """All that is needed to build a diagnoser anew."""
+
+    task: Literal["diagnosis"] = "diagnosis"
+    encoder: EncoderConfig
+    codes: tuple[str, ...]
+    code_length: int | None = None  # codes were cut to this many characters: 3 = ICD-10 categories
+    single: bool = False  # exactly one code a note: softmax instead of one sigmoid per code
+    threshold: float = 0.5
+
+
+class Diagnoser(nn.Module):
+    """Windows of notes to a probability per code, with the pieces that each code looked at.
+
+    Source: Huang, Tsai & Chen (2022), PLM-ICD, for reading a long note in windows that label
+    attention then joins.
+    """
+
+    def __init__(self, config: DiagnoserConfig, encoder: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.encoder) if encoder is None else encoder
+        self.attention = LabelAttention(int(self.encoder.width), len(config.codes))  # type: ignore[arg-type]
+
+    def logits(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every code for every note.
+
+        Args:
+            pieces: `(window, piece, feature)`, int64; the windows of all notes.
+            mask: `(window, piece)`, bool.
+            places: `(note, piece)`, int64: where each piece of a note stands in the flattened
+                windows; -1 is padding.
+
+        Returns:
+            Logits `(note, code)` and attention `(note, code, piece)`.
+        """
+        hidden = self.encoder(pieces, mask).flatten(0, 1)
+        joined = hidden[places.clamp_min(0)]
+        logits, attention = self.attention(joined, places >= 0)
+        return logits, attention
+
+    def forward(self, pieces: Tensor, mask: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+        """Sum the loss over the batch's notes; the caller divides by how many there are.
+
+        Args:
+            targets: `(note, code)`, 1 where the note has the code.
+        """
+        logits, _ = self.logits(pieces, mask, places)
+        if self.config.single:
+            return nn.functional.cross_entropy(logits, targets.argmax(1), reduction="sum")
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+    @torch.no_grad()
+    def predict(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Give every code's probability and its attention.
+
+        Returns:
+            `(note, code)` and `(note, code, piece)`.
+        """
+        logits, attention = self.logits(pieces, mask, places)
+        probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
+        return probabilities, attention

@@ -1,0 +1,118 @@
+"""Model folders: written whole or not at all, read from safetensors alone.
+
+A folder holds `config.json`, `labels.json`, `model.safetensors`, the piece reader's file
+(`vocabulary.json` or `tokenizer.json`) and `README.md`, the model card.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from clinlp.errors import UsageError
+from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.tagger import Tagger, TaggerConfig
+
+BUNDLED = Path(__file__).parent.parent / "pretrained"
+
+
+def list_bundled() -> list[str]:
+    """Name the models that ship with the package."""
+    return sorted(path.parent.name for path in BUNDLED.glob("*/config.json"))
+
+
+def find_model(name: str | Path) -> Path:
+    """Give the folder of a bundled model's name or of a path.
+
+    Raises:
+        UsageError: Neither is there, or the folder is no model folder.
+    """
+    path = Path(name)
+    if not path.exists() and path.name == str(name) and (BUNDLED / path.name).is_dir():
+        path = BUNDLED / path.name
+    if not path.is_dir():
+        raise UsageError(f"{name}: a model folder or one of {', '.join(list_bundled()) or 'none'} needed, got neither")
+    for file in ("config.json", "labels.json", "model.safetensors"):
+        if not (path / file).is_file():
+            raise UsageError(f"{path}: no {file}; is this a model folder?")
+    return path
+
+
+def read_config(name: str | Path) -> TaggerConfig | DiagnoserConfig:
+    """Read what a model is, without its weights.
+
+    Raises:
+        UsageError: The folder is no model folder, or of another version.
+    """
+    folder = find_model(name)
+    try:
+        held: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        labels = tuple(json.loads((folder / "labels.json").read_text("utf-8")))
+        task = held.get("task")
+        if task == "entities":
+            return TaggerConfig.model_validate(held | {"labels": labels})
+        if task == "diagnosis":
+            return DiagnoserConfig.model_validate(held | {"codes": labels})
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise UsageError(f"{folder}: a config.json of this version needed, got {type(error).__name__}") from None
+    raise UsageError(f"{folder}/config.json: task entities or diagnosis needed, got {task!r}")
+
+
+def load_model(name: str | Path) -> Tagger | Diagnoser:
+    """Build a model and fill in its weights; in evaluation mode, on the CPU, in float32.
+
+    Raises:
+        UsageError: The folder is no model folder, or weights and config do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = find_model(name)
+    config = read_config(folder)
+    model: Tagger | Diagnoser = Tagger(config) if isinstance(config, TaggerConfig) else Diagnoser(config)
+    try:
+        weights = {key: value.float() for key, value in load_file(folder / "model.safetensors").items()}
+        model.load_state_dict(weights)
+    except (SafetensorError, RuntimeError) as error:
+        raise UsageError(
+            f"{folder}/model.safetensors: weights of its config.json needed, got {type(error).__name__}"
+        ) from None
+    return model.eval()
+
+
+def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -> None:
+    """Write a model's config, labels and weights; each file appears whole or not at all.
+
+    Args:
+        half: Store float16: half the size, and more digits than a prediction shows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held = model.config.model_dump(mode="json")
+    labels = held.pop("labels" if isinstance(model, Tagger) else "codes")
+    write_whole(folder / "config.json", json.dumps(held, indent=1, ensure_ascii=False))
+    write_whole(folder / "labels.json", json.dumps(labels, ensure_ascii=False))
+    save_tensors(folder / "model.safetensors", model.state_dict(), half=half)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) -> None:
+    """Write tensors as safetensors under a temporary name and move them into place."""
+    from safetensors.torch import save_file
+
+    held = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    if half:
+        held = {key: value.half() if value.dtype == torch.float32 else value for key, value in held.items()}
+    part = path.with_name(path.name + ".part")
+    save_file(held, part)
+    part.replace(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and move it into place."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, "utf-8")
+    part.replace(path)

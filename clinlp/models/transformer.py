@@ -1,0 +1,85 @@
+"""Any Hugging Face encoder behind the interface of the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from clinlp.config import Config
+
+
+class TransformerConfig(Config):
+    """What an encoder is: its own configuration and the two pieces around a window."""
+
+    kind: Literal["transformer"] = "transformer"
+    model: dict[str, Any]  # the encoder's config.json
+    first: int  # piece put before a window: [CLS], <s>
+    last: int  # piece put after it: [SEP], </s>
+    pad: int = 0
+    dropout: float = 0.1
+    max_pieces: int = 254
+    overlap: int = 64
+
+
+class TransformerEncoder(nn.Module):
+    """Wraps a bare encoder; adds the pieces around each window itself, so that callers see text only."""
+
+    def __init__(self, config: TransformerConfig, encoder: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder if encoder is not None else _build(config.model)
+        self.width = int(config.model["hidden_size"])
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:
+        """Encode every piece in the light of its whole window.
+
+        Args:
+            pieces: `(window, piece, 1)`, int64.
+            mask: `(window, piece)`, bool, True where a piece is real; padding is at the end.
+
+        Returns:
+            Hidden states, `(window, piece, hidden)`.
+        """
+        ids = pieces[..., 0].masked_fill(~mask, self.config.pad)
+        ids = nn.functional.pad(ids, (1, 1), value=self.config.pad)
+        ids[:, 0] = self.config.first
+        ids.scatter_(1, mask.sum(1, keepdim=True) + 1, self.config.last)
+        attended = nn.functional.pad(mask, (2, 0), value=True)
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=attended.long()).last_hidden_state
+        return self.dropout(hidden[:, 1:-1])
+
+
+def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
+    """Load a pretrained encoder from a local folder, or from the hub when `source` is a hub id.
+
+    Weights come from safetensors alone.
+
+    Returns:
+        The bare encoder and its configuration.
+    """
+    from transformers import AutoModel
+
+    encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
+    return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
+
+
+def hub_file(name: str, file: str) -> Path:
+    """Fetch one file of a hub repository; the network is reached because the user named its id."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(name, file))
+
+
+def _build(config: dict[str, Any]) -> nn.Module:
+    """Make an encoder of the given shape with fresh weights."""
+    from transformers import AutoConfig, AutoModel
+
+    options = {key: value for key, value in config.items() if key != "model_type"}
+    built: nn.Module = AutoModel.from_config(
+        AutoConfig.for_model(config["model_type"], **options), add_pooling_layer=False
+    )
+    return built

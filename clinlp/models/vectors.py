@@ -1,0 +1,67 @@
+"""Static word vectors read out of a pretrained encoder, for an LSTM to start from.
+
+Each word is encoded alone and its pieces averaged; the vectors are then centred and turned onto
+their principal axes. Close to Bommasani, Davis & Cardie (2020), "Interpreting Pretrained
+Contextualized Representations via Reductions to Static Embeddings".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clinlp.models.transformer import hub_file, read_encoder
+
+
+@torch.inference_mode()
+def distil(source: str, words: Sequence[str], width: int) -> Tensor:
+    """Give one vector a word.
+
+    Args:
+        source: Folder or hub id of an encoder with a `tokenizer.json`.
+
+    Returns:
+        `(word, width)`, of unit variance over the whole table.
+    """
+    from tokenizers import Tokenizer
+
+    encoder, _ = read_encoder(source)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.to(device).eval()
+    folder = Path(source)
+    file = folder / "tokenizer.json" if folder.is_dir() else hub_file(source, "tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    order = sorted(range(len(words)), key=lambda at: len(words[at]))
+    vectors: Tensor | None = None
+    for first in range(0, len(order), 1024):
+        chosen = order[first : first + 1024]
+        encoded = tokenizer.encode_batch([words[at] for at in chosen])
+        longest = min(64, max(len(read.ids) for read in encoded))
+        ids = torch.zeros(len(chosen), longest, dtype=torch.int64)
+        mask = torch.zeros(len(chosen), longest, dtype=torch.int64)
+        for row, read in enumerate(encoded):
+            kept = read.ids[:longest]
+            ids[row, : len(kept)] = torch.tensor(kept)
+            mask[row, : len(kept)] = 1
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = encoder(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+        inner = mask.clone()  # the pieces between [CLS] and [SEP]
+        inner[:, 0] = 0
+        inner[torch.arange(len(chosen)), mask.sum(1) - 1] = 0
+        weights = inner.to(device, torch.float32)[:, :, None]
+        mean = (hidden.float() * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+        if vectors is None:
+            vectors = torch.zeros(len(words), mean.shape[1])
+        vectors[torch.tensor(chosen)] = mean.cpu()
+    if vectors is None:
+        return torch.zeros(0, width)
+    centred = vectors - vectors.mean(0)
+    _, axes = torch.linalg.eigh(centred.T @ centred)
+    turned = centred @ axes.flip(1)[:, :width]
+    turned = torch.nn.functional.pad(turned, (0, width - turned.shape[1]))
+    return turned / turned.std().clamp_min(1e-6)

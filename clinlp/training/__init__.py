@@ -1,0 +1,1 @@
+"""Fine-tuning: one Accelerate loop for every model."""

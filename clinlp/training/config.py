@@ -1,0 +1,67 @@
+"""Options of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from clinlp.config import Config
+
+
+class TrainConfig(Config):
+    """What every training run needs; a `None` is chosen by the kind of encoder."""
+
+    train: tuple[Path, ...] = Field(min_length=1, description="Files or folders of annotated notes.")
+    dev: tuple[Path, ...] = Field(
+        (), description="Notes to choose the best epoch on; else held out of train by patient."
+    )
+    out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
+    encoder: str = Field("lstm", description="`lstm`, or a transformer: a local folder or a hub id.")
+    vectors: str | None = Field(None, description="For an LSTM: encoder whose word vectors it starts from.")
+    text: tuple[Path, ...] = Field((), description="For an LSTM: more notes whose words join the vocabulary.")
+    epochs: int = Field(20, ge=1)
+    learning_rate: float | None = Field(
+        None, gt=0, description="Of the encoder: 1e-3 for an LSTM, 1e-4 for a transformer."
+    )
+    head_learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, le=1, description="Share of the run in which the rate rises; then it falls to 0.")
+    batch_pieces: int = Field(4096, ge=16, description="Pieces of a batch, padding included.")
+    accumulate: int = Field(1, ge=1, description="Batches of a process that make one step.")
+    max_grad_norm: float = Field(5.0, gt=0)
+    max_pieces: int = Field(256, ge=8, le=8192, description="Pieces of a window; longer notes are read in several.")
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
+    checkpoint_steps: int | None = Field(None, ge=1, description="Steps between checkpoints; else one an epoch.")
+    seed: int = Field(1, ge=0)
+    dev_share: float = Field(0.1, gt=0, lt=1)
+    hidden: int = Field(200, ge=8, description="LSTM units of each direction.")
+    layers: int = Field(1, ge=1, description="LSTM layers.")
+    dropout: float | None = Field(None, ge=0, lt=1)
+    word_width: int = Field(128, ge=8)
+    n_bigrams: int = Field(
+        0, ge=0, description="Hash buckets of word pairs; helps Chinese, where a word is a character."
+    )
+    min_count: int = Field(1, ge=1, description="Times that a word must occur to join the vocabulary.")
+    max_words: int = Field(50_000, ge=1)
+    word_dropout: float = Field(0.05, ge=0, lt=1, description="Share of words shown as unknown while training.")
+
+
+class EntitiesConfig(TrainConfig):
+    """Options for an entity tagger."""
+
+    head: Literal["crf", "linear"] = "crf"
+    labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
+
+
+class DiagnosisConfig(TrainConfig):
+    """Options for a diagnoser."""
+
+    epochs: int = Field(20, ge=1)
+    batch_pieces: int = Field(16_384, ge=16, description="Pieces of a batch, padding included.")
+    max_pieces: int = Field(512, ge=8, le=8192)
+    code_length: int | None = Field(None, ge=1, description="Cut codes to this length: 3 gives ICD-10 categories.")
+    min_notes: int = Field(1, ge=1, description="Notes that must have a code for it to be learned.")
+    single: bool = Field(False, description="Exactly one code a note.")

@@ -1,0 +1,234 @@
+"""Fine-tune a tagger or a diagnoser: from annotated notes to a model folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from torch import nn
+
+from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes, tagging_batch, tagging_windows
+from clinlp.data.pieces import LexicalPieces, PieceReader, SubwordPieces
+from clinlp.data.splits import split
+from clinlp.errors import DataError, UsageError
+from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.entities import EntityPredictor
+from clinlp.metrics.diagnosis import score_diagnoses
+from clinlp.metrics.entities import score_entities
+from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.store import save_model, write_whole
+from clinlp.models.tagger import Tagger, TaggerConfig
+from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
+from clinlp.models.vectors import distil
+from clinlp.note import Diagnosis, Note
+from clinlp.records import read_notes
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
+from clinlp.training.loop import Epoch, Task, train
+
+_Model = TypeVar("_Model", Tagger, Diagnoser)
+Tell = Callable[[Epoch | Loss], None]
+
+
+def finetune_entities(config: EntitiesConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
+    """Train an entity tagger; give the folder of its best epoch."""
+    notes, dev = _read(config)
+    labels = config.labels or tuple(sorted({span.label for note in notes for span in note.entities}))
+    if not labels:
+        raise DataError(f"{config.train[0]}: training needs notes with entities, got none")
+    notes, dev = _only(notes, labels), _only(dev, labels)
+    _prepare(config, resume=resume)
+    reader, encoder = _encoder(config, notes)
+    model = Tagger(TaggerConfig(encoder=encoder.config, head=config.head, labels=labels), encoder)
+    windows, left = tagging_windows(notes, reader, labels, encoder.config.max_pieces)
+    if tell is not None:
+        tell(left)
+    lengths = np.asarray(windows["n_pieces"], np.int64)
+    n_features = len(windows[0]["pieces"]) // int(lengths[0])
+
+    def score(tagger: nn.Module) -> dict[str, float]:
+        predicted = EntityPredictor(_as(Tagger, tagger), reader)(dev)
+        strict, overlap = (score_entities(dev, predicted, match).micro for match in ("strict", "overlap"))
+        return {
+            "score": strict.f1,
+            "precision": strict.precision,
+            "recall": strict.recall,
+            "f1": strict.f1,
+            "overlap_f1": overlap.f1,
+        }
+
+    task = Task(
+        lengths,
+        lengths,
+        lambda items: tagging_batch(windows, items, n_features),
+        score,
+        lambda tagger, scores: _save(config.out, _as(Tagger, tagger), reader, scores),
+    )
+    train(model, task, config, resume=resume, tell=tell)
+    return config.out / "best"
+
+
+def finetune_diagnosis(config: DiagnosisConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
+    """Train a diagnoser; give the folder of its best epoch."""
+    notes, dev = _read(config)
+    notes = [note for note in notes if note.diagnoses is not None]
+    dev = [_shortened(note, config.code_length) for note in dev if note.diagnoses is not None]
+    if not dev:
+        raise DataError("dev: notes with diagnoses needed, got none")
+    counts = Counter(
+        code for note in notes for code in {item.code[: config.code_length] for item in note.diagnoses or ()}
+    )
+    codes = tuple(sorted(code for code, n in counts.items() if n >= config.min_notes))
+    if not codes:
+        raise DataError(
+            f"{config.train[0]}: training needs notes with codes in {config.min_notes} notes or more, got none"
+        )
+    _prepare(config, resume=resume)
+    reader, encoder = _encoder(config, notes)
+    model = Diagnoser(
+        DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single),
+        encoder,
+    )
+    read, left = diagnosis_notes(notes, reader, codes, config.code_length)
+    if tell is not None:
+        tell(left)
+    lengths = np.asarray(read["n_pieces"], np.int64)
+    n_features = len(read[0]["pieces"]) // int(lengths[0])
+    windowing = (encoder.config.max_pieces, encoder.config.overlap)
+
+    def score(diagnoser: nn.Module) -> dict[str, float]:
+        predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes))(dev)
+        scores = score_diagnoses(dev, predicted)
+        main = scores.accuracy if config.single else scores.map
+        return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
+
+    task = Task(
+        lengths,
+        np.ones_like(lengths),
+        lambda items: diagnosis_batch(read, items, n_features, len(codes), windowing),
+        score,
+        lambda diagnoser, scores: _save(config.out, _as(Diagnoser, diagnoser), reader, scores),
+    )
+    train(model, task, config, resume=resume, tell=tell)
+    return config.out / "best"
+
+
+def _read(config: TrainConfig) -> tuple[list[Note], list[Note]]:
+    """Read the notes to train on and the notes to choose the best epoch on."""
+    notes = [note for path in config.train for note in read_notes(path)]
+    if config.dev:
+        return notes, [note for path in config.dev for note in read_notes(path)]
+    notes, dev = split(notes, config.dev_share, config.seed)
+    if not notes or not dev:
+        raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")
+    return notes, dev
+
+
+def _only(notes: Iterable[Note], labels: Sequence[str]) -> list[Note]:
+    """Leave out entities of labels that are not learned."""
+    known = set(labels)
+    return [replace(note, entities=tuple(span for span in note.entities if span.label in known)) for note in notes]
+
+
+def _shortened(note: Note, length: int | None) -> Note:
+    """Cut the note's codes to the length that is learned."""
+    codes = dict.fromkeys(diagnosis.code[:length] for diagnosis in note.diagnoses or ())
+    return replace(note, diagnoses=tuple(map(Diagnosis, codes)))
+
+
+def _prepare(config: TrainConfig, *, resume: bool) -> None:
+    """Make the run's folder and keep its config there; a resumed run must have the same.
+
+    Raises:
+        UsageError: The folder cannot be written, or the config of the run differs.
+    """
+    said = config.model_dump(mode="json")
+    kept = config.out / "config.json"
+    if resume and kept.is_file():
+        held = json.loads(kept.read_text("utf-8"))
+        differing = [key for key in said if held.get(key) != said[key]]
+        if differing:
+            raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
+        return
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, json.dumps(said, indent=1))
+        (config.out / "log.jsonl").unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
+
+
+def _encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, LstmEncoder | TransformerEncoder]:
+    """Build the piece reader and the encoder that a run starts from."""
+    import torch
+
+    torch.manual_seed(config.seed)
+    if config.encoder != "lstm":
+        return _pretrained(config)
+    more = (note.text for path in config.text for note in read_notes(path))
+    texts = [note.text for note in notes]
+    reader = LexicalPieces.build(
+        (text for source in (texts, more) for text in source),
+        min_count=config.min_count,
+        max_words=config.max_words,
+        n_bigrams=config.n_bigrams,
+    )
+    shape = LstmConfig(
+        n_words=reader.n_words,
+        n_characters=reader.n_characters,
+        n_bigrams=config.n_bigrams,
+        word_width=config.word_width,
+        hidden=config.hidden,
+        layers=config.layers,
+        dropout=0.4 if config.dropout is None else config.dropout,
+        word_dropout=config.word_dropout,
+        max_pieces=config.max_pieces,
+        overlap=config.max_pieces // 8,
+    )
+    encoder = LstmEncoder(shape)
+    if config.vectors is not None:
+        encoder.words.weight.data[2:] = distil(config.vectors, reader.words, config.word_width)
+    return reader, encoder
+
+
+def _pretrained(config: TrainConfig) -> tuple[PieceReader, TransformerEncoder]:
+    """Load a pretrained encoder and its pieces from a folder or the hub."""
+    source = Path(config.encoder)
+    file = source / "tokenizer.json"
+    if source.is_dir() and not file.is_file():
+        raise UsageError(f"{source}: tokenizer.json needed beside the encoder, got none")
+    if not source.is_dir() and (source.is_absolute() or config.encoder.count("/") > 1):
+        raise UsageError(f"{source}: `lstm`, a folder with an encoder or a hub id needed, got none of them")
+    encoder, shape = read_encoder(config.encoder)
+    if not source.is_dir():
+        file = hub_file(config.encoder, "tokenizer.json")
+    reader = SubwordPieces(file.read_text("utf-8"))
+    held = TransformerConfig(
+        model=shape,
+        first=reader.first,
+        last=reader.last,
+        pad=reader.pad,
+        dropout=0.1 if config.dropout is None else config.dropout,
+        max_pieces=min(config.max_pieces, int(shape.get("max_position_embeddings", 512)) - 2),
+        overlap=config.max_pieces // 4,
+    )
+    return reader, TransformerEncoder(held, encoder)
+
+
+def _save(out: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
+    """Write the best model so far."""
+    folder = out / "best"
+    save_model(folder, model)
+    reader.save(folder)
+    write_whole(folder / "scores.json", json.dumps(dict(scores), indent=1))
+
+
+def _as(kind: type[_Model], model: nn.Module) -> _Model:
+    if not isinstance(model, kind):
+        raise TypeError(f"{kind.__name__} needed, got {type(model).__name__}")
+    return model
