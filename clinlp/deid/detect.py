@@ -1,0 +1,154 @@
+"""Runs detectors over notes and joins what they found into disjoint PHI spans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+
+from clinlp.deid.categories import SPECIFICITY, PhiLabel
+from clinlp.errors import DataError
+from clinlp.note import Note
+from clinlp.spans import Span, in_order
+from clinlp.text.language import detect_language
+
+Detector = Callable[[Sequence[Note]], Sequence[Sequence[Span]]]
+"""Whole notes in, PHI spans of each note's text out, one sequence a note, in the notes' order."""
+
+_RANK = {label.value: rank for rank, label in enumerate(SPECIFICITY)}
+_UNKNOWN = len(_RANK)
+_SAME = 1.0  # a span without a score was given by somebody, and is certain
+
+# What may stand between two spans of one label that are one thing: "John" + " " + "Smith".
+_GLUE = {
+    PhiLabel.NAME.value: re.compile(r"[ \t]{1,2}|, |\n|[·•.-]|\. "),
+    PhiLabel.LOCATION.value: re.compile(r"[ \t]{1,2}|,? ?\n ?|, ?|[-（(]"),
+    PhiLabel.DATE.value: re.compile(r"[ \t]|, "),
+    PhiLabel.HOSPITAL.value: re.compile(r"[ \t]{1,2}|, "),
+}
+
+
+def default_detectors(*, all_ages: bool = False) -> tuple[Detector, ...]:
+    """Give the rules for both languages: patterns (numbers, dates, addresses) and gazetteers (names, places).
+
+    Each note is read by `note.lang`, or by its script where the record does not say.
+
+    Args:
+        all_ages: Find every age, not only those over 89 that Safe Harbor names.
+    """
+    return partial(_find_patterns, all_ages=all_ages), _find_listed
+
+
+def find_phi(notes: Sequence[Note], detectors: Sequence[Detector]) -> list[Note]:
+    """Give the notes with `phi` set to everything the detectors found and everything given, disjoint.
+
+    Raises:
+        DataError: A detector gave no answer for a note, or a span that ends after the text.
+    """
+    found: list[list[Span]] = [list(note.phi) for note in notes]
+    for detector in detectors:
+        answers = detector(notes)
+        if len(answers) != len(notes):
+            raise DataError(f"detector needs to answer for {len(notes)} notes, got {len(answers)} answers")
+        for spans, answer in zip(found, answers, strict=True):
+            spans += answer
+    return [replace(note, phi=resolve(spans, note.text)) for note, spans in zip(notes, found, strict=True)]
+
+
+def resolve(spans: Iterable[Span], text: str = "") -> tuple[Span, ...]:
+    """Join spans that share a character, then neighbours of one label that are parts of one thing.
+
+    Every character of every span stays covered: the safe side. The label is that of the span with
+    the highest score; of equals, the narrower kind (`SPECIFICITY`), then the longer, then the earlier.
+
+    Args:
+        text: Their text; without it only overlaps are joined, not the parts of a name.
+    """
+    joined: list[Span] = []
+    for span in in_order(spans):
+        if joined and span.start < joined[-1].end:
+            joined[-1] = _join(joined[-1], span)
+        else:
+            joined.append(span if span.context is None else replace(span, context=None))
+    if not text:
+        return tuple(joined)
+    merged: list[Span] = []
+    for span in joined:
+        if merged and _is_one(merged[-1], span, text):
+            merged[-1] = replace(merged[-1], end=span.end, score=_higher(merged[-1], span))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def _join(first: Span, second: Span) -> Span:
+    best = min(first, second, key=_priority)
+    return Span(first.start, max(first.end, second.end), best.label, best.score)
+
+
+def _priority(span: Span) -> tuple[float, int, int, int]:
+    score = _SAME if span.score is None else span.score
+    return -score, _RANK.get(span.label, _UNKNOWN), -len(span), span.start
+
+
+def _higher(first: Span, second: Span) -> float | None:
+    if first.score is None or second.score is None:
+        return None
+    return max(first.score, second.score)
+
+
+def _is_one(first: Span, second: Span, text: str) -> bool:
+    if first.label != second.label:
+        return False
+    if first.end == second.start:
+        return True
+    glue = _GLUE.get(first.label)
+    return glue is not None and second.start - first.end <= 3 and bool(glue.fullmatch(text, first.end, second.start))
+
+
+def _find_patterns(notes: Sequence[Note], *, all_ages: bool) -> list[list[Span]]:
+    from clinlp.deid import patterns, patterns_en, patterns_zh
+
+    answers = []
+    for note in notes:
+        text = patterns.narrow(note.text)
+        spans = patterns.find_common(text)
+        is_zh, has_other = _scripts(note)
+        if is_zh or has_other:
+            spans += patterns_zh.find(text, all_ages=all_ages)
+        if not is_zh or has_other:
+            spans += patterns_en.find(text, all_ages=all_ages)
+        answers.append(spans)
+    return answers
+
+
+def _find_listed(notes: Sequence[Note]) -> list[list[Span]]:
+    from clinlp.deid import names_en, names_zh, places_en, places_zh
+
+    answers = []
+    for note in notes:
+        is_zh, has_other = _scripts(note)
+        spans: list[Span] = []
+        if is_zh or has_other:
+            spans += names_zh.find(note.text)
+            spans += places_zh.find(note.text)
+        if not is_zh or has_other:
+            spans += names_en.find(note.text)
+            spans += places_en.find(note.text)
+        answers.append(spans)
+    return answers
+
+
+@lru_cache(maxsize=1)
+def _mixed() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return re.compile(r"[\u4e00-\u9fff]{2}"), re.compile(r"[A-Z][a-z]{2,} [A-Za-z]{2,}")
+
+
+def _scripts(note: Note) -> tuple[bool, bool]:
+    """Say whether the note is Chinese, and whether it has words of the other language too."""
+    is_zh = (note.lang or detect_language(note.text)) == "zh"
+    if not is_zh and note.text.isascii():
+        return False, False
+    han, latin = _mixed()
+    return is_zh, bool((latin if is_zh else han).search(note.text))

@@ -1,0 +1,468 @@
+"""Names of people in English notes: titles, degrees, fields, and listed names with their context.
+
+A listed name alone proves little (May, Will, Foley), so each rule asks for a second sign: a title, a
+degree, a field, a role, a second listed name. A name found once is then found everywhere in the note.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.words import listed, word_set, words
+from clinlp.spans import Span
+
+FIRST, LAST, TITLE, WORD, EPONYM, STOP, WEAK = 1, 2, 4, 8, 16, 32, 64
+_CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽΑ-ΩА-Я"
+_PARTICLES = frozenset("de da di del della dos du van von der den la le el al bin ibn abu ter ten bint".split())
+_MAX_PARTS = 5
+
+
+@cache
+def kinds() -> dict[str, int]:
+    """Give what is known of each lower-case word: bits of first name, last name, title, word, eponym, stop."""
+    known: dict[str, int] = {}
+    for names, bit in (
+        (listed("en_surnames"), LAST),
+        (listed("en_first_names"), FIRST),
+        (word_set("en", "first_names"), FIRST),
+        (word_set("en", "ambiguous"), WORD),
+        (word_set("en", "eponyms"), EPONYM),
+        (word_set("en", "name_stops"), STOP | WORD),
+        ((title.lower() for title in words("en", "titles")), TITLE),
+        ((title.lower() for title in words("en", "weak_titles")), WEAK),
+    ):
+        for name in names:
+            known[name] = known.get(name, 0) | bit
+    return known
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(
+        rf"[{_CAPITAL}](?<!\w.)[^\W\d_]*(?:['’`][{_CAPITAL}][^\W\d_]*)?(?:-[{_CAPITAL}][^\W\d_]*)*(?![\w@])"
+    )
+
+
+def find(text: str) -> list[Span]:
+    """Find the names of people in English text."""
+    return _Reader(text).find()
+
+
+class _Reader:
+    """The capitalised words of one text, and the rules over them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        known = kinds()
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.bits: list[int] = []
+        for match in _word().finditer(text):
+            word = match[0]
+            lower = word.lower()
+            bits = known.get(lower)
+            if bits is None:
+                bits = known.get(lower.partition("-")[0], 0) & (FIRST | LAST) if "-" in lower else 0
+                if "'" in lower or "’" in lower:
+                    bits |= LAST
+            self.starts.append(match.start())
+            self.ends.append(match.end())
+            self.bits.append(bits)
+
+    def find(self) -> list[Span]:
+        spans = [*self.fields(), *self.degrees(), *self.lower_titles(), *self.running()]
+        spans += self.again(spans)
+        return spans
+
+    def word(self, at: int) -> str:
+        return self.text[self.starts[at] : self.ends[at]]
+
+    def follows(self, at: int) -> bool:
+        """Say whether the word `at` stands right after the word before it, on the same line."""
+        if not 0 < at < len(self.starts):
+            return False
+        gap = self.text[self.ends[at - 1] : self.starts[at]]
+        if gap in (" ", "  ", "\u00a0"):
+            return True
+        if gap in (". ", ".", ".  "):
+            return self.ends[at - 1] - self.starts[at - 1] == 1
+        return (
+            len(gap) < 12
+            and gap[:1] == " "
+            and gap[-1:] in " '’"
+            and all(part in _PARTICLES for part in gap.replace("'", " ").split())
+        )
+
+    def is_upper(self, at: int) -> bool:
+        word = self.word(at)
+        return len(word) > 1 and word.isupper()
+
+    def is_part(self, at: int, *, strong: bool) -> bool:
+        """Say whether the word can continue a name; after a strong sign any unlisted word can."""
+        bits = self.bits[at]
+        if bits & (STOP | TITLE):
+            return False
+        if self.ends[at] - self.starts[at] == 1:
+            return True
+        if bits & (FIRST | LAST):
+            return not bits & WORD or strong or bool(bits & LAST)
+        if bits & (WORD | EPONYM):
+            return strong and bool(bits & EPONYM)
+        return strong or not self.is_upper(at)
+
+    def run(self, at: int, *, strong: bool, limit: int = 4) -> int:
+        """Give the index after the last part of the name that starts at `at`."""
+        stop = at + 1
+        is_upper = self.is_upper(at)
+        while stop - at < limit and self.follows(stop) and self.is_part(stop, strong=strong):
+            if self.is_upper(stop) != is_upper and self.ends[stop] - self.starts[stop] > 3:
+                break
+            stop += 1
+        if (
+            stop - at > 1
+            and self.ends[stop - 1] - self.starts[stop - 1] == 1
+            and self.text[self.ends[stop - 1] : self.ends[stop - 1] + 1] not in (".", ",", "", "\n", " ", ")")
+        ):
+            stop -= 1
+        return stop
+
+    def span(self, at: int, stop: int, score: float) -> Span:
+        end = self.ends[stop - 1]
+        if end - self.starts[stop - 1] == 1 and self.text[end : end + 1] == "." and stop - at > 1:
+            end += 1
+        return Span(self.starts[at], end, PhiLabel.NAME.value, score)
+
+    def at(self, position: int) -> int:
+        """Give the index of the first word that starts at or after a position."""
+        return bisect_left(self.starts, position)
+
+    # --- strong signs -------------------------------------------------------------------------
+
+    def fields(self) -> Iterator[Span]:
+        """Names after `Attending:` and its kind, in capitals or not."""
+        text, known = self.text, word_set("en", "fields")
+        at = text.find(":")
+        while at >= 0:
+            key = _key(text, at)
+            if key is not None and _is_field(key, known):
+                yield from self.values(at + 1)
+            at = text.find(":", at + 1)
+
+    def values(self, position: int) -> Iterator[Span]:
+        """The names of a field's value: one, or a list."""
+        text = self.text
+        for _ in range(_MAX_PARTS):
+            lead = _lead().match(text, position)
+            position = lead.end() if lead else position
+            at = self.at(position)
+            if at == len(self.starts) or self.starts[at] != position:
+                lower = _lower_name().match(text, position)
+                if (
+                    lower
+                    and lower[1] not in word_set("en", "not_field_names")
+                    and not kinds().get(lower[1], 0) & (STOP | WORD)
+                ):
+                    if all(kinds().get(part, 0) & (FIRST | LAST) for part in lower[0].split()):
+                        yield Span(lower.start(), lower.end(), PhiLabel.NAME.value, 0.75)
+                return
+            if not self.can_start(at):
+                return
+            stop = self.run(at, strong=True)
+            last, comma = self.comma_first(at, stop)
+            if comma:
+                stop = last
+            if stop - at == 1 and not self.is_single(at, stop):
+                return
+            yield self.span(at, stop, 0.9)
+            more = _more().match(text, self.ends[stop - 1])
+            if not more:
+                return
+            position = more.end()
+
+    def can_start(self, at: int) -> bool:
+        bits = self.bits[at]
+        if bits & (STOP | TITLE) or self.word(at).lower() in word_set("en", "not_field_names"):
+            return False
+        if bits & WORD and not bits & FIRST and not (self.follows(at + 1) and self.bits[at + 1] & (FIRST | LAST)):
+            return bool(bits & LAST) and self.comma_first(at, at + 1)[1]
+        return True
+
+    def is_single(self, at: int, stop: int) -> bool:
+        """Say whether one word after a field is a name: listed, or all there is on the line."""
+        bits = self.bits[at]
+        if bits & (FIRST | LAST) and not bits & WORD:
+            return True
+        after = self.text[self.ends[stop - 1] : self.ends[stop - 1] + 2].lstrip(" ")
+        return (
+            not bits & (WORD | EPONYM)
+            and after[:1] in ("", "\n", ",", ".", ";")
+            and self.ends[at] - self.starts[at] > 2
+            and not self.is_upper(at)
+        )
+
+    def comma_first(self, at: int, stop: int) -> tuple[int, bool]:
+        """Read `Last, First M.`: the index after it, and whether it is one."""
+        if stop >= len(self.starts) or self.text[self.ends[stop - 1] : self.starts[stop]] not in (", ", ","):
+            return stop, False
+        bits = self.bits[stop]
+        if not bits & FIRST or bits & STOP or not (self.bits[at] & LAST or not self.bits[at]):
+            return stop, False
+        return self.run(stop, strong=False, limit=3), True
+
+    def degrees(self) -> Iterator[Span]:
+        """Names before `, MD` and its kind."""
+        for match in _degree().finditer(self.text):
+            at = self.at(match.start()) - 1
+            if at < 0 or not _before_degree().fullmatch(self.text, self.ends[at], match.start()):
+                continue
+            stop = at + 1
+            weak = match[0].replace(".", "") in word_set("en", "weak_degrees")
+            if not self.is_part(at, strong=not weak) or self.is_upper(at) and self.bits[at] & WORD:
+                continue
+            while (
+                at > 0
+                and stop - at < 4
+                and self.follows(at)
+                and self.is_part(at - 1, strong=not weak)
+                and self.is_upper(at - 1) == self.is_upper(stop - 1)
+            ):
+                at -= 1
+            while at > 0 and self.ends[at - 1] - self.starts[at - 1] == 1 and self.follows(at) and stop - at < 4:
+                at -= 1
+            listed_parts = sum(1 for i in range(at, stop) if self.bits[i] & (FIRST | LAST))
+            if listed_parts == 0 and (weak or stop - at < 2):
+                continue
+            if stop - at == 1 and (weak or self.bits[at] & (WORD | EPONYM)):
+                continue
+            yield self.span(at, stop, 0.9)
+
+    def lower_titles(self) -> Iterator[Span]:
+        for match in _lower_title().finditer(self.text):
+            if not kinds().get(match[1].lower(), 0) & STOP:
+                yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
+
+    # --- listed names -------------------------------------------------------------------------
+
+    def running(self) -> Iterator[Span]:
+        """Names in running text."""
+        at, n = 0, len(self.starts)
+        while at < n:
+            bits = self.bits[at]
+            stop, score = at, 0.0
+            if bits & TITLE:
+                title = self.titled(at)
+                if title:
+                    yield self.span(*title)
+                    at = title[1]
+                    continue
+            elif bits & FIRST and not bits & STOP:
+                stop, score = self.first_then(at)
+            if not score and not bits & (STOP | TITLE):
+                stop, score = self.in_role(at)
+            if not score and bits & LAST and not bits & STOP:
+                stop, score = self.last_then(at)
+            if score:
+                yield self.span(at, stop, score)
+                at = stop
+            else:
+                at += 1
+
+    def titled(self, at: int) -> tuple[int, int, float] | None:
+        """The name after a title, without it."""
+        nxt = at + 1
+        if nxt >= len(self.starts) or self.text[self.ends[at] : self.starts[nxt]] not in (" ", ". ", ".", ".  ", "  "):
+            return None
+        weak = bool(self.bits[at] & WEAK)
+        if weak and self.text[self.ends[at] : self.starts[nxt]] != " ":
+            return None
+        bits = self.bits[nxt]
+        if bits & STOP or self.word(nxt) == "I":
+            return None
+        if weak and (not bits & (FIRST | LAST) or bits & WORD):
+            return None
+        stop = self.run(nxt, strong=not weak)
+        if self.word(at) == "Drs" or self.word(at) == "Mr" or self.word(at) == "Mrs" or True:
+            pass
+        return nxt, stop, 0.6 if weak else 0.95
+
+    def first_then(self, at: int) -> tuple[int, float]:
+        """A listed first name with what follows it; alone only if it is no word and no eponym."""
+        bits = self.bits[at]
+        nxt = at + 1
+        upper = self.is_upper(at)
+        if self.follows(nxt) and self.text[self.ends[at]] != ".":
+            other = self.bits[nxt]
+            is_initial = self.ends[nxt] - self.starts[nxt] == 1
+            if is_initial and self.follows(nxt + 1) and self.bits[nxt + 1] & LAST and not self.bits[nxt + 1] & STOP:
+                return self.run(at, strong=False), 0.85
+            listed_last = bool(other & (LAST | FIRST)) and not other & (STOP | TITLE)
+            if upper:
+                if listed_last and not (bits | other) & WORD and self.is_upper(nxt) and not self.is_heading(at):
+                    return self.run(at, strong=False), 0.75
+                return at, 0.0
+            if listed_last and not (bits & WORD and other & (WORD | EPONYM)) and not self.is_eponym(nxt):
+                return self.run(at, strong=False), 0.85 if not bits & WORD else 0.7
+            if (
+                not other
+                and not bits & (WORD | EPONYM)
+                and not self.is_upper(nxt)
+                and not is_initial
+                and not self.is_eponym(nxt)
+            ):
+                return self.run(at, strong=False), 0.7
+        last, is_comma = (at, False) if upper else self.comma_first(at, nxt)
+        if is_comma and bits & LAST and not bits & WORD:
+            return last, 0.7
+        if upper or bits & (WORD | EPONYM) or self.ends[at] - self.starts[at] < 3 or self.is_eponym(at):
+            return at, 0.0
+        if (
+            self.text[self.ends[at] : self.ends[at] + 1] == "-"
+            or self.text[self.starts[at] - 1 : self.starts[at]] == "-"
+        ):
+            return at, 0.0
+        return nxt, 0.55
+
+    def in_role(self, at: int) -> tuple[int, float]:
+        """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
+        start = self.starts[at]
+        if start < 4 or self.is_upper(at) or self.ends[at] - start < 2:
+            return at, 0.0
+        text = self.text
+        role_end = start - 1
+        if text[role_end] == " " and text[role_end - 1] == ",":
+            role_end -= 1
+        elif text[role_end] != " " or not text[role_end - 1].isalpha():
+            return at, 0.0
+        low = role_end
+        while low and role_end - low < 17 and text[low - 1].isalpha():
+            low -= 1
+        if text[low:role_end].lower() not in word_set("en", "roles"):
+            return at, 0.0
+        bits = self.bits[at]
+        stop = self.run(at, strong=True, limit=3)
+        if stop - at > 1 and not bits & WORD and not self.is_eponym(stop - 1):
+            return stop, 0.75
+        if bits & (FIRST | LAST) and not bits & (WORD | EPONYM) and not self.is_eponym(at):
+            return at + 1, 0.65
+        return at, 0.0
+
+    def last_then(self, at: int) -> tuple[int, float]:
+        """A listed last name before its first name, before a verb of a person, or after an initial."""
+        bits = self.bits[at]
+        if self.ends[at] - self.starts[at] < 2:
+            return at, 0.0
+        last, is_comma = self.comma_first(at, at + 1)
+        if (
+            is_comma
+            and not bits & (WORD | EPONYM)
+            and not self.bits[at + 1] & WORD
+            and self.is_upper(at) == self.is_upper(at + 1)
+        ):
+            return last, 0.8 if not self.is_upper(at) else 0.65
+        if self.is_upper(at) or bits & (WORD | EPONYM):
+            return at, 0.0
+        if _verb().match(self.text, self.ends[at]) and self.ends[at] - self.starts[at] > 3:
+            return at + 1, 0.55
+        return at, 0.0
+
+    def is_heading(self, at: int) -> bool:
+        """Say whether a word in capitals stands in a run of capitals that ends in a colon."""
+        stop = at + 1
+        while stop - at < 8 and self.follows(stop) and self.is_upper(stop):
+            stop += 1
+        return self.text[self.ends[stop - 1] : self.ends[stop - 1] + 1] == ":"
+
+    def is_eponym(self, at: int) -> bool:
+        """Say whether a disease, sign or instrument follows the word, or another eponym is tied to it."""
+        after = _after_eponym().match(self.text, self.ends[at])
+        return bool(after and after[1].lower() in word_set("en", "eponym_nouns"))
+
+    # --- the same people again ----------------------------------------------------------------
+
+    def again(self, spans: list[Span]) -> Iterator[Span]:
+        """Parts of names found on a good sign, wherever else they stand in capitals."""
+        parts: set[str] = set()
+        for span in spans:
+            if span.score is not None and span.score >= 0.7:
+                at = self.at(span.start)
+                while at < len(self.starts) and self.starts[at] < span.end:
+                    word = self.word(at)
+                    bits = self.bits[at]
+                    if len(word) > 2 and not bits & (STOP | TITLE | WORD | EPONYM):
+                        parts.add(word.lower())
+                    at += 1
+        if not parts:
+            return
+        for at, start in enumerate(self.starts):
+            if self.text[start : self.ends[at]].lower() in parts and not self.is_eponym(at):
+                yield Span(start, self.ends[at], PhiLabel.NAME.value, 0.6)
+
+
+@cache
+def _lead() -> re.Pattern[str]:
+    return re.compile(r"[ \t]*(?:\n[ \t]*)?(?:(?:Drs?|Mr|Mrs|Ms|Miss|Mx|Prof|Professor|Doctor|Rev|Nurse)\b\.? ?){0,2}")
+
+
+@cache
+def _lower_name() -> re.Pattern[str]:
+    return re.compile(r"([a-z][a-z'-]+)(?: [a-z]\.?)?(?: [a-z][a-z'-]+)?")
+
+
+@cache
+def _more() -> re.Pattern[str]:
+    degree = r"(?:,? ?(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?D\.?|PA-?C?|NP|CRNA|FNP|ARNP|DPM|DDS))*"
+    return re.compile(rf"{degree}(?:, | and |; ?| ?/ ?| & )(?=[A-Z])")
+
+
+@cache
+def _degree() -> re.Pattern[str]:
+    items = sorted((re.escape(degree) for degree in words("en", "degrees")), key=len, reverse=True)
+    first = "".join(sorted({item[0] for item in items}))
+    tails: dict[str, list[str]] = {}
+    for item in items:
+        tails.setdefault(item[0], []).append(item[1:])
+    branches = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(tails.items()))
+    return re.compile(rf"[{first}](?<=[ ,(][{first}])(?:{branches})(?![\w-])")
+
+
+@cache
+def _before_degree() -> re.Pattern[str]:
+    return re.compile(r"(?:\.?,? {1,2}|\.? ?\(|,)(?:(?:Jr|Sr|II|III|IV)\.?,? )?(?:[A-Z][A-Za-z.]{1,5}, ?){0,2}")
+
+
+@cache
+def _lower_title() -> re.Pattern[str]:
+    return re.compile(r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? ((?:(?<=\. )|(?<=dr ))[a-z]['a-z-]{2,})")
+
+
+@cache
+def _verb() -> re.Pattern[str]:
+    return re.compile(
+        r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented|called|complain(?:s|ed)|saw|says|said"
+        r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would|informed|notified|consulted) "
+    )
+
+
+@cache
+def _after_eponym() -> re.Pattern[str]:
+    return re.compile(r"(?:['’]s?)?[ -]+(?:[A-Z][a-z]+[ -])?([A-Za-z]+)")
+
+
+def _key(text: str, colon: int) -> str | None:
+    """Give the words before a colon, in lower case, back to the start of the phrase."""
+    low = colon
+    floor = max(0, colon - 34)
+    while low > floor and (text[low - 1].isalpha() or text[low - 1] in " '’-#"):
+        low -= 1
+    key = text[low:colon].strip(" -").lower().replace("’", "'")
+    return key or None
+
+
+def _is_field(key: str, known: frozenset[str]) -> bool:
+    """Say whether the phrase, or its last three, two or one words, names a field of a person."""
+    parts = key.split()
+    return any(" ".join(parts[-n:]) in known for n in (3, 2, 1) if n <= len(parts))

@@ -1,0 +1,45 @@
+"""The rules' vocabularies: read once, from the data files beside this module."""
+
+from __future__ import annotations
+
+import gzip
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from clinlp.note import Lang
+
+
+@cache
+def _vocabulary(lang: Lang) -> dict[str, Any]:
+    return tomllib.loads(_read(f"{lang}.toml").decode("utf-8"))
+
+
+@cache
+def words(lang: Lang, key: str) -> tuple[str, ...]:
+    """Give one list of `data/LANG.toml`, in the order of the file; a `;` allows blanks inside an item."""
+    text: str = _vocabulary(lang)[key]
+    items = text.split(";") if ";" in text else text.split()
+    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+
+
+@cache
+def word_set(lang: Lang, key: str) -> frozenset[str]:
+    """Give one list of `data/LANG.toml` as a set."""
+    return frozenset(words(lang, key))
+
+
+@cache
+def listed(name: str) -> frozenset[str]:
+    """Give the lines of a packed list, `data/NAME.txt` or `data/NAME.txt.gz`."""
+    folder = resources.files("clinlp.deid") / "data"
+    if (folder / f"{name}.txt").is_file():
+        data = _read(f"{name}.txt")
+    else:
+        data = gzip.decompress(_read(f"{name}.txt.gz"))
+    return frozenset(data.decode("utf-8").split())
+
+
+def _read(name: str) -> bytes:
+    return (resources.files("clinlp.deid") / "data" / name).read_bytes()
