@@ -1,0 +1,133 @@
+"""JSON Lines: one canonical record a line, plain or packed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from clinlp.errors import DataError
+from clinlp.note import Note
+from clinlp.records.canonical import record_id, to_record
+from clinlp.records.files import broken_means_data_error, check_encoding, new_file, not_decodable, open_bytes
+from clinlp.records.options import ReadOptions, Record
+from clinlp.records.rows import Broken, Rows, Sink
+
+_BOM = b"\xef\xbb\xbf"
+_INEXACT = 2.0**64  # orjson reads longer whole numbers as floats
+
+
+def read_jsonl(path: Path, options: ReadOptions) -> Rows:
+    """Every line that is not blank, with its number.
+
+    Raises:
+        DataError: The file as a whole is not JSON Lines in this encoding.
+    """
+    plain = options.encoding in ("utf-8", "utf-8-sig")
+    with broken_means_data_error(path), open_bytes(path) as file:
+        check_encoding(file, path, options.encoding)
+        _check_lines(file.peek(64)[:64], path)
+        for number, line in enumerate(file, 1):
+            if number == 1 and line.startswith(_BOM):
+                line = line[3:]  # noqa: PLW2901
+            try:
+                yield number, _only_exact(orjson.loads(line if plain else line.decode(options.encoding)), line)
+            except (orjson.JSONDecodeError, UnicodeDecodeError, DataError) as error:
+                if line.strip():
+                    yield number, _explain(line, error, path, options)
+
+
+def dumps(record: Record, what: str, option: int = 0) -> bytes:
+    """Write one record as JSON bytes.
+
+    Raises:
+        DataError: Something in it cannot be JSON; the message starts with `what`.
+    """
+    try:
+        return orjson.dumps(record, option=option)
+    except TypeError as error:
+        # orjson's messages name types and limits, never values
+        reason = str(error)
+        if "surrogate" in reason:
+            reason = "a string holds a lone surrogate, which UTF-8 cannot hold"
+        raise DataError(f"{what}: {reason}") from None
+
+
+@contextmanager
+def write_jsonl(path: Path) -> Iterator[Sink]:
+    """Open a sink for JSON Lines; it holds everything."""
+    with new_file(path) as file:
+        yield _JsonlSink(file)
+
+
+class _JsonlSink:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._write = file.write
+
+    def write(self, note: Note) -> None:
+        self._write(dumps(to_record(note), f"note {note.note_id}", orjson.OPT_APPEND_NEWLINE))
+
+
+def _check_lines(head: bytes, path: Path) -> None:
+    if head.removeprefix(_BOM).lstrip().startswith(b"["):
+        raise DataError(f"{path}: JSON Lines needed (one record a line), got a JSON list")
+    if head.removeprefix(_BOM).split() == [b"{"] or head.removeprefix(_BOM).startswith((b"{\n", b"{\r\n")):
+        raise DataError(f"{path}: JSON Lines needed (one record a line), got a record over several lines")
+
+
+def _only_exact(record: Any, line: bytes) -> Any:
+    """Refuse whole numbers that no longer are what the line says: an id of 20 digits, say."""
+    if isinstance(record, dict) and _inexact(record):
+        exact = json.loads(line)
+        if not _same(record, exact):
+            raise DataError("record has a whole number beyond 64 bits; write it as a string")
+    return record
+
+
+def _inexact(value: Any) -> bool:
+    if isinstance(value, float):
+        return abs(value) >= _INEXACT
+    if isinstance(value, dict):
+        return any(_inexact(each) for key, each in value.items() if type(each) in _NESTED and key not in _TYPED)
+    if isinstance(value, list):
+        return any(_inexact(each) for each in value if type(each) in _NESTED)
+    return False
+
+
+_NESTED = (float, dict, list)
+_TYPED = frozenset(("entities", "phi", "sections", "diagnoses", "codes"))  # their numbers are checked anyway
+
+
+def _same(read: Any, exact: Any) -> bool:
+    if isinstance(exact, dict):
+        return all(_same(read[key], value) for key, value in exact.items())
+    if isinstance(exact, list):
+        return all(_same(*pair) for pair in zip(read, exact, strict=True))
+    return not (isinstance(exact, int) and isinstance(read, float))
+
+
+def _explain(line: bytes, error: Exception, path: Path, options: ReadOptions) -> Broken:
+    """Say why a line is no record, in words that hold nothing of it."""
+    if isinstance(error, DataError):
+        return Broken(error, record_id(orjson.loads(line), options))
+    try:
+        text = line.decode(options.encoding)
+    except UnicodeDecodeError:
+        reason = str(not_decodable(path, options.encoding)).removeprefix(f"{path}: ")
+        return Broken(DataError(f"record: {reason}"))
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        where = error.pos + 1 if isinstance(error, orjson.JSONDecodeError) else 1
+        return Broken(DataError(f"record is not JSON (broken at character {where})"))
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        known = record_id(record, options)
+        known = known if known is None or known.isprintable() else None
+        return Broken(DataError("a string holds a lone surrogate, which UTF-8 cannot hold"), known)
+    return Broken(DataError("record is not JSON (NaN, Infinity or too deeply nested)"), record_id(record, options))

@@ -1,0 +1,212 @@
+"""CSV and TSV: a header, one record a row; spans, codes and typed fields as JSON in their cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import orjson
+
+from clinlp.errors import DataError, UsageError
+from clinlp.note import Note
+from clinlp.records.canonical import RESERVED, ROLES, SPAN_SETS, missing_columns, record_id, to_record
+from clinlp.records.files import (
+    broken_means_data_error,
+    check_encoding,
+    encode,
+    has_surrogate,
+    new_file,
+    not_decodable,
+    open_bytes,
+)
+from clinlp.records.jsonl import dumps
+from clinlp.records.options import ReadOptions, Record, WriteOptions
+from clinlp.records.rows import Broken, Rows, Sink
+
+_NESTED: Final = (*SPAN_SETS, "diagnoses", "codes")
+_DELIMITERS: Final = ",\t;|"
+
+
+def read_csv(path: Path, options: ReadOptions) -> Rows:
+    """Every row under the header, with the line on which it starts.
+
+    Raises:
+        DataError: Not a table with the columns that are needed, or not in this encoding.
+    """
+    csv.field_size_limit(sys.maxsize)  # a note may be longer than the module's default of 131,072
+    with broken_means_data_error(path), open_bytes(path) as file:
+        check_encoding(file, path, options.encoding, skip_lines=1)
+        encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
+        text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
+        first = text.readline()
+        lines = _first_again(first, text)
+        reader = csv.reader(lines, delimiter=options.delimiter or _delimiter(first), strict=True)
+        header = _header(reader, path, options)
+        yield from _rows(reader, header, path, options)
+
+
+def nested_cells(record: Record) -> Record:
+    """Read the cells that hold JSON; other text under such a name is an ordinary field.
+
+    Raises:
+        DataError: A cell starts like a JSON list or object and is none.
+    """
+    for name in _NESTED:
+        value = record.get(name)
+        if isinstance(value, str):
+            if not value:
+                del record[name]
+            elif value.startswith("["):
+                record[name] = _loads(value, name)
+            else:
+                _to_fields(record, name)
+    fields = record.get("fields")
+    if isinstance(fields, str):
+        if fields.startswith("{"):
+            record["fields"] = _loads(fields, "fields")
+        elif fields:
+            record["fields"] = {"fields": fields}
+        else:
+            del record["fields"]
+    # the empty cell of a field whose typed value is in "fields"
+    for key in [key for key in record.get("fields") or () if record.get(key) == "" and key not in RESERVED]:
+        del record[key]
+    return record
+
+
+def own_columns(note: Note) -> dict[str, Any]:
+    """The fields of a note that may be columns of their own beside the canonical ones."""
+    return {
+        key: value
+        for key, value in note.fields.items()
+        if isinstance(key, str) and key and key == key.strip() and key.lower() not in RESERVED
+    }
+
+
+@contextmanager
+def write_csv(path: Path, options: WriteOptions, lost: Counter[str], delimiter: str) -> Iterator[Sink]:
+    """Open a sink for a table; the columns are those of the first note."""
+    with new_file(path) as file:
+        sink = _CsvSink(file, options, lost, delimiter)
+        yield sink
+        if sink.columns is None:
+            sink.start({})
+
+
+class _CsvSink:
+    """Strings under the first note's field names have their own columns; the rest goes to `fields`."""
+
+    def __init__(self, file: IO[bytes], options: WriteOptions, lost: Counter[str], delimiter: str) -> None:
+        self._file, self._encoding, self._lost = file, options.encoding, lost
+        self._buffer = io.StringIO(newline="")
+        # "\r\n" makes the module quote both characters; rows end with "\n" all the same
+        self._csv = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\r\n")
+        self.columns: tuple[str, ...] | None = None
+
+    def start(self, fields: dict[str, Any]) -> None:
+        """Write the header."""
+        columns = tuple(key for key, value in fields.items() if isinstance(value, str) and not has_surrogate(key))
+        line = self._line((*ROLES, *SPAN_SETS, "diagnoses", *columns, "fields"), "header")
+        self._file.write(b"\xef\xbb\xbf" + line if self._encoding == "utf-8-sig" else line)
+        self.columns = columns
+
+    def write(self, note: Note) -> None:
+        what = f"note {note.note_id}"
+        record, own = to_record(note), own_columns(note)
+        columns = self.columns if self.columns is not None else tuple(k for k, v in own.items() if isinstance(v, str))
+        strings = {key: own[key] for key in columns if isinstance(own.get(key), str)}
+        rest = {key: value for key, value in note.fields.items() if key not in strings}
+        row: list[str] = [record.get(name, "") for name in ROLES]
+        row += [dumps(record[name], what).decode() if record[name] else "" for name in SPAN_SETS]
+        row.append(dumps(record["diagnoses"], what).decode() if "diagnoses" in record else "")
+        row += [strings.get(key, "") for key in columns]
+        row.append(dumps(rest, what).decode() if rest else "")
+        line = self._line(row, what)
+        if self.columns is None:
+            self.start(own)
+        self._file.write(line)
+        # an absent field comes back as an empty one
+        self._lost["absent_fields"] += sum(key not in note.fields for key in columns)
+
+    def _line(self, row: Sequence[str], what: str) -> bytes:
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._csv.writerow(row)
+        encoding = "utf-8" if self._encoding == "utf-8-sig" else self._encoding
+        return encode(self._buffer.getvalue()[:-2] + "\n", encoding, what)
+
+
+def _first_again(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _delimiter(header: str) -> str:
+    """The sign that stands most often in the header; the comma if none does."""
+    return max(_DELIMITERS, key=header.count)
+
+
+def _header(reader: Iterator[list[str]], path: Path, options: ReadOptions) -> tuple[str, ...]:
+    try:
+        header = tuple(name.strip() for name in next(reader, []))
+    except csv.Error:
+        raise DataError(f"{path}: a header needed in the first line, got broken quotes") from None
+    if any(map(has_surrogate, header)):
+        raise not_decodable(path, options.encoding)
+    if len(set(header)) < len(header):
+        raise DataError(f"{path}: column names need to differ, got the same twice")
+    for name, role in missing_columns(header, options):
+        # the columns found are not named: without a header they would be text of the first note
+        option = f"--{role.removesuffix('_id').replace('note', 'id')}-column"
+        raise UsageError(f'{path}: no column "{name}" among {len(header)}; name the {role} with {option}')
+    return header
+
+
+def _rows(reader: Any, header: tuple[str, ...], path: Path, options: ReadOptions) -> Rows:
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line, Broken(DataError("row has broken quotes"))
+            continue
+        if not row:
+            continue
+        if len(row) != len(header):
+            yield line, Broken(DataError(f"row needs {len(header)} cells, got {len(row)}"))
+            continue
+        record = dict(zip(header, row, strict=True))
+        if any(map(has_surrogate, row)):
+            reason = str(not_decodable(path, options.encoding)).removeprefix(f"{path}: ")
+            note_id = record_id(record, options)
+            yield line, Broken(DataError(f"row: {reason}"), None if note_id and has_surrogate(note_id) else note_id)
+            continue
+        try:
+            yield line, nested_cells(record)
+        except DataError as error:
+            yield line, Broken(error, record_id(record, options))
+
+
+def _loads(value: str, name: str) -> Any:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise DataError(f'"{name}" needs JSON (broken at character {error.pos + 1})') from None
+
+
+def _to_fields(record: Record, name: str) -> None:
+    value = record.pop(name)
+    fields = record.get("fields") or {}
+    if isinstance(fields, str):
+        fields = _loads(fields, "fields") if fields.startswith("{") else {"fields": fields}
+    if name in fields:
+        raise DataError(f'record has "{name}" twice: as a column and in "fields"')
+    record["fields"] = fields | {name: value}
