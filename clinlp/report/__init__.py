@@ -1,0 +1,1 @@
+"""Notes as pages for people: one self-contained HTML file."""
