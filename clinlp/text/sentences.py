@@ -56,6 +56,14 @@ def _heading() -> re.Pattern[str]:
 
 
 @cache
+def _gap() -> re.Pattern[str]:
+    """Wide spacing before a heading or an item of a list: a line break that was lost."""
+    return re.compile(
+        f"(?<! ) {{3,}}+(?=[A-Z][A-Za-z /&'()-]{{1,40}}:|\\d{{1,2}}[.)] ?[A-Z]|[{HAN}]{{2,8}}[:：]|\\d{{1,2}}[.、][{HAN}])"
+    )
+
+
+@cache
 def _abbreviations() -> dict[str, int]:
     words = load_words("sentences")
     return dict.fromkeys(words["may_be_last"], _MAY_BE_LAST) | dict.fromkeys(words["never_last"], _NEVER_LAST)
@@ -215,9 +223,12 @@ def split_sentences(text: str, lang: Lang) -> list[Offsets]:
     >>> [text[start:end] for start, end in split_sentences(text, "en")]
     ['Seen by Dr. Who.', 'BP 2.5 x normal\ntoday.', '1. Asthma', '2. T2DM']
     """
+    borders = _Splitter(text, lang).run()
+    if "   " in text:
+        borders = sorted({*borders, *(match.end() for match in _gap().finditer(text))})
     sentences: list[Offsets] = []
     start = 0
-    for end in [*_Splitter(text, lang).run(), len(text)]:
+    for end in [*borders, len(text)]:
         words = text[start:end]
         bare = words.lstrip()
         if bare:
