@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ class Matcher(Generic[T]):
     """Phrases, each with a value, that are looked for together.
 
     The automaton is built when it is first needed: about 0.1 s for 100,000 phrases. White space in a
-    phrase matches any single white-space character. A phrase given twice keeps its first value.
+    phrase matches any white space, line breaks included. A phrase given twice keeps its first value.
 
     >>> matcher = Matcher([("no", 1), ("no evidence of", 2), ("无", 3)])
     >>> matcher.find("No evidence of node. 无痛")
@@ -35,6 +38,7 @@ class Matcher(Generic[T]):
         self._phrases: Iterable[tuple[str, T]] | None = phrases
         self._ignore_case = ignore_case
         self._whole_words = whole_words
+        self._spaced = False  # whether any phrase holds white space
         self._automaton: Any = None  # stays None if there is no phrase
 
     def find(self, text: str) -> list[tuple[int, int, T]]:
@@ -54,6 +58,9 @@ class Matcher(Generic[T]):
             self._phrases = None
         if self._automaton is None or not text:
             return []
+        runs = list(_runs().finditer(text)) if self._spaced else []
+        if runs:
+            text = _runs().sub(" ", text)
         found = []
         last = len(text) - 1
         for at, (length, opens, closes, value) in self._automaton.iter(self._fold(text)):
@@ -64,14 +71,15 @@ class Matcher(Generic[T]):
                 continue
             found.append((start, -at - 1, value))
         found.sort(key=_place)
-        return found
+        return _spread(found, runs) if runs else found
 
     def _build(self, phrases: Iterable[tuple[str, T]]) -> None:
         import ahocorasick  # compiled: loaded only once something is looked for
 
         automaton = ahocorasick.Automaton()
         for phrase, value in phrases:
-            key = self._fold(phrase)
+            key = self._fold(_runs().sub(" ", phrase))
+            self._spaced = self._spaced or " " in key
             if key and key not in automaton:
                 borders = (_in_word(key[0]), _in_word(key[-1])) if self._whole_words else (False, False)
                 automaton.add_word(key, (len(key), *borders, value))
@@ -88,6 +96,26 @@ class Matcher(Generic[T]):
         if len(lower) == len(text):
             return lower
         return "".join([low if len(low := c.lower()) == 1 else c for c in text])  # some capitals, as İ, have two
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(r"\s{2,}")
+
+
+def _spread(found: list[tuple[int, int, T]], runs: list[re.Match[str]]) -> list[tuple[int, int, T]]:
+    """Move matches back to where they were before each run of white space became one space."""
+    places, growths, growth = [], [], 0  # where in the squeezed text how much has been lost
+    for run in runs:
+        places.append(run.start() - growth + 1)
+        growth += run.end() - run.start() - 1
+        growths.append(growth)
+
+    def back(at: int) -> int:
+        before = bisect_right(places, at)
+        return at + growths[before - 1] if before else at
+
+    return [(back(start), -back(-end - 1) - 1, value) for start, end, value in found]
 
 
 def _in_word(character: str) -> bool:

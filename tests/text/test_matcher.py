@@ -56,6 +56,17 @@ def test_word_borders_and_case(phrase: str, text: str, found: int) -> None:
     assert len(Matcher([(phrase, None)]).find(text)) == found
 
 
+def test_white_space_of_any_length_is_white_space() -> None:
+    text = " x  no \r\n   evidence\t of\n\n\n  nodes  no evidence"
+    found = Matcher([("no evidence of", 1), ("no  evidence", 2), ("nodes", 3)]).find(text)
+    assert [(text[start:end].split(), value) for start, end, value in found] == [
+        (["no", "evidence", "of"], 1),
+        (["nodes"], 3),
+        (["no", "evidence"], 2),
+    ]
+    assert not any(text[start].isspace() or text[end - 1].isspace() for start, end, _ in found)
+
+
 def test_case_counts_if_asked() -> None:
     assert Matcher([("May", 1)], ignore_case=False).find("may May") == [(4, 7, 1)]
 
