@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -39,7 +40,8 @@ print(json.dumps({{"seconds": seconds, "new": sorted(set(sys.modules) - known)}}
 def measure(measured: str, *, before: str = "") -> dict[str, Any]:
     """Seconds that a statement takes in a fresh interpreter, and the modules that it brings."""
     code = MEASURE.format(before=before, measured=measured)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    cached = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # as a user has it
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=cached)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -1,6 +1,6 @@
 "use strict";
 const $$ = (what, from = document) => [...from.querySelectorAll(what)];
-const bar = document.querySelector(".bar"), status = document.querySelector(".status");
+const bar = document.querySelector(".bar"), live = document.querySelector(".status");
 const fit = () => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight + 12}px`);
 addEventListener("resize", fit);
 fit();
@@ -24,7 +24,7 @@ for (const row of $$(".dx")) {
 }
 
 // what a mark is: on hover, and with the arrow keys inside a text
-const tell = mark => { status.textContent = mark ? mark.title : ""; };
+const tell = mark => { live.textContent = mark ? mark.title : ""; };
 const shown = mark => getComputedStyle(mark).borderBottomStyle !== "none";
 for (const text of $$(".text")) {
   text.addEventListener("pointerover", event => tell(event.target.closest(".m")));
@@ -45,7 +45,7 @@ for (const button of $$(".bar button")) {
   button.addEventListener("click", () => $$("input", button.closest("fieldset")).forEach(box => { box.checked = button.value === "all"; }));
 }
 addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
   const step = { j: 1, k: -1 }[event.key];
   if (event.key === "Escape") {
     $$(".dx[aria-pressed=true]").forEach(row => row.setAttribute("aria-pressed", "false"));
