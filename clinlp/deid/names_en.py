@@ -66,7 +66,7 @@ class _Reader:
             lower = word.lower()
             bits = known.get(lower)
             if bits is None:
-                bits = known.get(lower.partition("-")[0], 0) & (FIRST | LAST) if "-" in lower else 0
+                bits = _hyphenated(lower, known) if "-" in lower else 0
                 if "'" in lower or "’" in lower:
                     bits |= LAST
             self.starts.append(match.start())
@@ -285,8 +285,6 @@ class _Reader:
         if weak and (not bits & (FIRST | LAST) or bits & WORD):
             return None
         stop = self.run(nxt, strong=not weak)
-        if self.word(at) == "Drs" or self.word(at) == "Mr" or self.word(at) == "Mrs" or True:
-            pass
         return nxt, stop, 0.6 if weak else 0.95
 
     def first_then(self, at: int) -> tuple[int, float]:
@@ -304,7 +302,12 @@ class _Reader:
                 if listed_last and not (bits | other) & WORD and self.is_upper(nxt) and not self.is_heading(at):
                     return self.run(at, strong=False), 0.75
                 return at, 0.0
-            if listed_last and not (bits & WORD and other & (WORD | EPONYM)) and not self.is_eponym(nxt):
+            if (
+                listed_last
+                and not (bits & WORD and other & WORD)
+                and not (bits & EPONYM and other & EPONYM)
+                and not self.is_eponym(nxt)
+            ):
                 return self.run(at, strong=False), 0.85 if not bits & WORD else 0.7
             if (
                 not other
@@ -324,7 +327,17 @@ class _Reader:
             or self.text[self.starts[at] - 1 : self.starts[at]] == "-"
         ):
             return at, 0.0
-        return nxt, 0.55
+        return (nxt, 0.55) if not self.is_thing(at) else (at, 0.0)
+
+    def is_thing(self, at: int) -> bool:
+        """Say whether an article or a shape before the word makes it an instrument: a curved Kelly."""
+        low = self.starts[at]
+        before = self.text[max(0, low - 14) : low].split(" ")
+        return (
+            len(before) > 1
+            and not before[-1]
+            and before[-2].lower().rpartition("-")[2] in word_set("en", "before_things")
+        )
 
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
@@ -365,7 +378,7 @@ class _Reader:
             return last, 0.8 if not self.is_upper(at) else 0.65
         if self.is_upper(at) or bits & (WORD | EPONYM):
             return at, 0.0
-        if _verb().match(self.text, self.ends[at]) and self.ends[at] - self.starts[at] > 3:
+        if not self.is_thing(at) and _verb().match(self.text, self.ends[at]) and self.ends[at] - self.starts[at] > 3:
             return at + 1, 0.55
         return at, 0.0
 
@@ -450,6 +463,14 @@ def _verb() -> re.Pattern[str]:
 @cache
 def _after_eponym() -> re.Pattern[str]:
     return re.compile(r"(?:['’]s?)?[ -]+(?:[A-Z][a-z]+[ -])?([A-Za-z]+)")
+
+
+def _hyphenated(word: str, known: dict[str, int]) -> int:
+    """Give what is known of `smith-jones`: a name where each part is one."""
+    parts = [known.get(part, 0) for part in word.split("-")]
+    if all(part & (FIRST | LAST) and not part & (WORD | EPONYM) for part in parts):
+        return parts[0] & (FIRST | LAST) | LAST
+    return EPONYM if any(part & EPONYM for part in parts) else 0
 
 
 def _key(text: str, colon: int) -> str | None:

@@ -54,14 +54,15 @@ def find(text: str) -> list[Span]:
     return spans
 
 
-def length(text: str, at: int, *, strict: bool) -> int:
+def length(text: str, at: int, *, strict: bool, common: bool = True) -> int:
     """Give the number of characters of the name that starts at `at`, 0 for none.
 
     Args:
         strict: Ask for characters that given names hold, not only for those that they may.
+        common: Leave out surnames that are everyday words; those of a field may be any.
     """
     one, sure, two = _surnames()
-    size = 2 if text[at : at + 2] in two else 1 if text[at : at + 1] in (sure if strict else one) else 0
+    size = 2 if text[at : at + 2] in two else 1 if text[at : at + 1] in (sure if common else one) else 0
     if not size or text[at : at + 2] in word_set("zh", "not_names"):
         return 0
     given, never = _given(), word_set("zh", "not_given")
@@ -128,6 +129,8 @@ def _blank_field() -> re.Pattern[str]:
 
 
 def _values(text: str, at: int, foreign: re.Pattern[str], score: float) -> Iterator[Span]:
+    if text[at : at + 1] == "\n":  # the value stands on the next line
+        at += 1
     for _ in range(8):
         while at < len(text) and text[at] in " \t\u3000":
             at += 1
@@ -168,7 +171,7 @@ def _value_length(text: str, at: int) -> int:
         if word[:2] not in word_set("zh", "not_names") and not any(char in _never() for char in word[1:]):
             if len(word) < 4 or word[:2] in two:
                 return len(word)
-    return length(text, at, strict=False)
+    return length(text, at, strict=False, common=False)
 
 
 @cache
@@ -190,7 +193,7 @@ def _right() -> re.Pattern[str]:
 
 def _titled(text: str) -> Iterator[Span]:
     """Names before 主任医师 and its kind: 王建国主任医师, 张医生."""
-    one, sure, two = _surnames()
+    _, sure, two = _surnames()
     for match in _right().finditer(text):
         at = match.start()
         for size in (3, 2, 4):
@@ -199,24 +202,43 @@ def _titled(text: str) -> Iterator[Span]:
                 yield Span(low, at, PhiLabel.NAME.value, 0.85)
                 break
         else:
-            low = at - 1
-            if (
-                low >= 0
-                and text[low] in sure
-                and _starts_name(text, low)
-                and text[low : low + 2] not in word_set("zh", "not_names")
-            ):
-                if (
-                    text[low] not in word_set("zh", "weak_surnames")
-                    or low == 0
-                    or not "\u4e00" <= text[low - 1] <= "\u9fff"
-                ):
-                    yield Span(low, at, PhiLabel.NAME.value, 0.7)
-            elif low >= 1 and text[low - 1 : low + 1] in two:
-                yield Span(low - 1, at, PhiLabel.NAME.value, 0.75)
+            if at and text[at - 1] in sure and _stands_alone(text, at - 1):
+                yield Span(at - 1, at, PhiLabel.NAME.value, 0.7)
+            elif at > 1 and text[at - 2 : at] in two:
+                yield Span(at - 2, at, PhiLabel.NAME.value, 0.75)
     for match in _elder().finditer(text):
         if text[match.start()] in sure:
             yield Span(match.start(), match.start() + 1, PhiLabel.NAME.value, 0.65)
+    yield from _foreign(text)
+
+
+def _stands_alone(text: str, at: int) -> bool:
+    """Say whether a surname before a title is no part of a word: 张医生, but not 责任护士."""
+    if not _starts_name(text, at) or text[at : at + 2] in word_set("zh", "not_names"):
+        return False
+    if text[at] not in word_set("zh", "weak_surnames"):
+        return True
+    return at == 0 or text[at - 1] in "由请经与和找" or not "\u4e00" <= text[at - 1] <= "\u9fff"
+
+
+@cache
+def _dotted() -> re.Pattern[str]:
+    return re.compile(rf"[·•](?<=[{_HAN}].)[{_HAN}]{{1,8}}(?:[·•][{_HAN}]{{1,6}})?")
+
+
+def _foreign(text: str) -> Iterator[Span]:
+    """Names written in Chinese with a dot: 艾瑞克·司徒华."""
+    never = _never() | frozenset("由请经与和找是为")
+    for match in _dotted().finditer(text):
+        low, stop = match.start(), match.end()
+        while low and match.start() - low < 6 and "\u4e00" <= text[low - 1] <= "\u9fff" and text[low - 1] not in never:
+            low -= 1
+        for at in range(match.start() + 1, match.end()):
+            if text[at] in never or _is_word_ahead(text, at):
+                stop = at
+                break
+        if low < match.start() and stop > match.start() + 1:
+            yield Span(low, stop, PhiLabel.NAME.value, 0.7)
 
 
 @cache
@@ -225,7 +247,7 @@ def _elder() -> re.Pattern[str]:
 
 
 _BEFORE = frozenset(
-    "由请经与和及、，。；：:,;.()（）“”\"' \n\t\u3000/|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~"
+    "院科室由请经与和及、，。；：:,;.()（）“”\"' \n\t\u3000/|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~"
 )
 
 
@@ -247,22 +269,20 @@ def _after_role(text: str) -> Iterator[Span]:
     weak = word_set("zh", "name_left_weak")
     for match in _left().finditer(text):
         at = match.end()
-        while at < len(text) and at - match.end() < 2 and text[at] in ' \u3000“"（(':
+        while at < len(text) and at - match.end() < 2 and text[at] in ' \u3000“"（(为是系叫':
             at += 1
         size = length(text, at, strict=True)
         if not size:
             continue
-        is_weak = match[0] in weak or text[at] in word_set("zh", "weak_surnames")
-        ends = _ends_name(text, at + size) or _is_word_ahead(text, at + size)
-        if is_weak and not ends:
+        stop = at + size
+        ends = _ends_name(text, stop) or _is_word_ahead(text, stop) or text[stop] in _never()
+        is_weak = text[at] in word_set("zh", "weak_surnames")
+        if match[0] in weak:
+            if not (_right().match(text, stop) or (ends and size > 2 and not is_weak)):
+                continue
+        elif is_weak and not ends:
             continue
-        if (
-            match[0] in weak
-            and not _right().match(text, at + size)
-            and (size < 3 or text[at] in word_set("zh", "weak_surnames"))
-        ):
-            continue
-        yield Span(at, at + size, PhiLabel.NAME.value, 0.75 if not is_weak else 0.6)
+        yield Span(at, stop, PhiLabel.NAME.value, 0.6 if is_weak or match[0] in weak else 0.75)
 
 
 # --- sex and age beside a name -----------------------------------------------------------------
@@ -271,8 +291,8 @@ def _after_role(text: str) -> Iterator[Span]:
 @cache
 def _describes() -> re.Pattern[str]:
     return re.compile(
-        r"[男女0-9是系患性年现生](?:(?<=[男女])(?=性|[，,。；;、\s）)/|0-9]|$|患|孩|婴)|(?<![0-9][0-9])(?<=[0-9])[0-9]{0,2}(?:周?岁|个?月龄|天龄)"
-        r"|(?<=[是系])(?:一[名位个]|位|名|[0-9]{1,3}岁)|(?<=患)(?:者|儿)|(?<=性)别|(?<=年)(?:龄|[0-9]{1,3}岁)|(?<=现)(?:年|居|住)|(?<=生)于)"
+        r"[男女0-9是系一患性年现生](?:(?<=[男女])(?=性|[，,。；;、\s）)/|0-9]|$|患|孩|婴)|(?<![0-9][0-9])(?<=[0-9])[0-9]{0,2}(?:周?岁|个?月龄|天龄)"
+        r"|(?<=[是系])(?:一[名位个]|位|名|[0-9]{1,3}岁)|(?<=[，,、]一)[名位]|(?<=患)(?:者|儿)|(?<=性)别|(?<=年)(?:龄|[0-9]{1,3}岁)|(?<=现)(?:年|居|住)|(?<=生)于)"
     )
 
 
@@ -280,9 +300,9 @@ def _described(text: str) -> Iterator[Span]:
     """Names before sex, age or 是一名: 张伟，男，45岁."""
     for match in _describes().finditer(text):
         stop = match.start()
-        while stop and match.start() - stop < 3 and text[stop - 1] in " \t，,、（(/|：:\n\u3000":
+        while stop and match.start() - stop < 3 and text[stop - 1] in " \t，,、（(/|\u3000":
             stop -= 1
-        if stop == match.start() and text[stop : stop + 1] not in "是系男女现年":
+        if stop == match.start() and text[stop : stop + 1] not in "是系一男女现年":
             continue
         for size in (3, 2, 4):
             low = stop - size
@@ -311,7 +331,7 @@ def _some(text: str) -> Iterator[Span]:
         low = match.start()
         if low >= 2 and text[low - 2 : low] in two:
             yield Span(low - 2, match.end(), PhiLabel.NAME.value, 0.85)
-        elif low >= 1 and text[low - 1] in sure and _starts_name(text, low - 1):
+        elif low >= 1 and text[low - 1] in sure and (_stands_alone(text, low - 1) or text[low - 3 : low - 1] == "患者"):
             yield Span(low - 1, match.end(), PhiLabel.NAME.value, 0.85)
 
 

@@ -33,7 +33,7 @@ def _numeric_dates() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[-/.][0-9]){_TIME}"),
         re.compile(
-            rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%]|\.[0-9])"
+            rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%a-zA-Z]|\.[0-9])"
         ),
         re.compile(rf"{_D}[0-9]{{3}}-[01][0-9](?![0-9-])"),
         re.compile(rf"{_D}[0-9]{{7}}(?![0-9A-Za-z])"),
@@ -44,7 +44,7 @@ def _numeric_dates() -> tuple[re.Pattern[str], ...]:
 def _before_short_date() -> re.Pattern[str]:
     return re.compile(
         r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA|DOD|LMP|EDD|due|as of|last"
-        r"|seen|admitted|discharged|performed|done|started|drawn|and|to|of|visit|appt|f/u|surgery|born|w/e)"
+        r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
     )
@@ -173,7 +173,7 @@ def _age() -> tuple[re.Pattern[str], ...]:
         re.compile(
             r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
         ),
-        re.compile(r"[Aa]ge(?<![a-z].{2})d?(?: is| of|:| at \w+:)? ?([0-9]{1,3})(?![0-9]|[/.:-][0-9])"),
+        re.compile(r"[Aa]ge(?<![a-z].{3})d?(?: is| of|:| at \w+:)? ?([0-9]{1,3})(?![0-9]|[/.:-][0-9])"),
     )
 
 

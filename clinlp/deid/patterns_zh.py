@@ -170,8 +170,8 @@ def _phones(text: str) -> Iterator[Span]:
 # --- numbers that their field names ------------------------------------------------------------
 
 _FIELDS = (
-    ("fax_words", PhiLabel.FAX, 3),
-    ("phone_words", PhiLabel.PHONE, 3),
+    ("fax_words", PhiLabel.FAX, 4),
+    ("phone_words", PhiLabel.PHONE, 4),
     ("id_card_words", PhiLabel.ID_CARD, 4),
     ("plan_words", PhiLabel.HEALTH_PLAN, 3),
     ("mrn_words", PhiLabel.MRN, 2),
@@ -215,7 +215,7 @@ def _ids(text: str) -> Iterator[Span]:
         found = _kind(text, low, link, kinds, longest)
         if found is not None and (n_digits >= found[1] or (n_digits and high - low >= 5)):
             yield Span(low, high, found[0].value, 0.9)
-        elif n_digits >= 8 and "." not in text[low:high] and "*" not in text[low:high]:
+        elif n_digits >= 8 and text[low:high].isalnum():
             yield Span(low, high, PhiLabel.ID.value, 0.5)
     for match in _social().finditer(text):
         handle = name.match(text, match.end())

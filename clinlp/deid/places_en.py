@@ -24,7 +24,7 @@ def _anchors() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     first = "".join(sorted({head[0] for head in heads}))
     return (
         re.compile(rf"[{first}](?<![\w-].)(?:{'|'.join(f'(?<={h[0]}){re.escape(h[1:])}' for h in heads)})(?![\w-])"),
-        re.compile(rf"(?:(?:{_WORD}|of|the|and|&|for|at) ){{1,8}}$"),
+        re.compile(rf"(?:(?:{_WORD}|of|the|and|&) ){{1,8}}$"),
         re.compile(rf" (?:of|at|in|for) (?:the )?(?:{_WORD})(?: (?:{_WORD}|of)){{0,3}}"),
     )
 

@@ -11,7 +11,7 @@ from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 
 _HAN = "\u4e00-\u9fff"
-_ROAD = rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊))"
+_ROAD = rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊|大厦|大楼|广场|公馆|家园|别墅|宿舍|家属院|府|中心))"
 _HOUSE = r"(?:[0-9A-Za-z一二三四五六七八九十甲乙东西南北]{1,6}(?:[-—][0-9A-Za-z]{1,5}){0,3}(?:号楼|号院|单元|[号栋幢座弄室层楼组队房门]|户))"
 _TAIL = rf"(?:[ ,，]?(?:{_HOUSE}|{_ROAD})){{1,8}}(?:[0-9]{{1,5}}(?:[-—][0-9]{{1,5}}){{0,3}}(?![0-9岁]))?"
 
@@ -71,6 +71,8 @@ def _divisions(text: str) -> Iterator[Span]:
     for start, end, level in chains:
         more = tail.match(text, end)
         stop = more.end() if more and not _is_clinical(text, end, more.end()) else end
+        if text[stop : stop + 1] in ("市", "县", "区") and stop > end:
+            stop += 1
         if level > 1 or stop > end:
             yield Span(start, stop, PhiLabel.LOCATION.value, 0.85 if stop > end else 0.7)
 
@@ -196,6 +198,7 @@ def _hospital() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], froz
         f"(?<={head})(?:{'|'.join(sorted(rest, key=lambda r: (-len(r), r)))})" for head, rest in sorted(kinds.items())
     )
     cuts = "|".join(sorted(words("zh", "hospital_cuts"), key=lambda w: (-len(w), w)))
+    cuts += "|(?<!协)和(?=[^平谐睦县田林])"
     generic = word_set("zh", "hospital_generic")
     departments = "|".join(sorted(words("zh", "departments"), key=lambda w: (-len(w), w)))
     return (
@@ -233,8 +236,14 @@ def _hospitals(text: str) -> Iterator[Span]:
             or lead[:2] in ("某某", "当地", "外地")
             or lead[0] in "某该本我外"
             or "某" in lead[-2:]
+            or _few().match(lead)
         ):
             continue
         more = tail.match(text, match.end())
         end = more.end() if more else match.end()
         yield Span(start, end, PhiLabel.HOSPITAL.value, 0.8)
+
+
+@cache
+def _few() -> re.Pattern[str]:
+    return re.compile(r"[多几两一二三四数各][所家个]|[市县省区镇乡](?!立)[^市县省区]{0,4}$|当地|外地")
