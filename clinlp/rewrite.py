@@ -60,7 +60,8 @@ def rewrite(note: Note, edits: Sequence[Edit]) -> Note:
         raise DataError(f"note {note.note_id}: {error}") from None
     if edits[-1].end > len(note.text):
         raise DataError(f"note {note.note_id}: an edit ends after character {len(note.text)}")
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for edit in edits:
         pieces += (note.text[at : edit.start], edit.replacement)
         at = edit.end

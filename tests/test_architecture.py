@@ -51,6 +51,9 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 """Package -> the only places that import it."""
 
+DISTRIBUTIONS = {"ahocorasick": "pyahocorasick"}
+"""Package -> the name under which it is installed, where the two differ."""
+
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "urllib3"}
 PICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 LIGHT_ROOTS = {"clinlp": {"numpy", "orjson", "pydantic", "spacy", "thinc"}, "clinlp.pipes": set[str]()}
@@ -229,7 +232,9 @@ def test_every_imported_package_is_declared() -> None:
         for imported in module.imports(set(modules())):
             top = imported.target.split(".")[0]
             if module.room != "scripts" and top not in sys.stdlib_module_names | {"clinlp"}:
-                assert top in declared, f"{module.name}:{imported.line}: {top} is not in pyproject.toml"
+                assert DISTRIBUTIONS.get(top, top) in declared, (
+                    f"{module.name}:{imported.line}: {top} is not in pyproject.toml"
+                )
 
 
 # what the library never does
