@@ -228,13 +228,14 @@ def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     asked = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     declared = {re.split(r"[^\w-]", line)[0].lower().replace("-", "_") for line in asked}
-    for module in modules().values():
-        for imported in module.imports(set(modules())):
-            top = imported.target.split(".")[0]
-            if module.room != "scripts" and top not in sys.stdlib_module_names | {"clinlp"}:
-                assert DISTRIBUTIONS.get(top, top) in declared, (
-                    f"{module.name}:{imported.line}: {top} is not in pyproject.toml"
-                )
+    declared |= {"clinlp", *sys.stdlib_module_names}
+    missing = [
+        f"{module.name}:{imported.line}: {top} is not in pyproject.toml"
+        for module in modules().values()
+        for imported in module.imports(set(modules()))
+        if DISTRIBUTIONS.get(top := imported.target.split(".")[0], top) not in declared and module.room != "scripts"
+    ]
+    assert missing == []
 
 
 # what the library never does
