@@ -1,1 +1,100 @@
-"""De-identify, tokenize and annotate English and Chinese medical records."""
+"""De-identify, tokenize and annotate English and Chinese medical records.
+
+>>> import clinlp
+>>> clinlp.deidentify("Seen by Dr. Jane Doe on 03/12/2021.")
+'Seen by Dr. [NAME] on [DATE].'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
+
+from clinlp.errors import AlignmentError, DataError, Failure, UsageError
+from clinlp.note import Diagnosis, Note
+from clinlp.rewrite import Edit, rewrite
+from clinlp.spans import Context, Span
+
+if TYPE_CHECKING:
+    from clinlp.inference.pipeline import Pipeline
+    from clinlp.records import WriteReport
+
+__all__ = [
+    "AlignmentError",
+    "Context",
+    "DataError",
+    "Diagnosis",
+    "Edit",
+    "Failure",
+    "Note",
+    "Span",
+    "UsageError",
+    "deidentify",
+    "load",
+    "read_notes",
+    "rewrite",
+    "write_notes",
+]
+__version__ = "0.1.0"
+
+
+def load(
+    *,
+    deid: Literal["tag", "mask", "placeholder", "off"] = "tag",
+    entities: str = "bundled",
+    diagnosis: str = "bundled",
+    device: str | None = None,
+) -> Pipeline:
+    """Give the whole pipeline: a function from notes to released, annotated notes.
+
+    Args:
+        deid: How PHI is replaced; `off` keeps the text and marks PHI as spans over it.
+        entities: `bundled` (by language), `off`, or a model folder.
+        diagnosis: The same for diagnosis codes.
+        device: `cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.
+
+    Raises:
+        UsageError: A model that was named is none.
+    """
+    from clinlp.inference.pipeline import Pipeline, PipelineConfig
+
+    return Pipeline(PipelineConfig(deid=deid, entities=entities, diagnosis=diagnosis, device=device))
+
+
+@overload
+def deidentify(note: Note, mode: Literal["tag", "mask", "placeholder"] = "tag") -> Note: ...
+@overload
+def deidentify(note: str, mode: Literal["tag", "mask", "placeholder"] = "tag") -> str: ...
+def deidentify(note: Note | str, mode: Literal["tag", "mask", "placeholder"] = "tag") -> Note | str:
+    """Find PHI by rules and replace it; a string comes back as a string, a note as a note.
+
+    Args:
+        mode: `tag` writes `[NAME]`, `mask` a filler of the same length, `placeholder` `[NAME-1]`.
+    """
+    from clinlp.deid import default_detectors, find_phi
+    from clinlp.deid import deidentify as replace_phi
+
+    held = note if isinstance(note, Note) else Note("text", note)
+    [found] = find_phi([held], default_detectors())
+    released = replace_phi(found, mode)
+    return released if isinstance(note, Note) else released.text
+
+
+def read_notes(path: str | Path) -> Iterator[Note]:
+    """Read notes one by one from a file or folder of any known format.
+
+    Raises:
+        UsageError: There is no such file, or its format is not known.
+        DataError: A record is bad; the message names the file and line, and quotes no text.
+    """
+    from clinlp.records import read_notes as read
+
+    return read(Path(path))
+
+
+def write_notes(notes: Iterable[Note], path: str | Path) -> WriteReport:
+    """Write notes in the format of the file's name; the report counts what it cannot hold."""
+    from clinlp.records import write_notes as write
+
+    return write(notes, Path(path))

@@ -140,7 +140,7 @@ def diagnosis_batch(
     batch = join([(read, overlapping(len(read), *windowing)) for read in features])
     targets = torch.zeros(len(features), n_codes)
     for row, codes in enumerate(rows["codes"]):
-        targets[row, torch.as_tensor(np.asarray(codes, np.int64))] = 1.0
+        targets[row, torch.tensor(codes, dtype=torch.int64)] = 1.0
     return {"pieces": batch.pieces, "mask": batch.mask, "places": batch.places, "targets": targets}
 
 

@@ -18,6 +18,7 @@ from clinlp.inference.evidence import attended_spans
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.store import find_model, load_model
 from clinlp.note import Diagnosis, Note
+from clinlp.spans import Span
 from clinlp.tagging.windows import overlapping
 
 
@@ -32,6 +33,7 @@ class DiagnosisPredictor:
         precision: Precision = "fp32",
         batch_pieces: int = 32_768,
         top: int | None = None,
+        evidence: bool = True,
     ) -> None:
         """Use a diagnoser where it is.
 
@@ -39,8 +41,9 @@ class DiagnosisPredictor:
             batch_pieces: Pieces of a batch, padding included.
             top: Give this many codes a note, whatever their probability; else those at or above the
                 model's threshold.
+            evidence: Say for every code where it looked.
         """
-        self.diagnoser, self.reader, self.top = diagnoser, reader, top
+        self.diagnoser, self.reader, self.top, self.evidence = diagnoser, reader, top, evidence
         self.precision, self.batch_pieces = precision, batch_pieces
         self.codes = diagnoser.config.codes
         self.device = next(diagnoser.parameters()).device
@@ -91,15 +94,15 @@ class DiagnosisPredictor:
     ) -> tuple[Diagnosis, ...]:
         """Choose the codes of one note and show where each looked."""
         ranked = np.argsort(-probabilities, kind="stable")
-        threshold = self.diagnoser.config.threshold
-        chosen = ranked[: self.top] if self.top else ranked[probabilities[ranked] >= threshold]
-        if self.diagnoser.config.single and not self.top:
-            chosen = ranked[:1]
+        top = 1 if self.diagnoser.config.single and not self.top else self.top
+        chosen = ranked[:top] if top else ranked[probabilities[ranked] >= self.diagnoser.config.threshold]
+        looked: dict[int, tuple[Span, ...]] = {}
+        if self.evidence and len(chosen):
+            rows = attention[torch.from_numpy(chosen).to(attention.device), : len(pieces)].float().cpu().numpy()
+            looked = {
+                code: attended_spans(row, pieces.offsets, text) for code, row in zip(chosen.tolist(), rows, strict=True)
+            }
         return tuple(
-            Diagnosis(
-                self.codes[code],
-                min(1.0, float(probabilities[code])),
-                attended_spans(attention[code, : len(pieces)].float().cpu().numpy(), pieces.offsets, text),
-            )
+            Diagnosis(self.codes[code], min(1.0, float(probabilities[code])), looked.get(code, ()))
             for code in chosen.tolist()
         )

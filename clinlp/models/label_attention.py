@@ -32,11 +32,11 @@ class LabelAttention(nn.Module):
         Returns:
             Logits `(note, code)` and attention `(note, code, piece)`, whose rows sum to 1.
         """
-        scores = self.queries(torch.tanh(self.project(hidden))).transpose(1, 2).float()
-        scores = scores.masked_fill(~mask[:, None, :], torch.finfo(scores.dtype).min)
-        attention = torch.softmax(scores, -1)
-        # The dot product with `read` commutes with the weighted sum: (note, piece, code) scores are
-        # averaged directly, so no (note, code, hidden) tensor is ever built.
-        values = (hidden @ self.read.T.to(hidden.dtype)).float()
-        logits = torch.einsum("ncp,npc->nc", attention, values) + self.bias
-        return logits, attention
+        # Everything stays in (note, piece, code): the layout in which both products come out. Since the
+        # dot product with `read` commutes with the weighted sum, no (note, code, hidden) view is built.
+        scores = self.queries(torch.tanh(self.project(hidden))).float()
+        scores = scores.masked_fill(~mask[:, :, None], torch.finfo(scores.dtype).min)
+        attention = torch.softmax(scores, 1)
+        values = nn.functional.linear(hidden, self.read.to(hidden.dtype)).float()
+        logits = (attention * values).sum(1) + self.bias
+        return logits, attention.transpose(1, 2)

@@ -102,7 +102,7 @@ def finetune_diagnosis(config: DiagnosisConfig, *, resume: bool = False, tell: T
     windowing = (encoder.config.max_pieces, encoder.config.overlap)
 
     def score(diagnoser: nn.Module) -> dict[str, float]:
-        predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes))(dev)
+        predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes), evidence=False)(dev)
         scores = score_diagnoses(dev, predicted)
         main = scores.accuracy if config.single else scores.map
         return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}

@@ -1,0 +1,180 @@
+"""The main job as one function: notes in, released and annotated notes out.
+
+`batch`, `pipes` and the command line only carry notes to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pydantic import Field
+
+from clinlp.config import Config
+from clinlp.deid import Mode, default_detectors, deidentify, find_phi
+from clinlp.errors import DataError, Failure
+from clinlp.inference.device import Precision
+from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.entities import EntityPredictor
+from clinlp.note import Lang, Note
+from clinlp.text.context import add_context
+from clinlp.text.language import detect_language
+from clinlp.text.sections import find_sections
+
+LANGUAGES: tuple[Lang, ...] = ("en", "zh")
+_Stage = Callable[[Sequence[Note]], Sequence[Note]]
+
+
+class PipelineConfig(Config):
+    """What the pipeline does to a note."""
+
+    deid: Mode = Field("tag", description="How PHI is replaced; `off` keeps the text and marks PHI as spans over it.")
+    entities: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
+    diagnosis: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
+    sections: bool = True
+    context: bool = True
+    top: int | None = Field(None, ge=1, description="Codes a note, whatever their probability.")
+    keep_fields: tuple[str, ...] = Field(
+        (), description="Columns released with de-identified text, `patient_id` and `time` too; `*` keeps all."
+    )
+    max_characters: int = Field(1_000_000, ge=1, description="A longer note is refused, never cut.")
+    device: str | None = None
+    precision: Precision = "auto"
+
+
+class Pipeline:
+    """De-identifies, finds entities and their context, and predicts diagnoses.
+
+    Everything is found in the original text, where models and rules see what they were made for; the
+    text is released last, and every span is carried to it.
+
+    Attributes:
+        seconds: Time spent in each stage so far.
+        left_out: How often each column was left out of released notes.
+    """
+
+    def __init__(self, config: PipelineConfig | None = None) -> None:
+        """Load what the config asks for; models of a language only once a note needs them.
+
+        Raises:
+            UsageError: A model that the config names is none.
+        """
+        self.config = config or PipelineConfig()
+        self.seconds: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self._detectors = default_detectors()
+        self._taggers: dict[str, EntityPredictor] = {}
+        self._diagnosers: dict[str, DiagnosisPredictor] = {}
+        for name in (self.config.entities, self.config.diagnosis):  # a wrong name is said before any work
+            if name not in ("bundled", "off"):
+                self._tagger("en") if name == self.config.entities else self._diagnoser("en")
+
+    def __call__(self, notes: Sequence[Note]) -> list[Note | Failure]:
+        """Handle every note, in order; a note that fails gives a `Failure` and stops no other."""
+        done: list[Note | Failure] = list(notes)
+        self._each(done, "read", self._read)
+        if self.config.sections:
+            self._each(done, "sections", lambda note: replace(note, sections=find_sections(note.text, _lang(note))))
+        self._all(done, "phi", lambda found: find_phi(found, self._detectors))
+        if self.config.entities != "off":
+            self._by_language(done, "entities", self._tagger)
+        if self.config.context:
+            self._each(done, "context", self._add_context)
+        if self.config.diagnosis != "off":
+            self._by_language(done, "diagnosis", self._diagnoser)
+        if self.config.deid != "off":
+            self._each(done, "release", self._release)
+        return done
+
+    def _read(self, note: Note) -> Note:
+        """Refuse what no stage should see, and say the language."""
+        if len(note.text) > self.config.max_characters:
+            raise DataError(
+                f"note {note.note_id}: at most {self.config.max_characters:,} characters needed, got "
+                f"{len(note.text):,}; split the note or raise --max-characters"
+            )
+        return note if note.lang else replace(note, lang=detect_language(note.text))
+
+    def _add_context(self, note: Note) -> Note:
+        if not note.entities:
+            return note
+        return replace(note, entities=add_context(note.text, note.entities, _lang(note), note.sections))
+
+    def _release(self, note: Note) -> Note:
+        """Replace PHI, and leave out columns that nobody said may be released."""
+        kept = self.config.keep_fields
+        if "*" not in kept:
+            out = [name for name in note.fields if name not in kept]
+            out += [name for name in ("patient_id", "time") if getattr(note, name) is not None and name not in kept]
+            self.left_out.update(out)
+            note = replace(
+                note,
+                fields={name: value for name, value in note.fields.items() if name in kept},
+                patient_id=note.patient_id if "patient_id" in kept else None,
+                time=note.time if "time" in kept else None,
+            )
+        return deidentify(note, self.config.deid)
+
+    def _tagger(self, lang: Lang) -> EntityPredictor:
+        name = f"entities-{lang}" if self.config.entities == "bundled" else self.config.entities
+        if name not in self._taggers:
+            self._taggers[name] = EntityPredictor.load(name, device=self.config.device, precision=self.config.precision)
+        return self._taggers[name]
+
+    def _diagnoser(self, lang: Lang) -> DiagnosisPredictor:
+        name = f"diagnosis-{lang}" if self.config.diagnosis == "bundled" else self.config.diagnosis
+        if name not in self._diagnosers:
+            self._diagnosers[name] = DiagnosisPredictor.load(
+                name, device=self.config.device, precision=self.config.precision, top=self.config.top
+            )
+        return self._diagnosers[name]
+
+    def _by_language(self, done: list[Note | Failure], stage: str, model: Callable[[Lang], _Stage]) -> None:
+        for lang in LANGUAGES:
+            if any(isinstance(note, Note) and note.lang == lang for note in done):
+                self._all(done, stage, model(lang), lang)
+
+    def _each(self, done: list[Note | Failure], stage: str, change: Callable[[Note], Note]) -> None:
+        """Apply a change note by note."""
+        with self._timed(stage):
+            for at, note in enumerate(done):
+                if isinstance(note, Note):
+                    done[at] = _guarded(change, note, stage)
+
+    def _all(self, done: list[Note | Failure], stage: str, change: _Stage, lang: Lang | None = None) -> None:
+        """Apply a change to all notes at once; if that fails, one by one to find those that fail."""
+        with self._timed(stage):
+            places = [at for at, note in enumerate(done) if isinstance(note, Note) and lang in (None, note.lang)]
+            notes = [note for at in places if isinstance(note := done[at], Note)]
+            if not notes:
+                return
+            changed: Sequence[Note | Failure]
+            try:
+                changed = change(notes)
+            except Exception:  # noqa: BLE001  whatever went wrong, only the notes that cause it may fail
+                changed = [_guarded(lambda note: change([note])[0], note, stage) for note in notes]
+            for at, note in zip(places, changed, strict=True):
+                done[at] = note
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - began
+
+
+def _guarded(change: Callable[[Note], Note], note: Note, stage: str) -> Note | Failure:
+    """Apply a change; a failure is described without the note's text."""
+    try:
+        return change(note)
+    except Exception as error:  # noqa: BLE001  one bad note never stops the others
+        return Failure.of(error, stage=stage, note_id=note.note_id)
+
+
+def _lang(note: Note) -> Lang:
+    return note.lang or detect_language(note.text)
