@@ -195,7 +195,7 @@ def _context(effects: set[Effect], section: str) -> Context:
     return Context(
         negated="negated" in effects,
         uncertain="uncertain" in effects,
-        historical="historical" in effects or section == "past_history",
+        historical="historical" in effects or section in ("past_history", "social_history"),
         hypothetical="hypothetical" in effects,
         experiencer="family" if family else "other" if "other" in effects else "patient",
     )

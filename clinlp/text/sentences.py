@@ -31,12 +31,12 @@ _MAY_BE_LAST = 1
 def _candidate() -> re.Pattern[str]:
     """The pattern of places where a sentence may end. It starts with one character class, so the search is fast."""
     return re.compile(
-        f"[.!?;．、{_STOPS}\\n\\r]"
+        f"[.!?;．、)）{_STOPS}\\n\\r]"
         r"(?:(?<=[\n\r])\s*+"
         f"|(?<=[{_STOPS}])[{_CLOSERS}{_STOPS}]*+"
         f"|(?<=[.!?．])(?<![.!?．][.!?．])[.!?．]*+[{_CLOSERS}]*+(?:(?=\\s|[{HAN}]|\\Z)|,(?=\\s*+[A-Z0-9]|[a-z][.)]))"
         f"|(?<=[{HAN}][.!?;])"
-        f"|(?<=[{HAN}\\s:：,，;；。][0-9]、)|(?<=[{HAN}\\s:：,，;；。][0-9][0-9]、)"
+        f"|(?<=[{HAN}\\s:：,，;；。][0-9][、)）])|(?<=[{HAN}\\s:：,，;；。][0-9][0-9][、)）])"
         r"|(?<=[a-z][a-z)]\.)(?=[A-Z][a-z]))"
     )
 
@@ -122,7 +122,7 @@ class _Splitter:
         word = _last_word(text[max(self.start, at - _MAX_WORD) : at])
         if not word:
             return text[at] == "." or (at > 0 and not text[at - 1].isspace())  # "? pneumonia" asks nothing yet
-        if text[at] not in ".．、":
+        if text[at] not in ".．、)）":
             return True
         if len(word) <= 2 and word.isdecimal():
             return self.number_ends(at - len(word), word)
@@ -150,7 +150,7 @@ class _Splitter:
             self.item = number
             self.cut(begin)
             return False
-        return self.text[begin + len(digits)] != "、"
+        return self.text[begin + len(digits)] in ".．"
 
     def letter_ends(self, at: int, letter: str, following: str) -> bool:
         """Tell the initial of a name ("J. Smith") and the marker of a list from a last letter ("hepatitis B.")."""
