@@ -264,7 +264,9 @@ def _name(value: Any, key: str) -> str | None:
 def _lang(value: Any) -> Lang | None:
     if value is None or value == "":
         return None
-    lang = _LANGS.get(re.split("[-_]", value.lower(), maxsplit=1)[0]) if isinstance(value, str) else None
+    lang = None
+    if isinstance(value, str):
+        lang = _LANGS.get(value) or _LANGS.get(re.split("[-_]", value.lower(), maxsplit=1)[0])
     if lang is None:
         raise DataError(f'"lang" needs to be en or zh, got another {_kind(value)}')
     return lang

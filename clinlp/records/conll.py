@@ -22,7 +22,9 @@ from clinlp.records.rows import Broken, Rows, Sink, count_lost
 from clinlp.spans import Span, flatten
 
 _START: Final = "-DOCSTART-"
-_HAN: Final = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+_PREFIXES: Final = frozenset("BIESLU")
+_HAN_RANGES: Final = ("\u2e80\u9fff", "\uf900\ufaff", "\ufe30\ufe4f", "\uff00\uffef", "\U00020000\U0003ffff")
+_HAN: Final = "".join(f"{first}-{last}" for first, last in _HAN_RANGES)
 
 
 def words(text: str) -> list[tuple[int, int]]:
@@ -46,10 +48,11 @@ def read_conll(path: Path, options: ReadOptions) -> Rows:
         check_encoding(file, path, options.encoding)
         encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
         for line, note_id, block in _blocks(io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="\n")):
+            known = None if note_id is not None and has_surrogate(note_id) else note_id
             try:
-                yield line, _note(block, note_id, options)
+                yield line, _note(block, known, options)
             except DataError as error:
-                yield line, Broken(error, note_id)
+                yield line, Broken(error, known)
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[tuple[int, str | None, list[tuple[int, str]]]]:
@@ -93,7 +96,10 @@ def _note(block: list[tuple[int, str]], note_id: str | None, options: ReadOption
         start, before = at + len(space), token
         at = start + len(token)
         open_span = _extend(open_span, spans, tag, (start, at))
-    record: Record = {"text": "".join(pieces), options.spans: spans}
+    text = "".join(pieces)
+    if has_surrogate(text):
+        raise DataError(f"{options.encoding} needed, got other bytes; is it in another encoding?")
+    record: Record = {"text": text, options.spans: spans}
     if note_id:
         record["note_id"] = note_id
     return record
@@ -104,9 +110,7 @@ def _columns(line: str, number: int) -> tuple[str, str]:
     token, tag = columns[0], columns[-1].strip()
     if len(columns) < 2 or not token.strip():
         raise DataError(f"line {number}: a token and its tag needed, got {len(columns)} columns")
-    if has_surrogate(line):
-        raise DataError(f"line {number}: bytes are in another encoding")
-    if tag != "O" and re.fullmatch(r"[BIESLU](-.+)?", tag) is None:
+    if tag != "O" and not (tag[:1] in _PREFIXES and tag[1:2] in ("", "-")):
         raise DataError(f"line {number}: a tag such as O, B-DRUG or I-DRUG needed, got another")
     return token, tag
 
@@ -130,7 +134,7 @@ def _space(before: str, token: str) -> str:
 
 
 def _is_han(character: str) -> bool:
-    return character > "\u2e7f" and re.match(f"[{_HAN}]", character) is not None
+    return character > "\u2e7f" and any(first <= character <= last for first, last in _HAN_RANGES)
 
 
 @contextmanager

@@ -74,11 +74,17 @@ def _record(doc: Any, lost: Counter[str]) -> Record:
         ]
     lost["span_groups"] += sum(name not in (*SPAN_SETS, "sc") and len(doc.spans[name]) > 0 for name in doc.spans)
     if doc.cats or "diagnoses" in record:
-        listed = [each for each in record.get("diagnoses", ()) if each["code"] in doc.cats]
+        listed = [_with_score(each, doc.cats) for each in record.get("diagnoses", ()) if each["code"] in doc.cats]
         codes = {each["code"] for each in listed}
         new = [{"code": code, "score": value} for code, value in doc.cats.items() if value and code not in codes]
         record["diagnoses"] = listed + new
     return record
+
+
+def _with_score(diagnosis: Record, cats: dict[str, float]) -> Record:
+    """A kept diagnosis; a score that was changed in spaCy is the newer one."""
+    value = cats[diagnosis["code"]]
+    return diagnosis if value == diagnosis.get("score", 1.0) else diagnosis | {"score": value}
 
 
 def _span_keys(doc: Any, name: str) -> list[tuple[int, int, str]]:

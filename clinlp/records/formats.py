@@ -29,7 +29,7 @@ _ENDINGS: Final[dict[str, Format]] = {
 }
 _PACKED: Final = frozenset(("jsonl", "csv", "tsv", "conll"))  # formats that may be .gz or .zst
 _FOLDERS: Final = frozenset(("txt", "brat"))  # formats with one file a note
-_NOT_NOTES: Final = ("quarantine.",)  # what the batch annotator puts beside its output
+_QUARANTINE: Final = "quarantine.jsonl"  # what the batch annotator puts beside its output
 
 
 def open_records(path: Path, options: ReadOptions, lost: Counter[str]) -> Read:
@@ -147,12 +147,14 @@ def _read_all(kind: Format, paths: list[Path], options: ReadOptions, memory: Mem
 def _in_folder(folder: Path, given: Format | None) -> tuple[Format, list[Path]]:
     """The format of a folder and its files, sorted by name."""
     try:
-        names = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_", *_NOT_NOTES)))
+        names = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise UsageError(f"{folder}: cannot be read ({error.strerror})") from None
     found: dict[Format, list[Path]] = {}
     for path in names:
-        if (kind := _by_name(path)) is not None and path.is_file():
+        kind = _by_name(path)
+        beside = kind not in _FOLDERS and (path.name.startswith("_") or path.name == _QUARANTINE)
+        if kind is not None and not beside and path.is_file():
             found.setdefault(kind, []).append(path)
     if "brat" in found and given in (None, "brat"):  # pairs: the text stands for both
         texts = {path.with_suffix("") for path in found.get("txt", ())}

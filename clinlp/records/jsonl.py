@@ -92,9 +92,13 @@ def _inexact(value: Any) -> bool:
     if isinstance(value, float):
         return abs(value) >= _INEXACT
     if isinstance(value, dict):
-        return any(_inexact(each) for key, each in value.items() if type(each) in _NESTED and key not in _TYPED)
-    if isinstance(value, list):
-        return any(_inexact(each) for each in value if type(each) in _NESTED)
+        for key, each in value.items():  # a plain loop: this runs for every record
+            if type(each) in _NESTED and key not in _TYPED and _inexact(each):
+                return True
+    elif isinstance(value, list):
+        for each in value:
+            if type(each) in _NESTED and _inexact(each):
+                return True
     return False
 
 
