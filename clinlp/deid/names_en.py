@@ -34,6 +34,7 @@ def kinds() -> dict[str, int]:
         (word_set("en", "name_stops"), STOP | WORD),
         ((title.lower() for title in words("en", "titles")), TITLE),
         ((title.lower() for title in words("en", "weak_titles")), WEAK),
+        ((degree.lower() for degree in words("en", "degrees") if degree not in word_set("en", "weak_degrees")), STOP),
     ):
         for name in names:
             known[name] = known.get(name, 0) | bit
@@ -43,7 +44,7 @@ def kinds() -> dict[str, int]:
 @cache
 def _word() -> re.Pattern[str]:
     return re.compile(
-        rf"[{_CAPITAL}](?<!\w.)[^\W\d_]*(?:['’`][{_CAPITAL}][^\W\d_]*)?(?:-[{_CAPITAL}][^\W\d_]*)*(?![\w@])"
+        rf"[{_CAPITAL}](?<![^\W\u4e00-\u9fff].)[^\W\d_\u4e00-\u9fff]*(?:['’`][{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)?(?:-[{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)*(?![^\W\u4e00-\u9fff]|@)"
     )
 
 

@@ -282,7 +282,7 @@ def _after_role(text: str) -> Iterator[Span]:
                 continue
         elif is_weak and not ends:
             continue
-        yield Span(at, stop, PhiLabel.NAME.value, 0.6 if is_weak or match[0] in weak else 0.75)
+        yield Span(at, stop, PhiLabel.NAME.value, 0.6 if match[0] in weak or (is_weak and not ends) else 0.75)
 
 
 # --- sex and age beside a name -----------------------------------------------------------------

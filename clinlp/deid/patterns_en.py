@@ -180,7 +180,7 @@ def _age() -> tuple[re.Pattern[str], ...]:
 def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     digits, spelled, aged = _age()
     for match in digits.finditer(text):
-        age = int(re.match(r"[0-9]+", match[0])[0])  # type: ignore[index]
+        age = _leading(match[0])
         is_decade = match[0].endswith("s") and not match[0].endswith(("rs", "ars"))
         if is_decade and not text[max(0, match.start() - 6) : match.start()].endswith(("his ", "her ", "their ")):
             continue
@@ -292,6 +292,18 @@ def _ids(text: str) -> Iterator[Span]:
             yield Span(low, high, found.value, 0.9)
         elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
             yield Span(low, high, PhiLabel.ID.value, 0.55)
+    for match in _login().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
+
+
+@cache
+def _login() -> re.Pattern[str]:
+    """A user name after its word, which must be told by a colon, `is` or a quote from running text."""
+    return re.compile(
+        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id)|(?<=l)og(?:in|on)|(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
+        r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle|account))?(?: is |: ?|=| ['\"])"
+        r"([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
+    )
 
 
 def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabel | None:
@@ -324,7 +336,6 @@ def _street() -> tuple[re.Pattern[str], ...]:
     unit = r"(?:,? ?(?:\n ?)?(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor|Fl|#)\.? ?#?[0-9A-Za-z-]{1,6})?"
     states = "|".join(words("en", "states"))
     word = r"[A-Z0-9À-Þ][\w'’.-]*"
-    zips = rf"(?:,? ?(?:\n ?)?{word}(?: {word}){{0,3}})?(?:,? (?:{states})(?![A-Za-z]))?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
     place = rf"(?:,[ \n]{{1,2}}{word}(?: {word}){{0,2}}(?=[,.\n ]))?"
     return (
         re.compile(
@@ -343,10 +354,18 @@ def _street() -> tuple[re.Pattern[str], ...]:
 def _streets(text: str) -> Iterator[Span]:
     street, box, five, state, said = _street()
     for match in street.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)
+        yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.9)
     for match in box.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.8)
     for match in five.finditer(text):
         window = text[max(0, match.start() - 20) : match.start()]
         if state.search(window) or said.search(window):
             yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)
+
+
+def _leading(text: str) -> int:
+    """Read the number that a text starts with."""
+    size = 0
+    while size < len(text) and text[size].isdigit():
+        size += 1
+    return int(text[:size])

@@ -92,19 +92,15 @@ def _dates(text: str) -> Iterator[Span]:
     for match in months.finditer(text):
         window = text[max(0, match.start() - 3) : match.start()]
         said = match[0][-1] in "旬底初末份" or month_before.search(window)
-        if said and int(re.match("[0-9]+", match[0])[0]) <= 12 and not window.endswith(("近", "约")):  # type: ignore[index]
+        if said and _leading(match[0]) <= 12 and not window.endswith(("近", "约")):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
     for match in days.finditer(text):
         window = text[max(0, match.start() - 3) : match.start()]
         is_part = match[0][-1] in "晨午晚上间里"
-        if (
-            1 <= int(re.match("[0-9]+", match[0])[0]) <= 31
-            and day_before.search(window)
-            and (is_part or window[-1:] in "月于至自")
-        ):  # type: ignore[index]
+        if 1 <= _leading(match[0]) <= 31 and day_before.search(window) and (is_part or window[-1:] in "月于至自"):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
     for match in short.finditer(text):
-        month = int(re.match("[0-9]+", match[0])[0])  # type: ignore[index]
+        month = _leading(match[0])
         if 1 <= month <= 12 and short_before.search(text[max(0, match.start() - 5) : match.start()]):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
 
@@ -126,7 +122,7 @@ def _age() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     digits, spelled, field = _age()
     for match in digits.finditer(text):
-        age = int(re.match("[0-9]+", match[0])[0])  # type: ignore[index]
+        age = _leading(match[0])
         if 89 < age < 130 or (all_ages and age < 130):
             yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.85)
     for match in spelled.finditer(text):
@@ -282,3 +278,11 @@ def _plates(text: str) -> Iterator[Span]:
         yield Span(match.start(), match.end(), PhiLabel.VEHICLE.value, 0.9)
     for match in passport.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.LICENSE.value, 0.7)
+
+
+def _leading(text: str) -> int:
+    """Read the number that a text starts with."""
+    size = 0
+    while size < len(text) and text[size].isdigit():
+        size += 1
+    return int(text[:size])

@@ -42,6 +42,7 @@ def _hospitals(text: str) -> Iterator[Span]:
     for match in anchor.finditer(text):
         window = text[max(0, match.start() - 80) : match.start()]
         window = window[max(window.rfind(mark) for mark in ("\n", ":", ";", ", ", "(")) + 1 :]
+        window = window[window.rfind(" and the ") + 9 :] if " and the " in window else window
         found = before.search(window)
         name = found[0].split() if found else []
         while (
@@ -84,41 +85,75 @@ def _cut(text: str, start: int, end: int) -> int:
 
 
 @cache
-def _city() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    names = sorted(words("en", "cities"), key=lambda n: (-len(n), n))
+def _city() -> tuple[re.Pattern[str], ...]:
     heads: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(words("en", "cities"), key=lambda n: (-len(n), n)):
         heads.setdefault(name[0], []).append(re.escape(name[1:]))
     states = "|".join(words("en", "states"))
-    state = rf"(?:,? (?:{states})(?![\w])\.?)?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
+    code = r"(?:,? [0-9]{5}(?:-[0-9]{4})?(?![0-9]))?"
     listed = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(heads.items()))
     return (
-        re.compile(rf"[{''.join(sorted(heads))}](?<![\w-].)(?:{listed})(?![\w-]){state}"),
-        re.compile(
-            rf"[A-Z](?<!\w.)[a-zA-Z.'’-]+(?: [A-Z][a-zA-Z.'’-]+){{0,2}}, (?:{states})(?![\w.])(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
-        ),
-        re.compile(rf"(?:{'|'.join(words('en', 'live_words'))}) (?=[A-Z])", re.IGNORECASE),
+        re.compile(rf"[{''.join(sorted(heads))}](?<![\w-].)(?:{listed})(?![\w-])(?:,? (?:{states})(?![\w])\.?)?{code}"),
+        re.compile(rf", ({states})(?![\w.]){code}"),
+        re.compile(r"(?:[A-Z][a-zA-Z'’-]+|(?:St|Mt|Ft)\.)(?: (?:[A-Z][a-zA-Z'’-]+|of|de|la|del)){0,3}$"),
+        re.compile(r"[ifton](?<!\w.)(?:n|rom|o|ear|f) ([A-Z][a-z'’-]{2,}(?: [A-Z][a-z'’-]+){0,2})(?![\w])"),
     )
 
 
 def _cities(text: str) -> Iterator[Span]:
-    listed, with_state, lives = _city()
-    not_cities = word_set("en", "not_cities")
+    listed, state, before, placed = _city()
     for match in listed.finditer(text):
         after = text[match.end() : match.end() + 14].lower().split()
-        if not after or after[0].strip("'.,") not in word_set("en", "not_after_city"):
+        is_thing = after and after[0].strip("'.,") in word_set("en", "not_after_city")
+        if not is_thing and text[match.end() : match.end() + 1] != "/":
             yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.65)
-    for match in with_state.finditer(text):
-        if match[0].partition(",")[0].lower() not in not_cities:
-            state = match[0].rpartition(", ")[2]
-            yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.7 if len(state) != 2 else 0.6)
+    for match in state.finditer(text):
+        low = max(0, match.start() - 40)
+        found = before.search(text, low, match.start())
+        if not found or found[0].split()[-1].lower() in word_set("en", "not_cities"):
+            continue
+        has_code = match.end() > match.end(1)
+        if len(match[1]) > 2 or has_code or _lived(text, found.start()):
+            yield Span(found.start(), match.end(), PhiLabel.LOCATION.value, 0.9 if has_code else 0.7)
+    for match in placed.finditer(text):
+        name = match[1]
+        if _lived(text, match.start(1)) and not _stays(name):
+            yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.6)
+
+
+def _lived(text: str, at: int) -> bool:
+    """Say whether the words before speak of where somebody lives or comes from: `lives in`, `moved from`."""
+    parts = text[max(0, at - 32) : at].lower().split()
+    return len(parts) > 1 and parts[-1] in _AT and any(part in word_set("en", "live_words") for part in parts[-4:-1])
+
+
+_AT = frozenset(("in", "to", "from", "near", "of", "at", "outside"))
+
+
+def _stays(name: str) -> bool:
+    """Say whether Safe Harbor lets a place stay: a state, a country."""
+    return (
+        name in word_set("en", "states")
+        or name in word_set("en", "countries")
+        or name.lower() in word_set("en", "not_cities")
+    )
 
 
 @cache
-def _employer() -> re.Pattern[str]:
-    tails = "|".join(re.escape(tail) for tail in sorted(words("en", "org_tails"), key=lambda w: (-len(w), w)))
-    return re.compile(rf" (?:{tails})(?![\w])")
+def _employer() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    heads: dict[str, list[str]] = {}
+    for tail in sorted(words("en", "org_tails"), key=lambda w: (-len(w), w)):
+        heads.setdefault(tail[0], []).append(re.escape(tail[1:]))
+    listed = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(heads.items()))
+    return (
+        re.compile(rf"[{''.join(sorted(heads))}](?<= .)(?:{listed})(?![\w-])(?: of [A-Z][a-z]+(?: [A-Z][a-z]+)?)?"),
+        re.compile(r"(?:[A-Z][\w'’.&-]* (?:(?:&|and|of) )?){1,5}$"),
+    )
 
 
 def _employers(text: str) -> Iterator[Span]:
-    return iter(())
+    tail, before = _employer()
+    for match in tail.finditer(text):
+        found = before.search(text, max(0, match.start() - 60), match.start())
+        if found and found[0].split()[0].lower() not in word_set("en", "not_orgs") and not found[0].isupper():
+            yield Span(found.start(), match.end(), PhiLabel.ORG.value, 0.7)

@@ -203,7 +203,7 @@ def _hospital() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], froz
     departments = "|".join(sorted(words("zh", "departments"), key=lambda w: (-len(w), w)))
     return (
         re.compile(f"[{''.join(sorted(kinds))}](?:{tails})"),
-        re.compile(f"(?:{cuts})(?!(?:城|都|宁|阳|州|平|山|海|江|河|安)[{_HAN}])"),
+        re.compile(f"(?:{cuts})"),
         re.compile(
             rf"(?:（[{_HAN}]{{1,8}}(?:院区|分院|医院)?）)?(?:[{_HAN}]{{1,4}}(?:院区|分院))?(?:{departments})?(?:[一二三四五六七八九十0-9]{{1,2}}(?:病区|区|科|病房))?"
         ),
