@@ -39,6 +39,6 @@ def autocast(device: torch.device, precision: Precision, kind: str) -> AbstractC
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())  # type: ignore[no-untyped-call, unused-ignore]
     capabilities = torch.backends.cpu.get_cpu_capability()
     return bool(torch.cpu._is_avx512_bf16_supported()) if "AVX512" in capabilities else False  # noqa: SLF001

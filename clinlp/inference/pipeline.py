@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,7 +63,7 @@ class Pipeline:
             UsageError: A model that the config names is none.
         """
         self.config = config or PipelineConfig()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.left_out: Counter[str] = Counter()
         self._detectors = default_detectors()
         self._taggers: dict[str, EntityPredictor] = {}

@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from clinlp.tagging.scheme import allowed
-
 _FORBIDDEN = -1e4  # far below any path, yet finite: no inf - inf in gradients
 _TINY = 1e-37
 
@@ -30,7 +28,7 @@ class Crf(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(n_tags, n_tags))
         self.starts = nn.Parameter(torch.zeros(n_tags))
         self.ends = nn.Parameter(torch.zeros(n_tags))
-        steps, starts, ends = (torch.from_numpy(~rule).float() * _FORBIDDEN for rule in allowed(n_labels))
+        steps, starts, ends = ((~rule).float() * _FORBIDDEN for rule in allowed(n_labels))
         self.register_buffer("forbidden", steps, persistent=False)
         self.register_buffer("forbidden_start", starts, persistent=False)
         self.register_buffer("forbidden_end", ends, persistent=False)
@@ -125,3 +123,22 @@ class Crf(nn.Module):
             rest = torch.where(mask[:, piece, None], came, ends)
             rests.append(rest)
         return rests[::-1]
+
+
+def allowed(n_labels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Say which tag may follow which, start a sequence and end it.
+
+    Tags are laid out as in `clinlp.tagging.scheme`: 0 is O, then B, I, E and S of each label.
+
+    Returns:
+        Transitions `(tag, tag)` from row to column, starts `(tag,)` and ends `(tag,)`, all bool.
+    """
+    tags = torch.arange(4 * n_labels)
+    part, kind = tags % 4, tags // 4
+    outside = torch.ones(1, dtype=torch.bool)
+    begins = torch.cat([outside, (part == 0) | (part == 3)])  # may open: O, B, S
+    closes = torch.cat([outside, part >= 2])  # may close: O, E, S
+    transitions = closes[:, None] & begins[None, :]
+    opened, goes_on = part < 2, (part == 1) | (part == 2)
+    transitions[1:, 1:] |= opened[:, None] & goes_on[None, :] & (kind[:, None] == kind[None, :])
+    return transitions, begins, closes

@@ -75,7 +75,8 @@ class LstmEncoder(nn.Module):
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
         states, _ = self.lstm(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=mask.shape[1])
-        return self.dropout(padded)
+        dropped: Tensor = self.dropout(padded)
+        return dropped
 
     def _embed(self, pieces: Tensor, mask: Tensor) -> Tensor:
         """Join the features of every piece, `(window, piece, width)`."""

@@ -50,7 +50,8 @@ class TransformerEncoder(nn.Module):
         ids.scatter_(1, mask.sum(1, keepdim=True) + 1, self.config.last)
         attended = nn.functional.pad(mask, (2, 0), value=True)
         hidden: Tensor = self.encoder(input_ids=ids, attention_mask=attended.long()).last_hidden_state
-        return self.dropout(hidden[:, 1:-1])
+        dropped: Tensor = self.dropout(hidden[:, 1:-1])
+        return dropped
 
 
 def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -79,7 +80,6 @@ def _build(config: dict[str, Any]) -> nn.Module:
     from transformers import AutoConfig, AutoModel
 
     options = {key: value for key, value in config.items() if key != "model_type"}
-    built: nn.Module = AutoModel.from_config(
-        AutoConfig.for_model(config["model_type"], **options), add_pooling_layer=False
-    )
+    shape = AutoConfig.for_model(config["model_type"], **options)
+    built: nn.Module = AutoModel.from_config(shape, add_pooling_layer=False)  # type: ignore[no-untyped-call]
     return built

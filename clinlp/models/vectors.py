@@ -1,19 +1,57 @@
-"""Static word vectors read out of a pretrained encoder, for an LSTM to start from.
+"""Static word vectors for an LSTM to start from: a file of them, or read out of a pretrained encoder.
 
-Each word is encoded alone and its pieces averaged; the vectors are then centred and turned onto
+From an encoder, each word is encoded alone and its pieces averaged; the vectors are then centred and turned onto
 their principal axes. Close to Bommasani, Davis & Cardie (2020), "Interpreting Pretrained
 Contextualized Representations via Reductions to Static Embeddings".
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from clinlp.errors import UsageError
 from clinlp.models.transformer import hub_file, read_encoder
+
+
+def static_vectors(source: str, words: Sequence[str], width: int) -> Tensor:
+    """Give one vector a word, from a word2vec text file (`.vec`, `.txt`, plain or `.gz`) or an encoder.
+
+    Words that a file lacks get small random vectors.
+
+    Args:
+        source: The file, or the folder or hub id of an encoder with a `tokenizer.json`.
+
+    Returns:
+        `(word, width)`.
+
+    Raises:
+        UsageError: The file's vectors have another width, or it is no such file.
+    """
+    path = Path(source)
+    if not path.is_file():
+        return distil(source, words, width)
+    places = {word: at for at, word in enumerate(words)}
+    table = torch.randn(len(words), width) * 0.1
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as file:
+        for line, row in enumerate(file, 1):
+            word, _, rest = row.rstrip("\n").partition(" ")
+            at = places.get(word)
+            if at is None or (line == 1 and len(rest.split()) == 1):  # the first line may count rows and columns
+                continue
+            try:
+                vector = torch.tensor([float(number) for number in rest.split()])
+            except ValueError:
+                raise UsageError(f"{path}:{line}: a word and its numbers needed, got something else") from None
+            if len(vector) != width:
+                raise UsageError(f"{path}:{line}: {width} numbers needed (the config's word_width), got {len(vector)}")
+            table[at] = vector
+    return table
 
 
 @torch.inference_mode()

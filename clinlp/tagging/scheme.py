@@ -112,21 +112,3 @@ def decode_tags(
             first = -1
     close()
     return spans
-
-
-def allowed(n_labels: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say which tag may follow which, start a sequence and end it.
-
-    Returns:
-        Transitions `(tag, tag)` from row to column, starts `(tag,)` and ends `(tag,)`.
-    """
-    n_tags = 1 + 4 * n_labels
-    part = np.arange(n_tags - 1) % 4
-    kind = np.arange(n_tags - 1) // 4
-    begins = np.concatenate([[True], (part == _BEGIN) | (part == _SINGLE)])  # may open: O, B, S
-    closes = np.concatenate([[True], (part == _END) | (part == _SINGLE)])  # may close: O, E, S
-    transitions = closes[:, None] & begins[None, :]
-    opened = (part == _BEGIN) | (part == _INSIDE)
-    goes_on = (part == _INSIDE) | (part == _END)
-    transitions[1:, 1:] |= opened[:, None] & goes_on[None, :] & (kind[:, None] == kind[None, :])
-    return transitions, begins, closes

@@ -25,7 +25,7 @@ from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger, TaggerConfig
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
-from clinlp.models.vectors import distil
+from clinlp.models.vectors import static_vectors
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
@@ -104,7 +104,7 @@ def finetune_diagnosis(config: DiagnosisConfig, *, resume: bool = False, tell: T
     def score(diagnoser: nn.Module) -> dict[str, float]:
         predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes), evidence=False)(dev)
         scores = score_diagnoses(dev, predicted)
-        main = scores.accuracy if config.single else scores.map
+        main = scores.top1 if config.single else scores.map
         return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
 
     task = Task(
@@ -192,7 +192,7 @@ def _encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, L
     )
     encoder = LstmEncoder(shape)
     if config.vectors is not None:
-        encoder.words.weight.data[2:] = distil(config.vectors, reader.words, config.word_width)
+        encoder.words.weight.data[2:] = static_vectors(config.vectors, reader.words, config.word_width)
     return reader, encoder
 
 

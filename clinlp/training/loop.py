@@ -75,7 +75,8 @@ def train(
     progress = load_checkpoint(config.out, model, optimizer) if resume else None
     if progress is None and run.is_main_process:
         remove_checkpoints(config.out)
-    loop = _Loop(run, *run.prepare(model, optimizer), task, config, _State(**progress or {}))
+    model, optimizer = run.prepare(model, optimizer)
+    loop = _Loop(run, model, optimizer, task, config, _State(**progress or {}))
     log: list[Epoch] = []
     while not loop.done:
         log.append(loop.epoch())
