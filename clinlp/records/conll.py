@@ -164,7 +164,9 @@ class _ConllSink:
                 lines += [""] * gap
                 text.append("\n" * gap)
                 before = "\n"
-            token = re.sub(r"[\t\r\n]", " ", note.text[start:end])
+            token = note.text[start:end]
+            if not token.isprintable():
+                token = re.sub(r"[\t\r\n]", " ", token)
             text += (_space(before, token), token)
             lines.append(f"{token}\t{tag}")
             before, at = token, end

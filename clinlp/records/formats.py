@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, get_args
 
@@ -44,11 +45,11 @@ def open_records(path: Path, options: ReadOptions, lost: Counter[str]) -> Read:
     memory = Memory(lost, refuse_duplicates=options.duplicate_ids == "refuse")
     if path.is_dir():
         kind, paths = _in_folder(path, options.format)
-        return _read_all(kind, paths, options, memory)
+        return _started(_read_all(kind, paths, options, memory))
     kind = _format_of_file(path, options)
     if path.stat().st_size == 0:
         raise DataError(f"{path}: a file with records needed, got an empty one")
-    return _one_file(kind, path, options, memory)
+    return _started(_one_file(kind, path, options, memory))
 
 
 def list_files(path: Path, options: ReadOptions) -> list[Path]:
@@ -92,6 +93,11 @@ def open_sink(path: Path, options: WriteOptions, lost: Counter[str], tokenize: T
             from clinlp.records.docbin import write_docbin
 
             return write_docbin(path, tokenize)
+
+
+def _started(records: Read) -> Read:
+    """Read the first record now, so that a bad file is an error before anything is done with it."""
+    return chain(list(islice(records, 1)), records)
 
 
 def _rows(kind: Format, path: Path, options: ReadOptions, lost: Counter[str]) -> Rows:

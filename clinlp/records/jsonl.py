@@ -35,7 +35,8 @@ def read_jsonl(path: Path, options: ReadOptions) -> Rows:
             if number == 1 and line.startswith(_BOM):
                 line = line[3:]  # noqa: PLW2901
             try:
-                yield number, _only_exact(orjson.loads(line if plain else line.decode(options.encoding)), line)
+                data = line if plain else line.decode(options.encoding)
+                yield number, _only_exact(orjson.loads(data), data)
             except (orjson.JSONDecodeError, UnicodeDecodeError, DataError) as error:
                 if line.strip():
                     yield number, _explain(line, error, path, options)
@@ -79,7 +80,7 @@ def _check_lines(head: bytes, path: Path) -> None:
         raise DataError(f"{path}: JSON Lines needed (one record a line), got a record over several lines")
 
 
-def _only_exact(record: Any, line: bytes) -> Any:
+def _only_exact(record: Any, line: bytes | str) -> Any:
     """Refuse whole numbers that no longer are what the line says: an id of 20 digits, say."""
     if isinstance(record, dict) and _inexact(record):
         exact = json.loads(line)
@@ -117,7 +118,7 @@ def _same(read: Any, exact: Any) -> bool:
 def _explain(line: bytes, error: Exception, path: Path, options: ReadOptions) -> Broken:
     """Say why a line is no record, in words that hold nothing of it."""
     if isinstance(error, DataError):
-        return Broken(error, record_id(orjson.loads(line), options))
+        return Broken(error, record_id(json.loads(line.decode(options.encoding)), options))
     try:
         text = line.decode(options.encoding)
     except UnicodeDecodeError:

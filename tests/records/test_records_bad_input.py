@@ -12,12 +12,13 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_cases import CHINESE, ENGLISH, JSON, NAMES
 
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
 from clinlp.records import ReadOptions, WriteOptions, convert, from_record, read_notes, read_records, write_notes
 from clinlp.spans import Span
+
+from .record_cases import CHINESE, ENGLISH, JSON, NAMES
 
 SENTINEL = "Zebedee赵钱孙"
 
@@ -192,7 +193,7 @@ def test_missing_and_empty_files(name: str, tmp_path: Path) -> None:
 def test_files_of_another_kind(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(f"{SENTINEL}\n" * 30, "utf-8")
     with pytest.raises((DataError, UsageError), match=reason) as caught:
-        list(read_records(tmp_path / name))
+        read_records(tmp_path / name)
     assert SENTINEL not in str(caught.value)
 
 
@@ -391,3 +392,12 @@ def test_a_span_that_overlaps_is_counted_not_dropped(tmp_path: Path) -> None:
     assert write_notes([note], tmp_path / "d.conll").lost == {"overlapping": 2}
     note = Note("n", "chest pain", entities=(Span(0, 5, "A"), Span(7, 9, "X")))
     assert write_notes([note], tmp_path / "d.conll").lost == {"token_cut": 1}
+
+
+def test_a_number_beyond_64_bits_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(
+        '{"id": "甲", "text": "x", "n": 123456789012345678901}\n{"text": "x", "n": 1e300}\n'.encode("gb18030")
+    )
+    failure = only_failure(path, ReadOptions(encoding="gb18030"))
+    assert (failure.note_id, failure.line) == ("甲", 1)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from record_cases import CHINESE, ENGLISH, NOTES, PLAIN
 
 from clinlp.note import Diagnosis, Note
 from clinlp.records import (
@@ -28,6 +27,8 @@ from clinlp.records import (
     write_notes,
 )
 from clinlp.spans import Context, Span
+
+from .record_cases import CHINESE, ENGLISH, NOTES, PLAIN
 
 # the canonical form
 

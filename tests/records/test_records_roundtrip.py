@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from record_cases import CHINESE, ENGLISH, NOTES, dumps, scores
 
 from clinlp.note import Note
 from clinlp.records import ReadOptions, WriteOptions, WriteReport, convert, read_notes, write_notes
 from clinlp.spans import Context, Span
+
+from .record_cases import CHINESE, ENGLISH, NOTES, dumps, scores
 
 WHOLE = ["d.jsonl", "d.json", "d.jsonl.gz", "d.jsonl.zst", "d.parquet", "d.pq", "d.arrow", "d.feather", "d.spacy"]
 
