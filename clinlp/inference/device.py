@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 from torch import nn
 
 from clinlp.errors import UsageError
+from clinlp.inference.config import Precision
 
-Precision = Literal["auto", "fp32", "bf16"]
+__all__ = ["Precision", "autocast", "place"]
 
 
 def place(model: nn.Module, device: str | None) -> torch.device:

@@ -10,39 +10,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from clinlp.config import Config
-from clinlp.deid import Mode, default_detectors, deidentify, find_phi
+from clinlp.deid import default_detectors, deidentify, find_phi
 from clinlp.errors import DataError, Failure
-from clinlp.inference.device import Precision
-from clinlp.inference.diagnosis import DiagnosisPredictor
-from clinlp.inference.entities import EntityPredictor
+from clinlp.inference.config import PipelineConfig
 from clinlp.note import Lang, Note
 from clinlp.text.context import add_context
 from clinlp.text.language import detect_language
 from clinlp.text.sections import find_sections
 
+if TYPE_CHECKING:  # torch: loaded with the first model, never for rules alone
+    from clinlp.inference.diagnosis import DiagnosisPredictor
+    from clinlp.inference.entities import EntityPredictor
+
+__all__ = ["Pipeline", "PipelineConfig"]
+
 LANGUAGES: tuple[Lang, ...] = ("en", "zh")
 _Stage = Callable[[Sequence[Note]], Sequence[Note]]
-
-
-class PipelineConfig(Config):
-    """What the pipeline does to a note."""
-
-    deid: Mode = Field("tag", description="How PHI is replaced; `off` keeps the text and marks PHI as spans over it.")
-    entities: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
-    diagnosis: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
-    sections: bool = True
-    context: bool = True
-    top: int | None = Field(None, ge=1, description="Codes a note, whatever their probability.")
-    keep_fields: tuple[str, ...] = Field(
-        (), description="Columns released with de-identified text, `patient_id` and `time` too; `*` keeps all."
-    )
-    max_characters: int = Field(1_000_000, ge=1, description="A longer note is refused, never cut.")
-    device: str | None = None
-    precision: Precision = "auto"
 
 
 class Pipeline:
@@ -89,6 +74,11 @@ class Pipeline:
             self._each(done, "release", self._release)
         return done
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names or folders of the models loaded so far."""
+        return (*self._taggers, *self._diagnosers)
+
     def _read(self, note: Note) -> Note:
         """Refuse what no stage should see, and say the language."""
         if len(note.text) > self.config.max_characters:
@@ -119,12 +109,16 @@ class Pipeline:
         return deidentify(note, self.config.deid)
 
     def _tagger(self, lang: Lang) -> EntityPredictor:
+        from clinlp.inference.entities import EntityPredictor
+
         name = f"entities-{lang}" if self.config.entities == "bundled" else self.config.entities
         if name not in self._taggers:
             self._taggers[name] = EntityPredictor.load(name, device=self.config.device, precision=self.config.precision)
         return self._taggers[name]
 
     def _diagnoser(self, lang: Lang) -> DiagnosisPredictor:
+        from clinlp.inference.diagnosis import DiagnosisPredictor
+
         name = f"diagnosis-{lang}" if self.config.diagnosis == "bundled" else self.config.diagnosis
         if name not in self._diagnosers:
             self._diagnosers[name] = DiagnosisPredictor.load(
