@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import listed, word_set, words
+from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 FIRST, LAST, TITLE, WORD, EPONYM, STOP, WEAK = 1, 2, 4, 8, 16, 32, 64
@@ -434,13 +434,7 @@ def _more() -> re.Pattern[str]:
 
 @cache
 def _degree() -> re.Pattern[str]:
-    items = sorted((re.escape(degree) for degree in words("en", "degrees")), key=len, reverse=True)
-    first = "".join(sorted({item[0] for item in items}))
-    tails: dict[str, list[str]] = {}
-    for item in items:
-        tails.setdefault(item[0], []).append(item[1:])
-    branches = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(tails.items()))
-    return re.compile(rf"[{first}](?<=[ ,(][{first}])(?:{branches})(?![\w-])")
+    return re.compile(any_of(map(re.escape, words("en", "degrees")), guard="(?<=[ ,(].)") + r"(?![\w-])")
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import listed, word_set, words
+from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 _HAN = "\u4e00-\u9fff"
@@ -30,21 +30,6 @@ def _surnames() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 @cache
 def _given() -> frozenset[str]:
     return frozenset(words("zh", "given")[0])
-
-
-def _one(key: str) -> str:
-    return "|".join(sorted(words("zh", key), key=lambda word: (-len(word), word)))
-
-
-def _trie(key: str) -> str:
-    """Write a list as an expression whose first character is a set, which a search can skip by."""
-    heads: dict[str, list[str]] = {}
-    for word in words("zh", key):
-        heads.setdefault(word[0], []).append(word[1:])
-    tails = "|".join(
-        f"(?<={head})(?:{'|'.join(sorted(rest, key=lambda r: (-len(r), r)))})" for head, rest in sorted(heads.items())
-    )
-    return f"[{''.join(sorted(heads))}](?:{tails})"
 
 
 def find(text: str) -> list[Span]:
@@ -82,10 +67,7 @@ def length(text: str, at: int, *, strict: bool, common: bool = True) -> int:
 
 @cache
 def _ahead() -> re.Pattern[str]:
-    verbs = "|".join(
-        sorted({*words("zh", "name_right"), *words("zh", "name_verbs")}, key=lambda word: (-len(word), word))
-    )
-    return re.compile(verbs)
+    return re.compile(any_of({*words("zh", "name_right"), *words("zh", "name_verbs")}))
 
 
 def _is_word_ahead(text: str, at: int) -> bool:
@@ -188,7 +170,7 @@ def _ends_name(text: str, at: int) -> bool:
 
 @cache
 def _right() -> re.Pattern[str]:
-    return re.compile(_trie("name_right"))
+    return re.compile(any_of(words("zh", "name_right")))
 
 
 def _titled(text: str) -> Iterator[Span]:
@@ -261,7 +243,7 @@ def _starts_name(text: str, at: int) -> bool:
 
 @cache
 def _left() -> re.Pattern[str]:
-    return re.compile(_trie("name_left"))
+    return re.compile(any_of(words("zh", "name_left")))
 
 
 def _after_role(text: str) -> Iterator[Span]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import word_set, words
+from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
 _WORD = r"[A-ZÀ-Þ][\w'’.&-]*"
@@ -20,10 +20,9 @@ def find(text: str) -> list[Span]:
 
 @cache
 def _anchors() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    heads = sorted({*word_set("en", "hospital_words"), *words("en", "hospital_tails")}, key=lambda w: (-len(w), w))
-    first = "".join(sorted({head[0] for head in heads}))
+    heads = {re.escape(head) for head in (*words("en", "hospital_words"), *words("en", "hospital_tails"))}
     return (
-        re.compile(rf"[{first}](?<![\w-].)(?:{'|'.join(f'(?<={h[0]}){re.escape(h[1:])}' for h in heads)})(?![\w-])"),
+        re.compile(any_of(heads, guard=r"(?<![\w-].)") + r"(?![\w-])"),
         re.compile(rf"(?:(?:{_WORD}|of|the|and|&) ){{1,8}}$"),
         re.compile(rf" (?:of|at|in|for) (?:the )?(?:{_WORD})(?: (?:{_WORD}|of)){{0,3}}"),
     )
@@ -31,9 +30,7 @@ def _anchors() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 @cache
 def _famous() -> re.Pattern[str]:
-    names = words("en", "famous_hospitals")
-    first = "".join(sorted({name[0] for name in names}))
-    return re.compile(rf"[{first}](?<!\w.)(?:{'|'.join(f'(?<={n[0]}){n[1:]}' for n in names)})(?!\w)")
+    return re.compile(any_of(words("en", "famous_hospitals"), guard=r"(?<!\w.)") + r"(?!\w)")
 
 
 def _hospitals(text: str) -> Iterator[Span]:
@@ -86,14 +83,11 @@ def _cut(text: str, start: int, end: int) -> int:
 
 @cache
 def _city() -> tuple[re.Pattern[str], ...]:
-    heads: dict[str, list[str]] = {}
-    for name in sorted(words("en", "cities"), key=lambda n: (-len(n), n)):
-        heads.setdefault(name[0], []).append(re.escape(name[1:]))
     states = "|".join(words("en", "states"))
     code = r"(?:,? [0-9]{5}(?:-[0-9]{4})?(?![0-9]))?"
-    listed = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(heads.items()))
+    listed = any_of(map(re.escape, words("en", "cities")), guard=r"(?<![\w-].)")
     return (
-        re.compile(rf"[{''.join(sorted(heads))}](?<![\w-].)(?:{listed})(?![\w-])(?:,? (?:{states})(?![\w])\.?)?{code}"),
+        re.compile(rf"{listed}(?![\w-])(?:,? (?:{states})(?![\w])\.?)?{code}"),
         re.compile(rf", ({states})(?![\w.]){code}"),
         re.compile(r"(?:[A-Z][a-zA-Z'’-]+|(?:St|Mt|Ft)\.)(?: (?:[A-Z][a-zA-Z'’-]+|of|de|la|del)){0,3}$"),
         re.compile(r"[ifton](?<!\w.)(?:n|rom|o|ear|f) ([A-Z][a-z'’-]{2,}(?: [A-Z][a-z'’-]+){0,2})(?![\w])"),
@@ -141,12 +135,9 @@ def _stays(name: str) -> bool:
 
 @cache
 def _employer() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    heads: dict[str, list[str]] = {}
-    for tail in sorted(words("en", "org_tails"), key=lambda w: (-len(w), w)):
-        heads.setdefault(tail[0], []).append(re.escape(tail[1:]))
-    listed = "|".join(f"(?<={head})(?:{'|'.join(rest)})" for head, rest in sorted(heads.items()))
+    listed = any_of(map(re.escape, words("en", "org_tails")), guard="(?<= .)")
     return (
-        re.compile(rf"[{''.join(sorted(heads))}](?<= .)(?:{listed})(?![\w-])(?: of [A-Z][a-z]+(?: [A-Z][a-z]+)?)?"),
+        re.compile(rf"{listed}(?![\w-])(?: of [A-Z][a-z]+(?: [A-Z][a-z]+)?)?"),
         re.compile(r"(?:[A-Z][\w'’.&-]* (?:(?:&|and|of) )?){1,5}$"),
     )
 

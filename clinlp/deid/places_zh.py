@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import listed, word_set, words
+from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 _HAN = "\u4e00-\u9fff"
@@ -39,17 +39,7 @@ def _bare() -> tuple[re.Pattern[str], frozenset[str], frozenset[str]]:
     """Give the search for names without their last character, the provinces among them, and the weak ones."""
     provinces = {re.sub("(?:省|市|(?:壮族|回族|维吾尔)?自治区)$", "", name) for name in listed("zh_provinces")}
     cities = {name[:-1] for name in listed("zh_cities") if name.endswith("市") and len(name) > 2}
-    heads: dict[str, list[str]] = {}
-    for name in cities | provinces:
-        heads.setdefault(name[0], []).append(name[1:])
-    tails = "|".join(
-        f"(?<={head})(?:{'|'.join(sorted(rest, key=lambda r: (-len(r), r)))})" for head, rest in sorted(heads.items())
-    )
-    return (
-        re.compile(f"[{''.join(sorted(heads))}](?:{tails})"),
-        frozenset(provinces - cities),
-        word_set("zh", "weak_cities"),
-    )
+    return re.compile(any_of(cities | provinces)), frozenset(provinces - cities), word_set("zh", "weak_cities")
 
 
 @cache
@@ -191,18 +181,12 @@ def _is_province(value: str) -> bool:
 
 @cache
 def _hospital() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], frozenset[str]]:
-    kinds: dict[str, list[str]] = {}
-    for word in words("zh", "hospital_words"):
-        kinds.setdefault(word[0], []).append(word[1:])
-    tails = "|".join(
-        f"(?<={head})(?:{'|'.join(sorted(rest, key=lambda r: (-len(r), r)))})" for head, rest in sorted(kinds.items())
-    )
     cuts = "|".join(sorted(words("zh", "hospital_cuts"), key=lambda w: (-len(w), w)))
     cuts += "|(?<!协)和(?=[^平谐睦县田林])"
     generic = word_set("zh", "hospital_generic")
     departments = "|".join(sorted(words("zh", "departments"), key=lambda w: (-len(w), w)))
     return (
-        re.compile(f"[{''.join(sorted(kinds))}](?:{tails})"),
+        re.compile(any_of(words("zh", "hospital_words"))),
         re.compile(f"(?:{cuts})"),
         re.compile(
             rf"(?:（[{_HAN}]{{1,8}}(?:院区|分院|医院)?）)?(?:[{_HAN}]{{1,4}}(?:院区|分院))?(?:{departments})?(?:[一二三四五六七八九十0-9]{{1,2}}(?:病区|区|科|病房))?"

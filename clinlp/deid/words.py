@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -43,3 +44,19 @@ def listed(name: str) -> frozenset[str]:
 
 def _read(name: str) -> bytes:
     return (resources.files("clinlp.deid") / "data" / name).read_bytes()
+
+
+def any_of(items: Iterable[str], *, guard: str = "") -> str:
+    """Write items, themselves expressions, as one whose alternatives differ in their first character.
+
+    A search then skips by a set of first characters, and each hit tries few alternatives. Longer
+    items are tried first. `guard` stands after the first character, for a look back.
+    """
+    heads: dict[str, list[str]] = {}
+    for item in items:
+        heads.setdefault(item[0], []).append(item[1:])
+    branches = (
+        f"{head}{guard}(?:{'|'.join(sorted(tails, key=lambda tail: (-len(tail), tail)))})"
+        for head, tails in sorted(heads.items())
+    )
+    return f"(?:{'|'.join(branches)})"
