@@ -21,6 +21,7 @@ PHI: Final = frozenset(
 )
 IN_CONTEXT: Final = frozenset({"DISEASE", "SYMPTOM", "TEST", "PROCEDURE", "DRUG"})  # the labels that carry a context
 TRADITIONAL: Final = {"tcm": "t", "syndrome": "y"}  # arguments of DISEASE -> keys of traditional Chinese medicine
+OWN_WORDS: Final = frozenset({"site", "histology"})  # plain words that the disease's line gives
 MAX_DEPTH: Final = 12
 _LINK = r"(?:(?:\b(?:of|in|on|at|over|to|from|with|within|along|the|and|both|by|into|under|around|near|for|a|an)\b|[,/\s]|[的及和与、，])*)"
 _CORE: Final = re.compile(
@@ -81,7 +82,7 @@ class Writer:
         self.findings: Iterator[tuple[str, str]] = iter(())
         self.walks = {
             kind: self._walk(kind)
-            for kind in ("co", "past", "symptom", "test", "imaging", "drug", "procedure", "anatomy")
+            for kind in ("co", "past", "symptom", "test", "imaging", "histology", "drug", "procedure", "anatomy")
         }
 
     # -- what the patient has ------------------------------------------------------------------------------------
@@ -97,8 +98,8 @@ class Writer:
             labs = [t for t in self.vocabulary.entries["tests"] if t.column(0)[:1] == ("lab",)]
             normal = [(t.name, "normal", "") for t in self.rng.sample(labs, min(len(labs), self.rng.randint(2, 6)))]
             return [*tests, *normal]
-        if kind == "imaging":
-            return [(name, own.code) for name in dict.fromkeys(name for name, _ in own.pairs("i"))]
+        if kind in ("imaging", "histology"):
+            return [(name, own.code) for name in dict.fromkeys(name for name, _ in own.pairs(kind[0]))]
         if kind == "drug":
             return [(name, d.code) for d in diseases for name in d.keys.get("d", ())]
         key = {"symptom": "s", "procedure": "p", "anatomy": "a"}[kind]
@@ -117,7 +118,7 @@ class Writer:
         items = self.items(kind)
         while items:
             yield from sorted(items, key=lambda item: items.index(item) * 0.5 + self.rng.random() * 3)
-            if kind in ("imaging", "procedure"):
+            if kind in ("imaging", "histology", "procedure"):
                 return
 
     def force(self, kind: str, item: object) -> None:
@@ -228,7 +229,11 @@ class Writer:
         found = fill(slot) if fill else None
         if found is None:
             key = slot.arg or slot.name.lower()
-            return self.words(self.draw(self._bank(f"{slot.name.lower()}_{key}", key))), "", ""
+            own = slot.name == "DISEASE" and key.startswith("own_")
+            if own and not self.names_disease:
+                raise NothingFitsError(key)
+            words = self.words(self.draw(self._bank(f"{slot.name.lower()}_{key}", key)))
+            return words, self.patient.disease.code if own else "", ""
         words, code, supports = found
         return words, code, supports
 
@@ -275,9 +280,9 @@ class Writer:
         return self.draw_name(entry.names), current, "" if "hist" in slot.flags else code
 
     def _fill_test(self, slot: Slot) -> tuple[str, str, str] | None:
-        if slot.arg == "imaging":
-            name, code = self._next("imaging")  # type: ignore[misc]
-            findings = [finding for test, finding in self.patient.disease.pairs("i") if test == name]
+        if slot.arg in ("imaging", "histology"):
+            name, code = self._next(slot.arg)  # type: ignore[misc]
+            findings = [finding for test, finding in self.patient.disease.pairs(slot.arg[0]) if test == name]
             self.rng.shuffle(findings)
             self.findings = iter([(finding, code) for finding in findings])
             return self.draw_name(self.vocabulary.find("tests", name).names), "", ""
@@ -379,7 +384,11 @@ class Writer:
             names = ("age_infant",) if infant else names
             if slot.name == "DEPARTMENT" and not slot.arg and (dept := self.patient.disease.options.get("dept")):
                 names = (f"dept_{dept}", name)
-            self.patient.values[key] = self._fill_signs(self.words(self.draw(self._bank(*names))))
+            if slot.name in ("EMAIL", "SOCIAL"):
+                self.person = self._person(arg or "patient")
+            words = self._fill_signs(self.words(self.draw(self._bank(*names))))
+            self.person = None
+            self.patient.values[key] = re.sub(r"[^\w@.+-]", "", words.lower()) if slot.name == "EMAIL" else words
         return self.patient.values[key]
 
     def _fill_signs(self, pattern: str) -> str:
@@ -416,6 +425,10 @@ class Writer:
                 "initial": person.given[0],
                 "SURNAME": person.surname.upper(),
             }[name]
+        if name in OWN_WORDS:
+            if not (values := self.patient.disease.keys.get(name)):
+                raise NothingFitsError(name)
+            return self.rng.choice(values)
         male = (self._person(arg) if arg else self.patient).male
         if name in self.vocabulary.words:
             return self.vocabulary.words[name][0 if male else 1]
@@ -424,6 +437,7 @@ class Writer:
 
     def _number(self, arg: str) -> str:
         low, _, high = arg.partition("-")
+        high = high or low
         decimals = len(low.partition(".")[2])
         value = self.rng.uniform(float(low), float(high)) if decimals else self.rng.randint(int(low), int(high))
         return f"{value:.{decimals}f}"
