@@ -26,6 +26,7 @@ class Style:
     number: str
     width: int
     upper: bool
+    capitals: float
     typo: float
     letters: str
     cuts_words: bool
@@ -43,6 +44,7 @@ class Style:
             number=rng.choice(given.get("numbers", ["{}. "])),
             width=rng.randint(*given.get("widths", (60, 100))) if rng.random() < given.get("wrap", 0.2) else 0,
             upper=rng.random() < given.get("upper", 0.03),
+            capitals=rng.choice((0.2, 0.9, 1.0)),
             typo=given.get("typo", 0.004) * rng.choice((0, 0, 1, 1, 1, 3)),
             letters=given.get("letters", "abcdefghilmnoprstu"),
             cuts_words=not given.get("joiner", " "),
@@ -86,6 +88,7 @@ class Page:
 
     def finish(self) -> tuple[str, list[tuple[int, int]], list[tuple[int, int, str]]]:
         """The text, the borders of each piece in it, and the sections."""
+        self._capitalise()
         for piece in self.pieces:
             self._spoil(piece)
         borders: list[tuple[int, int]] = []
@@ -104,6 +107,17 @@ class Page:
         shifted = [(s + bisect_left(cuts, s + 1), e + bisect_left(cuts, e), label) for s, e, label in sections]
         bits = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         return "\n".join(bits), moved, shifted
+
+    def _capitalise(self) -> None:
+        """Start most sentences with a capital; names such as pH keep their form."""
+        if self.style.cuts_words:
+            return
+        before = "\n"
+        for piece in self.pieces:
+            starts = before.endswith((". ", "\n")) and re.match("[a-z]{3}", piece.text)
+            if starts and not piece.is_phi and self.rng.random() < self.style.capitals:
+                piece.text = piece.text[0].upper() + piece.text[1:]
+            before = piece.text or before
 
     def _spoil(self, piece: Piece) -> None:
         """Put typing errors into a piece that identifies nobody."""

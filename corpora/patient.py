@@ -44,7 +44,9 @@ def fits(disease: Disease, template: Template) -> bool:
             return False
         if key == "procedure" and not disease.keys.get("p"):
             return False
-        if key in ("surgical", "chronic", "path") and key not in disease.options:
+        if key == "path" and not disease.pairs("h"):
+            return False
+        if key in ("surgical", "chronic") and key not in disease.options:
             return False
         if key == "tcm" and not disease.keys.get("t"):
             return False
@@ -113,7 +115,9 @@ def _dates(age: int, rng: random.Random) -> dict[str, date]:
 
 
 def date_of(patient: Patient, event: str, rng: random.Random) -> date:
-    """The day of an event; events that nobody fixed get a day before the admission, kept from then on."""
+    """The day of an event, kept from then on: `past...` is before the admission, any other in the stay."""
     if event not in patient.dates:
-        patient.dates[event] = patient.dates["admit"] - timedelta(days=rng.randint(200, 8000))
+        admit, stay = patient.dates["admit"], patient.dates["discharge"] - patient.dates["admit"]
+        before = event.startswith("past")
+        patient.dates[event] = admit + timedelta(days=-rng.randint(200, 8000) if before else rng.randint(0, stay.days))
     return patient.dates[event]

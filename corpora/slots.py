@@ -239,10 +239,7 @@ class Writer:
 
     def _fill_disease(self, slot: Slot) -> tuple[str, str, str] | None:
         if slot.arg in ("other", "family"):
-            pool = [d for d in self.vocabulary.diseases if slot.arg == "other" or "family" in d.options]
-            disease = self.rng.choice(pool)
-            while self.patient.has(disease) and slot.arg == "other":
-                disease = self.rng.choice(pool)
+            disease = self._foreign_disease(slot.arg, set(WHOSE) & set(slot.flags))
         elif slot.arg in TRADITIONAL and self.patient.disease.keys.get(TRADITIONAL[slot.arg]):
             names = self.patient.disease.keys[TRADITIONAL[slot.arg]]
             return self.rng.choice(names), self.patient.disease.code if slot.arg == "tcm" else "", ""
@@ -260,6 +257,17 @@ class Writer:
             raise NothingFitsError("disease")
         gives = slot.arg in ("", "co")
         return self.draw_name(disease.names), disease.code if gives else "", ""
+
+    def _foreign_disease(self, arg: str, whose: set[str]) -> Disease:
+        """A disease of somebody else, or one that the patient could have but has not."""
+        pool = self.vocabulary.diseases
+        if arg == "family":
+            return self.rng.choice([d for d in pool if "family" in d.options])
+        while True:
+            disease = self.rng.choice(pool)
+            fits = whose or possible(disease, self.patient.age, self.patient.male) or self.rng.random() < 0.05
+            if fits and not self.patient.has(disease):
+                return disease
 
     def _fill_symptom(self, slot: Slot) -> tuple[str, str, str] | None:
         if slot.arg == "other":

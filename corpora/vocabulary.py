@@ -192,7 +192,7 @@ def load_vocabulary(lang: str) -> Vocabulary:
     style_path = folder / "style.toml"
     return Vocabulary(
         lang=lang,
-        diseases=tuple(_disease(row) for row in _rows(folder / "diseases.psv")),
+        diseases=tuple(_disease(row) for path in sorted(folder.glob("diseases*.psv")) for row in _rows(path)),
         entries=entries,
         named=named,
         banks=_banks(folder),
