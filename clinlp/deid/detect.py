@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -51,9 +52,31 @@ def find_phi(notes: Sequence[Note], detectors: Sequence[Detector]) -> list[Note]
         answers = detector(notes)
         if len(answers) != len(notes):
             raise DataError(f"detector needs to answer for {len(notes)} notes, got {len(answers)} answers")
-        for spans, answer in zip(found, answers, strict=True):
-            spans += answer
+        for note, spans, answer in zip(notes, found, answers, strict=True):
+            spans.extend(_beside_tags(note.text, answer))
     return [replace(note, phi=resolve(spans, note.text)) for note, spans in zip(notes, found, strict=True)]
+
+
+@lru_cache(maxsize=1)
+def _tag() -> re.Pattern[str]:
+    return re.compile(rf"\[(?:{'|'.join(PhiLabel)})(?:-[0-9]+)?\]")
+
+
+def _beside_tags(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Cut `[NAME]` and `[NAME-1]` out of spans: what is replaced already is not found again."""
+    tags = [match.span() for match in _tag().finditer(text)] if "[" in text else []
+    for span in spans:
+        at = span.start
+        for start, end in tags[max(0, bisect_left(tags, (at, at)) - 1) :]:
+            if start >= span.end:
+                break
+            if end > at:
+                if start > at:
+                    yield replace(span, start=at, end=start)
+                at = end
+        if at < span.end:
+            yield span if at == span.start else replace(span, start=at)
+
 
 
 def resolve(spans: Iterable[Span], text: str = "") -> tuple[Span, ...]:
