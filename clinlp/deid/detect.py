@@ -78,7 +78,6 @@ def _beside_tags(text: str, spans: Sequence[Span]) -> Iterator[Span]:
             yield span if at == span.start else replace(span, start=at)
 
 
-
 def resolve(spans: Iterable[Span], text: str = "") -> tuple[Span, ...]:
     """Join spans that share a character, then neighbours of one label that are parts of one thing.
 

@@ -7,139 +7,30 @@ degree, a field, a role, a second listed name. A name found once is then found e
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
 
+from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, Capitals, kinds
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import any_of, listed, word_set, words
+from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
-FIRST, LAST, TITLE, WORD, EPONYM, STOP, WEAK = 1, 2, 4, 8, 16, 32, 64
-_CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽΑ-ΩА-Я"
-_PARTICLES = frozenset("de da di del della dos du van von der den la le el al bin ibn abu ter ten bint".split())
 _MAX_PARTS = 5
-
-
-@cache
-def kinds() -> dict[str, int]:
-    """Give what is known of each lower-case word: bits of first name, last name, title, word, eponym, stop."""
-    known: dict[str, int] = {}
-    for names, bit in (
-        (listed("en_surnames"), LAST),
-        (listed("en_first_names"), FIRST),
-        (word_set("en", "first_names"), FIRST),
-        (word_set("en", "ambiguous"), WORD),
-        (word_set("en", "eponyms"), EPONYM),
-        (word_set("en", "name_stops"), STOP | WORD),
-        ((title.lower() for title in words("en", "titles")), TITLE),
-        ((title.lower() for title in words("en", "weak_titles")), WEAK),
-        ((degree.lower() for degree in words("en", "degrees") if degree not in word_set("en", "weak_degrees")), STOP),
-    ):
-        for name in names:
-            known[name] = known.get(name, 0) | bit
-    return known
-
-
-@cache
-def _word() -> re.Pattern[str]:
-    return re.compile(
-        rf"[{_CAPITAL}](?<![^\W\u4e00-\u9fff].)[^\W\d_\u4e00-\u9fff]*(?:['’`][{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)?(?:-[{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)*(?![^\W\u4e00-\u9fff]|@)"
-    )
 
 
 def find(text: str) -> list[Span]:
     """Find the names of people in English text."""
-    return _Reader(text).find()
+    return _Names(text).find()
 
 
-class _Reader:
-    """The capitalised words of one text, and the rules over them."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        known = kinds()
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.bits: list[int] = []
-        for match in _word().finditer(text):
-            word = match[0]
-            lower = word.lower()
-            bits = known.get(lower)
-            if bits is None:
-                bits = _hyphenated(lower, known) if "-" in lower else 0
-                if "'" in lower or "’" in lower:
-                    bits |= LAST
-            self.starts.append(match.start())
-            self.ends.append(match.end())
-            self.bits.append(bits)
+class _Names(Capitals):
+    """The rules over the capitalised words of one text."""
 
     def find(self) -> list[Span]:
-        spans = [*self.fields(), *self.degrees(), *self.lower_titles(), *self.running()]
+        spans = [*self.fields(), *self.degrees(), *self.lower_titles(), *self.lower_roles(), *self.closings()]
+        spans += self.running()
         spans += self.again(spans)
         return spans
-
-    def word(self, at: int) -> str:
-        return self.text[self.starts[at] : self.ends[at]]
-
-    def follows(self, at: int) -> bool:
-        """Say whether the word `at` stands right after the word before it, on the same line."""
-        if not 0 < at < len(self.starts):
-            return False
-        gap = self.text[self.ends[at - 1] : self.starts[at]]
-        if gap in (" ", "  ", "\u00a0"):
-            return True
-        if gap in (". ", ".", ".  "):
-            return self.ends[at - 1] - self.starts[at - 1] == 1
-        return (
-            len(gap) < 12
-            and gap[:1] == " "
-            and gap[-1:] in " '’"
-            and all(part in _PARTICLES for part in gap.replace("'", " ").split())
-        )
-
-    def is_upper(self, at: int) -> bool:
-        word = self.word(at)
-        return len(word) > 1 and word.isupper()
-
-    def is_part(self, at: int, *, strong: bool) -> bool:
-        """Say whether the word can continue a name; after a strong sign any unlisted word can."""
-        bits = self.bits[at]
-        if bits & (STOP | TITLE):
-            return False
-        if self.ends[at] - self.starts[at] == 1:
-            return True
-        if bits & (FIRST | LAST):
-            return not bits & WORD or strong or bool(bits & LAST)
-        if bits & (WORD | EPONYM):
-            return strong and bool(bits & EPONYM)
-        return strong or not self.is_upper(at)
-
-    def run(self, at: int, *, strong: bool, limit: int = 4) -> int:
-        """Give the index after the last part of the name that starts at `at`."""
-        stop = at + 1
-        is_upper = self.is_upper(at)
-        while stop - at < limit and self.follows(stop) and self.is_part(stop, strong=strong):
-            if self.is_upper(stop) != is_upper and self.ends[stop] - self.starts[stop] > 3:
-                break
-            stop += 1
-        if (
-            stop - at > 1
-            and self.ends[stop - 1] - self.starts[stop - 1] == 1
-            and self.text[self.ends[stop - 1] : self.ends[stop - 1] + 1] not in (".", ",", "", "\n", " ", ")")
-        ):
-            stop -= 1
-        return stop
-
-    def span(self, at: int, stop: int, score: float) -> Span:
-        end = self.ends[stop - 1]
-        if end - self.starts[stop - 1] == 1 and self.text[end : end + 1] == "." and stop - at > 1:
-            end += 1
-        return Span(self.starts[at], end, PhiLabel.NAME.value, score)
-
-    def at(self, position: int) -> int:
-        """Give the index of the first word that starts at or after a position."""
-        return bisect_left(self.starts, position)
 
     # --- strong signs -------------------------------------------------------------------------
 
@@ -222,7 +113,7 @@ class _Reader:
                 continue
             stop = at + 1
             weak = match[0].replace(".", "") in word_set("en", "weak_degrees")
-            if not self.is_part(at, strong=not weak) or self.is_upper(at) and self.bits[at] & WORD:
+            if not self.is_part(at, strong=not weak) or (self.is_upper(at) and self.bits[at] & WORD):
                 continue
             while (
                 at > 0
@@ -241,10 +132,33 @@ class _Reader:
                 continue
             yield self.span(at, stop, 0.9)
 
+    def is_listed_on(self, at: int) -> bool:
+        """Say whether the word goes on with a list of names: `Drs. Ahmed and Kapoor`."""
+        more = _more().match(self.text, self.ends[at - 1])
+        return more is not None and more.end() == self.starts[at] and self.is_part(at, strong=True)
+
     def lower_titles(self) -> Iterator[Span]:
         for match in _lower_title().finditer(self.text):
             if not kinds().get(match[1].lower(), 0) & STOP:
                 yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
+
+    def lower_roles(self) -> Iterator[Span]:
+        """Listed names in small letters after `pt`, `wife` and their kind: pt john smith."""
+        known = kinds()
+        for match in _lower_role().finditer(self.text):
+            first, last = known.get(match[1], 0), known.get(match[2] or "", 0)
+            is_pair = first & FIRST and last & LAST and not (first | last) & STOP and not (first & WORD and last & WORD)
+            if is_pair and (not last & WORD or match[2] in word_set("en", "common_last_names")):
+                yield Span(match.start(1), match.end(2), PhiLabel.NAME.value, 0.75)
+            elif first & FIRST and not first & (WORD | EPONYM | STOP):
+                yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.6)
+
+    def closings(self) -> Iterator[Span]:
+        """Who signs a letter: `Sincerely,` and the capitalised words after it."""
+        for match in _closing().finditer(self.text):
+            at = self.at(match.end())
+            if at < len(self.starts) and self.starts[at] == match.end() and not self.bits[at] & (STOP | TITLE):
+                yield self.span(at, self.run(at, strong=True), 0.75)
 
     # --- listed names -------------------------------------------------------------------------
 
@@ -258,7 +172,12 @@ class _Reader:
                 title = self.titled(at)
                 if title:
                     yield self.span(*title)
+                    is_plural = self.word(at) == "Drs"
                     at = title[1]
+                    if is_plural and at < n and self.is_listed_on(at):
+                        stop = self.run(at, strong=True)
+                        yield self.span(at, stop, 0.9)
+                        at = stop
                     continue
             elif bits & FIRST and not bits & STOP:
                 stop, score = self.first_then(at)
@@ -330,16 +249,6 @@ class _Reader:
             return at, 0.0
         return (nxt, 0.55) if not self.is_thing(at) else (at, 0.0)
 
-    def is_thing(self, at: int) -> bool:
-        """Say whether an article or a shape before the word makes it an instrument: a curved Kelly."""
-        low = self.starts[at]
-        before = self.text[max(0, low - 14) : low].split(" ")
-        return (
-            len(before) > 1
-            and not before[-1]
-            and before[-2].lower().rpartition("-")[2] in word_set("en", "before_things")
-        )
-
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
         start = self.starts[at]
@@ -382,18 +291,6 @@ class _Reader:
         if not self.is_thing(at) and _verb().match(self.text, self.ends[at]) and self.ends[at] - self.starts[at] > 3:
             return at + 1, 0.55
         return at, 0.0
-
-    def is_heading(self, at: int) -> bool:
-        """Say whether a word in capitals stands in a run of capitals that ends in a colon."""
-        stop = at + 1
-        while stop - at < 8 and self.follows(stop) and self.is_upper(stop):
-            stop += 1
-        return self.text[self.ends[stop - 1] : self.ends[stop - 1] + 1] == ":"
-
-    def is_eponym(self, at: int) -> bool:
-        """Say whether a disease, sign or instrument follows the word, or another eponym is tied to it."""
-        after = _after_eponym().match(self.text, self.ends[at])
-        return bool(after and after[1].lower() in word_set("en", "eponym_nouns"))
 
     # --- the same people again ----------------------------------------------------------------
 
@@ -448,24 +345,23 @@ def _lower_title() -> re.Pattern[str]:
 
 
 @cache
+def _lower_role() -> re.Pattern[str]:
+    roles = any_of(words("en", "close_roles"), guard="(?<![A-Za-z].)")
+    return re.compile(rf"{roles}(?:,|:| is| named| called)? ([a-z]{{3,}})(?: ([a-z]{{3,}})(?![A-Za-z]))?(?![A-Za-z])")
+
+
+@cache
+def _closing() -> re.Pattern[str]:
+    closings = any_of(words("en", "closings"), guard="(?<![A-Za-z].)")
+    return re.compile(rf"{closings}[,.!]?\s{{1,4}}(?=[A-Z])")
+
+
+@cache
 def _verb() -> re.Pattern[str]:
     return re.compile(
         r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented|called|complain(?:s|ed)|saw|says|said"
         r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would|informed|notified|consulted) "
     )
-
-
-@cache
-def _after_eponym() -> re.Pattern[str]:
-    return re.compile(r"(?:['’]s?)?[ -]+(?:[A-Z][a-z]+[ -])?([A-Za-z]+)")
-
-
-def _hyphenated(word: str, known: dict[str, int]) -> int:
-    """Give what is known of `smith-jones`: a name where each part is one."""
-    parts = [known.get(part, 0) for part in word.split("-")]
-    if all(part & (FIRST | LAST) and not part & (WORD | EPONYM) for part in parts):
-        return parts[0] & (FIRST | LAST) | LAST
-    return EPONYM if any(part & EPONYM for part in parts) else 0
 
 
 def _key(text: str, colon: int) -> str | None:

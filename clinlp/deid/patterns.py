@@ -20,7 +20,7 @@ _HAS_WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ／－．＠＿＋＃–—‑]")
 
 _ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _PROVINCES: Final = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    ["11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83"]
 )
 
 
@@ -177,3 +177,11 @@ def _kind(number: str) -> tuple[PhiLabel, float]:
 
 def _is_date(digits: str) -> bool:
     return digits[:2] in ("18", "19", "20") and 1 <= int(digits[4:6]) <= 12 and 1 <= int(digits[6:8]) <= 31
+
+
+def leading(text: str) -> int:
+    """Read the number that a text starts with."""
+    size = 0
+    while size < len(text) and text[size].isdigit():
+        size += 1
+    return int(text[:size])

@@ -1,4 +1,4 @@
-"""Dates, ages, telephone numbers, record numbers and street addresses in English notes."""
+"""Ages, telephone numbers, record numbers and street addresses in English notes."""
 
 from __future__ import annotations
 
@@ -7,162 +7,17 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.dates_en import find_dates
+from clinlp.deid.patterns import leading
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
-# The first letter stands apart and case-blindness starts after it: so a pass only stops at these letters.
-_MONTH = (
-    r"[JFMASONDjfmasond](?<![A-Za-z][A-Za-z])(?i:(?<=j)an(?:uary|\.)?|(?<=f)eb(?:ruary|\.)?|(?<=m)ar(?:ch|\.)?|(?<=a)pr(?:il|\.)?"
-    r"|(?<=m)ay|(?<=j)une?|(?<=j)uly?|(?<=a)ug(?:ust|\.)?|(?<=s)ept?(?:ember|\.)?|(?<=o)ct(?:ober|\.)?|(?<=n)ov(?:ember|\.)?"
-    r"|(?<=d)ec(?:ember|\.)?)(?![A-Za-z])"
-)
-_MONTH_INNER = _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")  # a day may touch it: 3Dec2021
-_DAY = r"(?:3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th)?(?![0-9])"
-_YEAR = r"(?:(?:19|20)[0-9]{2}|'[0-9]{2})(?![0-9])"
-_TIME = r"(?:(?:,? (?:at )?|T|, )[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\b\.?|Z\b)?)?"
 _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
 
 
 def find(text: str, *, all_ages: bool = False) -> list[Span]:
     """Find what numbers and months give away in English text."""
-    return [*_dates(text), *_ages(text, all_ages=all_ages), *_phones(text), *_ids(text), *_streets(text)]
-
-
-@cache
-def _numeric_dates() -> tuple[re.Pattern[str], ...]:
-    return (
-        re.compile(rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[-/.][0-9]){_TIME}"),
-        re.compile(
-            rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%a-zA-Z]|\.[0-9])"
-        ),
-        re.compile(rf"{_D}[0-9]{{3}}-[01][0-9](?![0-9-])"),
-        re.compile(rf"{_D}[0-9]{{7}}(?![0-9A-Za-z])"),
-    )
-
-
-@cache
-def _before_short_date() -> re.Pattern[str]:
-    return re.compile(
-        r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA|DOD|LMP|EDD|due|as of|last"
-        r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
-        r"|date[a-z ]{0,12})[ :(]{1,3}$",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _after_score() -> re.Pattern[str]:
-    return re.compile(
-        r"[ -]{1,2}(?:strength|power|motor|murmur|systolic|diastolic|pain|pulses?|on (?:the|a) |scale|points?|in (?:the )?(?:upper|lower"
-        r"|right|left|all|bilat)|throughout|reflex|mm|cm|inch|of |bilateral|right|left|to |for )",
-        re.IGNORECASE,
-    )
-
-
-def _dates(text: str) -> Iterator[Span]:
-    full, short, year_month, compact = _numeric_dates()
-    for match in full.finditer(text):
-        if _is_full(match[0], match[1]):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.95)
-    for match in short.finditer(text):
-        month, _, rest = match[0].partition("/")
-        if len(rest) == 4 and rest.isdigit():
-            if 1 <= int(month) <= 12:
-                yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.85)
-        elif _is_month_day(text, match, month, rest):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
-    for match in year_month.finditer(text):
-        if match[0][:2] in ("19", "20") and 1 <= int(match[0][5:]) <= 12:
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.7)
-    for match in compact.finditer(text):
-        if match[0][:2] in ("19", "20") and 1 <= int(match[0][4:6]) <= 12 and 1 <= int(match[0][6:]) <= 31:
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
-    yield from _month_names(text)
-    yield from _named_days(text)
-
-
-def _is_month_day(text: str, match: re.Match[str], month: str, rest: str) -> bool:
-    day = rest.partition("-")[0]
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
-        return False
-    if "-" in rest:
-        return True
-    window = text[max(0, match.start() - 22) : match.start()]
-    if not _before_short_date().search(window):
-        return False
-    return not _after_score().match(text, match.end())
-
-
-def _is_full(date: str, separator: str) -> bool:
-    parts = re.split(r"[^0-9]", date, maxsplit=3)
-    first, second, third = parts[0], parts[1], parts[2]
-    one, two, three = int(first), int(second), int(third[:4])
-    if len(first) == 4:
-        return 1800 <= one <= 2199 and 1 <= two <= 12 and 1 <= three <= 31 and len(third) <= 2
-    if len(first) == 3 or len(third) == 3:
-        return False
-    if separator == "." and (len(third) != 4 and not (len(first) == len(second) == 2)):
-        return False
-    if len(third) == 4 and not 1800 <= three <= 2199:
-        return False
-    return (1 <= one <= 12 and 1 <= two <= 31) or (1 <= one <= 31 and 1 <= two <= 12)
-
-
-@cache
-def _months() -> tuple[re.Pattern[str], ...]:
-    year = rf"(?:,? ?(?:of )?{_YEAR}|[-/ ]'?[0-9]{{2}}(?![0-9%]|[.:/][0-9]| ?(?:mg|ml|mm|cm|years?|y)))"
-    return (
-        # 3-Dec-21, 3rd of December, 03 DEC 2021
-        re.compile(
-            rf"{_D}(?:(?<=3)[01]|(?<=[012])[0-9])?(?:st|nd|rd|th)?(?: day)?(?: of)?(?:[ /.,-]{{0,2}}){_MONTH_INNER}{year}?{_TIME}"
-        ),
-        # December 3rd, 2021; Dec. 3-5; Dec 2021
-        re.compile(
-            rf"{_MONTH}(?:[ ,./-]{{0,2}}(?:the )?{_DAY}(?: ?(?:-|to|and|&|through) ?{_DAY})?(?:,? ?{_YEAR})?|{year}){_TIME}"
-        ),
-        re.compile(
-            r"[JFASOND](?<![A-Za-z][A-Z])(?:anuary|ebruary|pril|une|uly|ugust|eptember|ctober|ovember|ecember)(?![a-z])(?:'s)?"
-            r"|Ma(?<![A-Za-z]Ma)(?:rch|y)(?![a-z])"
-        ),
-    )
-
-
-def _month_names(text: str) -> Iterator[Span]:
-    day_first, month_first, alone = _months()
-    for match in day_first.finditer(text):
-        if not match[0].isdigit():
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
-    for match in month_first.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
-    for match in alone.finditer(text):
-        before = text[max(0, match.start() - 14) : match.start()].lower().split()
-        if match[0] in ("March", "May", "June", "April", "August") and (not before or before[-1] not in _IN):
-            continue
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
-
-
-_IN = frozenset("in since last this next until by of from early late mid during through before after and till".split())
-
-
-@cache
-def _days() -> re.Pattern[str]:
-    return re.compile(
-        r"[MTWFSNCEIHJ](?<![A-Za-z][A-Z])(?:(?:on|ues|ednes|hurs|ri|atur|un)day(?![a-z])"
-        r"|hristmas(?: (?:Eve|Day))?|hanksgiving(?: Day)?|ew Year'?s?(?: (?:Eve|Day))|aster(?: Sunday)?(?= )|ndependence Day|alloween"
-        r"|emorial Day|abor Day)"
-    )
-
-
-def _named_days(text: str) -> Iterator[Span]:
-    for match in _days().finditer(text):
-        before = text[max(0, match.start() - 12) : match.start()].lower().split()
-        after = text[match.end() : match.end() + 6]
-        is_list = re.match(r",? (?:and |or )?[MTWFS][a-z]+d", after) or re.match(r"s\b|/|-", after)
-        if before and before[-1].strip("(,") in _ON and not is_list:
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
-
-
-_ON = frozenset("on last this next until by since from before after at over around till of past day:".split())
+    return [*find_dates(text), *_ages(text, all_ages=all_ages), *_phones(text), *_ids(text), *_streets(text)]
 
 
 @cache
@@ -180,7 +35,7 @@ def _age() -> tuple[re.Pattern[str], ...]:
 def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     digits, spelled, aged = _age()
     for match in digits.finditer(text):
-        age = _leading(match[0])
+        age = leading(match[0])
         is_decade = match[0].endswith("s") and not match[0].endswith(("rs", "ars"))
         if is_decade and not text[max(0, match.start() - 6) : match.start()].endswith(("his ", "her ", "their ")):
             continue
@@ -218,7 +73,7 @@ def _said_phone() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"\b(?:{keys})s?\b[^0-9\n]{{0,24}}$", re.IGNORECASE),
         re.compile(r"\bfax(?:ed)?\b[^0-9\n]{0,24}$", re.IGNORECASE),
-        re.compile(rf"[(+0-9](?<![0-9A-Za-z-][(+0-9])[0-9 ().x-]{{2,22}}[0-9](?![0-9A-Za-z/%])"),
+        re.compile(r"[(+0-9](?<![0-9A-Za-z-][(+0-9])[0-9 ().x-]{2,22}[0-9](?![0-9A-Za-z/%])"),
     )
 
 
@@ -261,7 +116,7 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
         )
     ]
     return (
-        re.compile(rf"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/._][0-9A-Za-z]+)*"),
+        re.compile(r"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/._][0-9A-Za-z]+)*"),
         kinds,
     )
 
@@ -287,6 +142,8 @@ def _ids(text: str) -> Iterator[Span]:
         window = text[max(0, low - 40) : low]
         if n_digits < 2 and high - low < 4 and not window.rstrip(" :#").lower().endswith(("bed", "room")):
             continue
+        if _fraction().fullmatch(text, low, high):
+            continue
         found = _kind(window, kinds)
         if found is PhiLabel.BED or (found is not None and n_digits >= 3):
             yield Span(low, high, found.value, 0.9)
@@ -294,6 +151,11 @@ def _ids(text: str) -> Iterator[Span]:
             yield Span(low, high, PhiLabel.ID.value, 0.55)
     for match in _login().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
+
+
+@cache
+def _fraction() -> re.Pattern[str]:
+    return re.compile(r"[0-9]{1,3}/[0-9]{1,3}")
 
 
 @cache
@@ -345,7 +207,7 @@ def _street() -> tuple[re.Pattern[str], ...]:
         re.compile(
             r"P\.? ?O\.? ?Box [0-9]{1,7}|(?:Apt|Apartment|Suite|Ste|Unit)\b\.? #?[0-9]{1,5}[A-Z]?\b", re.IGNORECASE
         ),
-        re.compile(rf"[0-9](?<=[A-Z] [0-9]|[a-z] [0-9]|, [0-9])[0-9]{{4}}(?:-[0-9]{{4}})?(?![0-9A-Za-z]|[-.,/][0-9])"),
+        re.compile(r"[0-9](?<=[A-Z] [0-9]|[a-z] [0-9]|, [0-9])[0-9]{4}(?:-[0-9]{4})?(?![0-9A-Za-z]|[-.,/][0-9])"),
         re.compile(rf"(?:{states})(?![A-Za-z])[,.]? *$"),
         re.compile(r"(?:zip|post(?:al)?)[ -]?(?:code)?[ :#is]{0,6}$", re.IGNORECASE),
     )
@@ -361,11 +223,3 @@ def _streets(text: str) -> Iterator[Span]:
         window = text[max(0, match.start() - 20) : match.start()]
         if state.search(window) or said.search(window):
             yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)
-
-
-def _leading(text: str) -> int:
-    """Read the number that a text starts with."""
-    size = 0
-    while size < len(text) and text[size].isdigit():
-        size += 1
-    return int(text[:size])

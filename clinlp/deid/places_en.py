@@ -29,6 +29,16 @@ def _anchors() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 
 @cache
+def _saint() -> re.Pattern[str]:
+    """`at St. Luke's`, `from Mercy General`: hospitals without the word."""
+    preposition = "[abtf](?<![A-Za-z].)(?:t|y|o|rom) (?:the )?"
+    return re.compile(
+        rf"{preposition}((?:[A-Z][a-z]+ )?(?:St\.?|Saint) [A-Z][a-z]+(?:['’]s)?(?! (?:valve|Medical|wort))"
+        r"|[A-Z][a-z]+ (?:[A-Z][a-z]+ )?(?:General|Memorial|Regional|Methodist|Presbyterian|Baptist|Lutheran|VA)(?![\w-]))"
+    )
+
+
+@cache
 def _famous() -> re.Pattern[str]:
     return re.compile(any_of(words("en", "famous_hospitals"), guard=r"(?<!\w.)") + r"(?!\w)")
 
@@ -57,7 +67,7 @@ def _hospitals(text: str) -> Iterator[Span]:
         if (
             name
             and not is_upper
-            and any(word.lower() not in generic or len(name) > 0 and place_word(word) for word in name)
+            and any(word.lower() not in generic or (len(name) > 0 and place_word(word)) for word in name)
         ):
             tail = after.match(text, match.end())
             end = tail.end() if tail and " of " in tail[0] else match.end()
@@ -66,6 +76,8 @@ def _hospitals(text: str) -> Iterator[Span]:
             tail = after.match(text, match.end())
             if tail and " of " in tail[0][:4] and match[0] in ("Hospital", "Clinic", "Infirmary"):
                 yield Span(match.start(), _cut(text, match.start(), tail.end()), PhiLabel.HOSPITAL.value, 0.7)
+    for match in _saint().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.HOSPITAL.value, 0.7)
     for match in _famous().finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.HOSPITAL.value, 0.8)
 
