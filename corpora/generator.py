@@ -8,7 +8,8 @@ from typing import Any
 
 from corpora.layout import Page, Style
 from corpora.patient import Patient, draw_patient, fits
-from corpora.slots import Piece, Writer
+from corpora.pieces import Piece
+from corpora.slots import Writer
 from corpora.vocabulary import Pool, Template, Vocabulary, load_vocabulary
 
 Record = dict[str, Any]
@@ -84,7 +85,7 @@ def _record(
             phi.append(span)
             continue
         context = piece.context()
-        entities.append(span | {"context": context} if context else span)
+        entities.append(span if context is None else span | {"context": context})
     stay = {"admission": "admit", "discharge": "discharge", "operation": "surgery"}
     written = patient.dates[stay.get(template.note_type, "relative_day")]
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 _SLOT = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?::(?P<arg>[^!=]*?))?(?:=(?P<literal>.*?))?(?P<flags>(?:!(?:neg|unc|hist|hyp|fam|oth))*)$",
@@ -41,7 +41,7 @@ class Choice:
 Node = str | Slot | Bank | Choice
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(line: str) -> tuple[Node, ...]:
     """The nodes of one line.
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpora.slots import Piece
+from corpora.pieces import Piece
 
 Lines = list[list[Piece]]
 

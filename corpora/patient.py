@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Final
 
 from corpora.vocabulary import Disease, Template, Vocabulary
+
+NEEDS: Final = {"imaging": "i", "procedure": "p", "path": "h", "tcm": "t"}  # what a template asks for -> disease key
 
 
 @dataclass(slots=True)
@@ -40,15 +43,9 @@ def fits(disease: Disease, template: Template) -> bool:
     """Say whether a note of this kind can be written about the disease."""
     for need in template.needs:
         key, _, value = need.partition("=")
-        if key == "imaging" and not disease.pairs("i"):
+        if key in NEEDS and not disease.keys.get(NEEDS[key]):
             return False
-        if key == "procedure" and not disease.keys.get("p"):
-            return False
-        if key == "path" and not disease.pairs("h"):
-            return False
-        if key in ("surgical", "chronic") and key not in disease.options:
-            return False
-        if key == "tcm" and not disease.keys.get("t"):
+        if not value and key not in NEEDS and key not in disease.options:
             return False
         if value and disease.options.get(key) not in (value, None if key == "sex" else value):
             return False
