@@ -54,7 +54,7 @@ class IdentifierWriter(LineWriter):
     def _identifier(self, slot: Slot, arg: str) -> str:
         """A new number, address or the like."""
         name = slot.name.lower()
-        names = (f"{name}_{slot.arg}", slot.arg, name) if slot.arg else (name,)
+        names: tuple[str, ...] = (f"{name}_{slot.arg}", slot.arg, name) if slot.arg else (name,)
         if slot.name == "AGE" and not arg:
             names = ("age_infant",)
         if slot.name == "DEPARTMENT" and not slot.arg and (dept := self.patient.disease.options.get("dept")):
