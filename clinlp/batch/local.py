@@ -1,0 +1,259 @@
+"""A batch job in one process: files in, parts, quarantine and manifest out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from clinlp.batch.config import BatchConfig
+from clinlp.batch.output import (
+    QUARANTINE,
+    Parts,
+    Quarantine,
+    check_folder,
+    digest,
+    prepare_folder,
+    versions,
+    write_manifest,
+)
+from clinlp.batch.stop import Stop
+from clinlp.batch.summary import Summary, Tell
+from clinlp.batch.worker import Record, annotate_chunk, chunks, read_all, to_line
+from clinlp.errors import DataError, Failure, UsageError
+from clinlp.inference.pipeline import Pipeline
+from clinlp.note import Note
+from clinlp.records import ReadOptions, WriteOptions, list_files
+from clinlp.records.files import stem
+from clinlp.records.formats import open_sink
+from clinlp.text.tokens import tokenize
+
+
+class _Output(Protocol):
+    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
+        """Write what can be written, and say what became of each note."""
+
+
+def annotate(
+    inputs: Sequence[Path],
+    out: Path,
+    config: BatchConfig | None = None,
+    *,
+    overwrite: bool = False,
+    tell: Tell | None = None,
+) -> Summary:
+    """Annotate dumps; records land in their order in `OUT/part-NNNNN.jsonl`.
+
+    A record that fails goes to `OUT/quarantine.jsonl`, as its id, line and error, never its text, and
+    stops no other. After Ctrl-C the output holds what was finished. `OUT/manifest.json` says what made
+    it all.
+
+    Raises:
+        UsageError: An input, the output or a model is not there or not as it needs to be.
+        DataError: An input is broken as a whole; what was finished before is kept.
+    """
+    config = config or BatchConfig()
+    check_folder(out, inputs, overwrite=overwrite)
+    pipeline, records = _begin(inputs, config)
+    prepare_folder(out)
+    began = datetime.now(UTC)
+    job = _Job(pipeline, config, Quarantine(out / QUARANTINE), tell)
+    parts = Parts(out, config.part_notes)
+    try:
+        return job.run(records, inputs, _Lines(parts, config, job.seconds), parts.close)
+    finally:
+        write_manifest(out, _facts(job, inputs, parts, began))
+
+
+def deidentify(
+    inputs: Sequence[Path],
+    out: Path,
+    config: BatchConfig | None = None,
+    *,
+    write: WriteOptions | None = None,
+    overwrite: bool = False,
+    tell: Tell | None = None,
+) -> Summary:
+    """De-identify dumps by rules alone into one file of any format; no model and no torch is loaded.
+
+    Failures go to a file beside the output: `released.quarantine.jsonl` for `released.csv`. After
+    Ctrl-C the output holds what was finished.
+
+    Raises:
+        UsageError: An input or the output is not there or not as it needs to be.
+        DataError: An input is broken as a whole; then nothing is written.
+    """
+    off = {"entities": "off", "diagnosis": "off", "sections": False, "context": False}
+    config = (config or BatchConfig()).model_copy(update=off)
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out}: a new file needed for the output, got one that is there; or say --overwrite")
+    if any(path.exists() and out.resolve().is_relative_to(path.resolve()) for path in inputs):
+        raise UsageError(f"{out}: an output beside the input needed, got the input itself or a place in it")
+    pipeline, records = _begin(inputs, config)
+    quarantine = Quarantine(out.with_name(f"{stem(out)}.{QUARANTINE}"))
+    job = _Job(pipeline, config, quarantine, tell)
+    lost: Counter[str] = Counter()
+    with open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
+        quarantine.path.unlink(missing_ok=True)
+        summary = job.run(records, inputs, _Sink(sink.write, job.seconds))
+    summary.lost = {kind: n for kind, n in sorted(lost.items()) if n}
+    return summary
+
+
+def _begin(inputs: Sequence[Path], config: BatchConfig) -> tuple[Pipeline, Iterator[Record]]:
+    """Find out what is wrong before anything is written: inputs first, for they are quick to see."""
+    if not inputs:
+        raise UsageError("input: a file or folder needed, got none")
+    options = ReadOptions.model_validate({name: getattr(config, name) for name in ReadOptions.model_fields})
+    for path in inputs:
+        list_files(path, options)
+    records = read_all(inputs, config)
+    first = next(records, None)
+    if first is None:
+        raise DataError(f"{inputs[0]}: records needed, got none")
+    return Pipeline(config), _again(first, records)
+
+
+def _again(first: Record, records: Iterator[Record]) -> Iterator[Record]:
+    yield first
+    yield from records
+
+
+class _Job:
+    """Carries chunks from the records through the pipeline to an output."""
+
+    def __init__(self, pipeline: Pipeline, config: BatchConfig, quarantine: Quarantine, tell: Tell | None) -> None:
+        self.pipeline, self.config, self.quarantine, self.tell = pipeline, config, quarantine, tell
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.summary = Summary(quarantine=quarantine.path)
+
+    def run(
+        self,
+        records: Iterator[Record],
+        inputs: Sequence[Path],
+        output: _Output,
+        close: Callable[[], None] = lambda: None,
+    ) -> Summary:
+        """Work until the records end or a signal comes; the output is closed either way."""
+        began = time.perf_counter()
+        places = {str(path): number for number, path in enumerate(inputs)}
+        with Stop() as stop, closing(self.quarantine):
+            try:
+                for chunk in chunks(records, self.config, self.seconds):
+                    results = annotate_chunk(self.pipeline, chunk)
+                    with stop.held():
+                        self._keep(chunk, results, output)
+                    if self.tell is not None:
+                        self.tell(self.summary, places[chunk[-1].source], chunk[-1].line)
+                self.summary.complete = True
+            except KeyboardInterrupt:
+                if not stop.asked:
+                    raise
+            finally:
+                stop.ignore()
+                close()
+                self._finish(time.perf_counter() - began, stop.asked)
+        return self.summary
+
+    def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: _Output) -> None:
+        """Write a chunk: its notes to the output, its failures, those of writing too, to quarantine."""
+        written = iter(output.write([result for result in results if isinstance(result, Note)]))
+        for at, record in enumerate(chunk):
+            result = results[at]
+            if isinstance(result, Note):
+                result = next(written)
+                if isinstance(result, Failure):
+                    result = replace(result, source=record.source, line=record.line)
+                results[at] = result
+        self.quarantine.write([result for result in results if isinstance(result, Failure)])
+        self.summary.count(results)
+
+    def _finish(self, wall_s: float, asked: int) -> None:
+        summary = self.summary
+        spent = {**self.seconds, **self.pipeline.seconds}
+        spent["read"] = self.seconds["read"] + self.pipeline.seconds.get("read", 0.0)
+        last = ("tokens", "sentences", "write")
+        order = ["read", *(stage for stage in self.pipeline.seconds if stage != "read"), *last]
+        summary.seconds = {stage: spent[stage] for stage in order if stage in spent}
+        summary.left_out = dict(self.pipeline.left_out)
+        summary.wall_s, summary.interrupted = wall_s, asked
+
+
+class _Lines:
+    """Notes to JSON lines with token offsets, in parts."""
+
+    def __init__(self, parts: Parts, config: BatchConfig, seconds: MutableMapping[str, float]) -> None:
+        self._parts, self._offsets, self._seconds = parts, config.tokens, seconds
+
+    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
+        lines: list[bytes] = []
+        results: list[Note | Failure] = []
+        for note in notes:
+            try:
+                lines.append(to_line(note, offsets=self._offsets, seconds=self._seconds))
+                results.append(note)
+            except Exception as error:  # noqa: BLE001  one bad note never stops the others
+                results.append(Failure.of(error, stage="write", note_id=note.note_id))
+        began = time.perf_counter()
+        self._parts.write(lines)
+        self._seconds["write"] += time.perf_counter() - began
+        return results
+
+
+class _Sink:
+    """Notes to one file of any format."""
+
+    def __init__(self, write: Callable[[Note], None], seconds: MutableMapping[str, float]) -> None:
+        self._write, self._seconds = write, seconds
+
+    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
+        results: list[Note | Failure] = []
+        began = time.perf_counter()
+        for note in notes:
+            try:
+                self._write(note)
+                results.append(note)
+            except DataError as error:  # a sink that refuses a note so has left no trace of it
+                results.append(Failure.of(error, stage="write", note_id=note.note_id))
+        self._seconds["write"] += time.perf_counter() - began
+        return results
+
+
+def _facts(job: _Job, inputs: Sequence[Path], parts: Parts, began: datetime) -> dict[str, Any]:
+    """What the manifest holds."""
+    summary = job.summary
+    read = [{"path": str(path), "bytes": path.stat().st_size if path.is_file() else None} for path in inputs]
+    return {
+        "began": began.isoformat(timespec="seconds"),
+        "seconds": round(summary.wall_s, 3),
+        "complete": summary.complete,
+        "inputs": read,
+        "versions": versions(),
+        "config": job.config.model_dump(mode="json"),
+        "models": {name: _weights(name) for name in job.pipeline.models},
+        "counts": {
+            "records": summary.n_records,
+            "notes": summary.n_notes,
+            "quarantined": summary.n_failures,
+            "characters": summary.n_characters,
+            "phi": summary.n_phi,
+            "entities": summary.n_entities,
+            "diagnoses": summary.n_diagnoses,
+        },
+        "failures": [{"stage": stage, "error": error, "n": n} for (stage, error), n in summary.failures.items()],
+        "left_out": summary.left_out,
+        "parts": parts.written,
+        "seconds_by_stage": {stage: round(seconds, 3) for stage, seconds in summary.seconds.items()},
+    }
+
+
+def _weights(name: str) -> dict[str, str]:
+    """Say which weights a model has: a name may mean others tomorrow."""
+    from clinlp.models.store import find_model
+
+    return {"sha256": digest(find_model(name) / "model.safetensors")}
