@@ -12,7 +12,6 @@ from clinlp.spans import Span
 
 FIRST, LAST, TITLE, WORD, EPONYM, STOP, WEAK = 1, 2, 4, 8, 16, 32, 64
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽΑ-ΩА-Я"
-_PARTICLES = frozenset(["de", "da", "di", "del", "della", "dos", "du", "van", "von", "der", "den", "la", "le", "el", "al", "bin", "ibn", "abu", "ter", "ten", "bint"])
 
 
 @cache
@@ -38,7 +37,8 @@ def kinds() -> dict[str, int]:
 @cache
 def _word() -> re.Pattern[str]:
     return re.compile(
-        rf"[{_CAPITAL}](?<![^\W\u4e00-\u9fff].)[^\W\d_\u4e00-\u9fff]*(?:['’`][{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)?(?:-[{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)*(?![^\W\u4e00-\u9fff]|@)"
+        rf"[{_CAPITAL}](?<![^\W\u4e00-\u9fff].)[^\W\d_\u4e00-\u9fff]*"
+        rf"(?:['’`][{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)?(?:-[{_CAPITAL}][^\W\d_\u4e00-\u9fff]*)*(?![^\W\u4e00-\u9fff]|@)"
     )
 
 
@@ -77,6 +77,7 @@ class Capitals:
             self.bits.append(bits)
 
     def word(self, at: int) -> str:
+        """Give the word `at`."""
         return self.text[self.starts[at] : self.ends[at]]
 
     def follows(self, at: int) -> bool:
@@ -92,10 +93,11 @@ class Capitals:
             len(gap) < 12
             and gap[:1] == " "
             and gap[-1:] in " '’"
-            and all(part in _PARTICLES for part in gap.replace("'", " ").split())
+            and all(part in word_set("en", "name_particles") for part in gap.replace("'", " ").split())
         )
 
     def is_upper(self, at: int) -> bool:
+        """Say whether the word is all in capitals."""
         word = self.word(at)
         return len(word) > 1 and word.isupper()
 
@@ -129,6 +131,7 @@ class Capitals:
         return stop
 
     def span(self, at: int, stop: int, score: float) -> Span:
+        """Make the words from `at` to before `stop` a name, with the point of a last initial."""
         end = self.ends[stop - 1]
         if end - self.starts[stop - 1] == 1 and self.text[end : end + 1] == "." and stop - at > 1:
             end += 1

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.words import word_set
 from clinlp.spans import Span
 
 # The first letter stands apart and case-blindness starts after it: so a pass only stops at these letters.
 _MONTH = (
-    r"[JFMASONDjfmasond](?<![A-Za-z][A-Za-z])(?i:(?<=j)an(?:uary|\.)?|(?<=f)eb(?:ruary|\.)?|(?<=m)ar(?:ch|\.)?|(?<=a)pr(?:il|\.)?"
-    r"|(?<=m)ay|(?<=j)une?|(?<=j)uly?|(?<=a)ug(?:ust|\.)?|(?<=s)ept?(?:ember|\.)?|(?<=o)ct(?:ober|\.)?|(?<=n)ov(?:ember|\.)?"
+    r"[JFMASONDjfmasond](?<![A-Za-z][A-Za-z])(?i:(?<=j)an(?:uary|\.)?|(?<=f)eb(?:ruary|\.)?|"
+    r"(?<=m)ar(?:ch|\.)?|(?<=a)pr(?:il|\.)?"
+    r"|(?<=m)ay|(?<=j)une?|(?<=j)uly?|(?<=a)ug(?:ust|\.)?|(?<=s)ept?(?:ember|\.)?|(?<=o)ct"
+    r"(?:ober|\.)?|(?<=n)ov(?:ember|\.)?"
     r"|(?<=d)ec(?:ember|\.)?)(?![A-Za-z])"
 )
-_MONTH_INNER = _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")  # a day may touch it: 3Dec2021
+_ANY_MONTH = _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")  # a day may touch it: 3Dec2021
 _DAY = r"(?:3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th)?(?![0-9])"
 _YEAR = r"(?:(?:19|20)[0-9]{2}|'[0-9]{2})(?![0-9])"
 _TIME = r"(?:(?:,? (?:at )?|T|, )[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\b\.?|Z\b)?)?"
@@ -37,7 +40,8 @@ def _numeric_dates() -> tuple[re.Pattern[str], ...]:
 @cache
 def _before_short_date() -> re.Pattern[str]:
     return re.compile(
-        r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA|DOD|LMP|EDD|due|as of|last"
+        r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA"
+        r"|DOD|LMP|EDD|due|as of|last"
         r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
@@ -47,7 +51,8 @@ def _before_short_date() -> re.Pattern[str]:
 @cache
 def _after_score() -> re.Pattern[str]:
     return re.compile(
-        r"[ -]{1,2}(?:strength|power|motor|murmur|systolic|diastolic|pain|pulses?|on (?:the|a) |scale|points?|in (?:the )?(?:upper|lower"
+        r"[ -]{1,2}(?:strength|power|motor|murmur|systolic|diastolic|pain|pulses?|on (?:the|a) "
+        r"|scale|points?|in (?:the )?(?:upper|lower"
         r"|right|left|all|bilat)|throughout|reflex|mm|cm|inch|of |bilateral|right|left|to |for )",
         re.IGNORECASE,
     )
@@ -116,14 +121,17 @@ def _months() -> tuple[re.Pattern[str], ...]:
     return (
         # 3-Dec-21, 3rd of December, 03 DEC 2021
         re.compile(
-            rf"{_D}(?:(?<=3)[01]|(?<=[012])[0-9])?(?:st|nd|rd|th)?(?: day)?(?: of)?(?:[ /.,-]{{0,2}}){_MONTH_INNER}{year}?{_TIME}"
+            rf"{_D}(?:(?<=3)[01]|(?<=[012])[0-9])?(?:st|nd|rd|th)?(?: day)?(?: of)?"
+            rf"(?:[ /.,-]{{0,2}}){_ANY_MONTH}{year}?{_TIME}"
         ),
         # December 3rd, 2021; Dec. 3-5; Dec 2021
         re.compile(
-            rf"{_MONTH}(?:[ ,./-]{{0,2}}(?:the )?{_DAY}(?: ?(?:-|to|and|&|through) ?{_DAY})?(?:,? ?{_YEAR})?|{year}){_TIME}"
+            rf"{_MONTH}(?:[ ,./-]{{0,2}}(?:the )?{_DAY}(?: ?(?:-|to|and|&|through) ?{_DAY})?"
+            rf"(?:,? ?{_YEAR})?|{year}){_TIME}"
         ),
         re.compile(
-            r"[JFASOND](?<![A-Za-z][A-Z])(?:anuary|ebruary|pril|une|uly|ugust|eptember|ctober|ovember|ecember)(?![a-z])(?:'s)?"
+            r"[JFASOND](?<![A-Za-z][A-Z])(?:anuary|ebruary|pril|une|uly|ugust|eptember|ctober"
+            r"|ovember|ecember)(?![a-z])(?:'s)?"
             r"|Ma(?<![A-Za-z]Ma)(?:rch|y)(?![a-z])"
         ),
     )
@@ -138,19 +146,19 @@ def _month_names(text: str) -> Iterator[Span]:
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
     for match in alone.finditer(text):
         before = text[max(0, match.start() - 14) : match.start()].lower().split()
-        if match[0] in ("March", "May", "June", "April", "August") and (not before or before[-1] not in _IN):
+        if match[0] in ("March", "May", "June", "April", "August") and (
+            not before or before[-1] not in word_set("en", "before_month")
+        ):
             continue
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
-
-
-_IN = frozenset(["in", "since", "last", "this", "next", "until", "by", "of", "from", "early", "late", "mid", "during", "through", "before", "after", "and", "till"])
 
 
 @cache
 def _days() -> re.Pattern[str]:
     return re.compile(
         r"[MTWFSNCEIHJ](?<![A-Za-z][A-Z])(?:(?:on|ues|ednes|hurs|ri|atur|un)day(?![a-z])"
-        r"|hristmas(?: (?:Eve|Day))?|hanksgiving(?: Day)?|ew Year'?s?(?: (?:Eve|Day))|aster(?: Sunday)?(?= )|ndependence Day|alloween"
+        r"|hristmas(?: (?:Eve|Day))?|hanksgiving(?: Day)?|ew Year'?s?(?: (?:Eve|Day))|aster"
+        r"(?: Sunday)?(?= )|ndependence Day|alloween"
         r"|emorial Day|abor Day)"
     )
 
@@ -160,8 +168,5 @@ def _named_days(text: str) -> Iterator[Span]:
         before = text[max(0, match.start() - 12) : match.start()].lower().split()
         after = text[match.end() : match.end() + 6]
         is_list = re.match(r",? (?:and |or )?[MTWFS][a-z]+d", after) or re.match(r"s\b|/|-", after)
-        if before and before[-1].strip("(,") in _ON and not is_list:
+        if before and before[-1].strip("(,") in word_set("en", "before_day") and not is_list:
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
-
-
-_ON = frozenset(["on", "last", "this", "next", "until", "by", "since", "from", "before", "after", "at", "over", "around", "till", "of", "past", "day:"])

@@ -57,9 +57,8 @@ class _Names(Capitals):
                     lower
                     and lower[1] not in word_set("en", "not_field_names")
                     and not kinds().get(lower[1], 0) & (STOP | WORD)
-                ):
-                    if all(kinds().get(part, 0) & (FIRST | LAST) for part in lower[0].split()):
-                        yield Span(lower.start(), lower.end(), PhiLabel.NAME.value, 0.75)
+                ) and all(kinds().get(part, 0) & (FIRST | LAST) for part in lower[0].split()):
+                    yield Span(lower.start(), lower.end(), PhiLabel.NAME.value, 0.75)
                 return
             if not self.can_start(at):
                 return
@@ -209,45 +208,40 @@ class _Names(Capitals):
 
     def first_then(self, at: int) -> tuple[int, float]:
         """A listed first name with what follows it; alone only if it is no word and no eponym."""
-        bits = self.bits[at]
-        nxt = at + 1
-        upper = self.is_upper(at)
+        bits, nxt = self.bits[at], at + 1
         if self.follows(nxt) and self.text[self.ends[at]] != ".":
-            other = self.bits[nxt]
-            is_initial = self.ends[nxt] - self.starts[nxt] == 1
-            if is_initial and self.follows(nxt + 1) and self.bits[nxt + 1] & LAST and not self.bits[nxt + 1] & STOP:
-                return self.run(at, strong=False), 0.85
-            listed_last = bool(other & (LAST | FIRST)) and not other & (STOP | TITLE)
-            if upper:
-                if listed_last and not (bits | other) & WORD and self.is_upper(nxt) and not self.is_heading(at):
-                    return self.run(at, strong=False), 0.75
-                return at, 0.0
-            if (
-                listed_last
-                and not (bits & WORD and other & WORD)
-                and not (bits & EPONYM and other & EPONYM)
-                and not self.is_eponym(nxt)
-            ):
-                return self.run(at, strong=False), 0.85 if not bits & WORD else 0.7
-            if (
-                not other
-                and not bits & (WORD | EPONYM)
-                and not self.is_upper(nxt)
-                and not is_initial
-                and not self.is_eponym(nxt)
-            ):
-                return self.run(at, strong=False), 0.7
-        last, is_comma = (at, False) if upper else self.comma_first(at, nxt)
+            score = self.pair(at, nxt)
+            if score:
+                return self.run(at, strong=False), score
+        if self.is_upper(at):
+            return at, 0.0
+        last, is_comma = self.comma_first(at, nxt)
         if is_comma and bits & LAST and not bits & WORD:
             return last, 0.7
-        if upper or bits & (WORD | EPONYM) or self.ends[at] - self.starts[at] < 3 or self.is_eponym(at):
+        is_tied = "-" in (
+            self.text[self.ends[at] : self.ends[at] + 1],
+            self.text[self.starts[at] - 1 : self.starts[at]],
+        )
+        is_short = self.ends[at] - self.starts[at] < 3
+        if is_tied or is_short or bits & (WORD | EPONYM) or self.is_eponym(at) or self.is_thing(at):
             return at, 0.0
-        if (
-            self.text[self.ends[at] : self.ends[at] + 1] == "-"
-            or self.text[self.starts[at] - 1 : self.starts[at]] == "-"
-        ):
-            return at, 0.0
-        return (nxt, 0.55) if not self.is_thing(at) else (at, 0.0)
+        return nxt, 0.55
+
+    def pair(self, at: int, nxt: int) -> float:
+        """Score a listed first name with the word after it, 0 for no name."""
+        bits, other = self.bits[at], self.bits[nxt]
+        if self.ends[nxt] - self.starts[nxt] == 1:
+            is_middle = self.follows(nxt + 1) and self.bits[nxt + 1] & LAST and not self.bits[nxt + 1] & STOP
+            return 0.85 if is_middle else 0.0
+        is_listed = bool(other & (LAST | FIRST)) and not other & (STOP | TITLE)
+        if self.is_upper(at):
+            is_name = is_listed and not (bits | other) & WORD and self.is_upper(nxt)
+            return 0.75 if is_name and not self.is_heading(at) else 0.0
+        if self.is_eponym(nxt) or (bits & WORD and other & WORD) or (bits & EPONYM and other & EPONYM):
+            return 0.0
+        if is_listed:
+            return 0.7 if bits & WORD else 0.85
+        return 0.0 if other or bits & (WORD | EPONYM) or self.is_upper(nxt) else 0.7
 
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
@@ -359,8 +353,10 @@ def _closing() -> re.Pattern[str]:
 @cache
 def _verb() -> re.Pattern[str]:
     return re.compile(
-        r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented|called|complain(?:s|ed)|saw|says|said"
-        r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would|informed|notified|consulted) "
+        r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented"
+        r"|called|complain(?:s|ed)|saw|says|said"
+        r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would"
+        r"|informed|notified|consulted) "
     )
 
 

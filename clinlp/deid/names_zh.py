@@ -149,10 +149,10 @@ def _value_length(text: str, at: int) -> int:
     if 2 <= len(word) <= 4 and (word[0] in one or word[:2] in two):
         title = _right().search(word)
         if title and title.end() == len(word):
-            return title.start() if title.start() else 0
-        if word[:2] not in word_set("zh", "not_names") and not any(char in _never() for char in word[1:]):
-            if len(word) < 4 or word[:2] in two:
-                return len(word)
+            return title.start() or 0
+        is_word = word[:2] in word_set("zh", "not_names") or any(char in _never() for char in word[1:])
+        if not is_word and (len(word) < 4 or word[:2] in two):
+            return len(word)
     return length(text, at, strict=False, common=False)
 
 
@@ -229,7 +229,8 @@ def _elder() -> re.Pattern[str]:
 
 
 _BEFORE = frozenset(
-    "院科室由请经与和及、，。；：:,;.()（）“”\"' \n\t\u3000/|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~"
+    "院科室由请经与和及、，。；：:,;.()（）“”\"' \n\t\u3000/"
+    "|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~"
 )
 
 
@@ -273,8 +274,10 @@ def _after_role(text: str) -> Iterator[Span]:
 @cache
 def _describes() -> re.Pattern[str]:
     return re.compile(
-        r"[男女0-9是系一患性年现生](?:(?<=[男女])(?=性|[，,。；;、\s）)/|0-9]|$|患|孩|婴)|(?<![0-9][0-9])(?<=[0-9])[0-9]{0,2}(?:周?岁|个?月龄|天龄)"
-        r"|(?<=[是系])(?:一[名位个]|位|名|[0-9]{1,3}岁)|(?<=[，,、]一)[名位]|(?<=患)(?:者|儿)|(?<=性)别|(?<=年)(?:龄|[0-9]{1,3}岁)|(?<=现)(?:年|居|住)|(?<=生)于)"
+        r"[男女0-9是系一患性年现生](?:(?<=[男女])(?=性|[，,。；;、\s）)/|0-9]|$|患|孩|婴)|"
+        r"(?<![0-9][0-9])(?<=[0-9])[0-9]{0,2}(?:周?岁|个?月龄|天龄)"
+        r"|(?<=[是系])(?:一[名位个]|位|名|[0-9]{1,3}岁)|(?<=[，,、]一)[名位]|(?<=患)(?:者|儿)|"
+        r"(?<=性)别|(?<=年)(?:龄|[0-9]{1,3}岁)|(?<=现)(?:年|居|住)|(?<=生)于)"
     )
 
 
@@ -302,7 +305,9 @@ def _described(text: str) -> Iterator[Span]:
 @cache
 def _somebody() -> re.Pattern[str]:
     return re.compile(
-        r"某(?<=[\u4e00-\u9fff].)[某甲乙丙]{0,2}(?![医院地日年市省县处种些次时人科药天个月位段样项类部区镇乡村单公学工企])|[×XxＸ*＊]{1,2}(?=，[男女]|，?性别)"
+        r"某(?<=[\u4e00-\u9fff].)[某甲乙丙]{0,2}"
+        r"(?![医院地日年市省县处种些次时人科药天个月位段样项类部区镇乡村单公学工企])"
+        r"|[×XxＸ*＊]{1,2}(?=，[男女]|，?性别)"
     )
 
 

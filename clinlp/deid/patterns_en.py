@@ -26,7 +26,8 @@ def _age() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"{_D}[0-9]{{0,2}}(?![0-9])(?:{unit}|(?:'?s)\b|(?=[ -]?(?:[MF]|male|female)\b))"),
         re.compile(
-            r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
+            r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
+            r"|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
         ),
         re.compile(r"[Aa]ge(?<![a-z].{3})d?(?: is| of|:| at \w+:)? ?([0-9]{1,3})(?![0-9]|[/.:-][0-9])"),
     )
@@ -56,8 +57,10 @@ def _phone() -> tuple[re.Pattern[str], ...]:
     extension = r"(?:,? ?(?:x|ext\.?|extension|Ext\.?) ?[0-9]{1,6}(?![0-9]))?"
     return (
         re.compile(
-            r"[(+0-9](?<![0-9A-Za-z.#-][(+0-9])(?:(?<=\+)[0-9]{1,3}[ .-]?\(?|(?<=0)0?1?[ .-]?[0-9]?[ .-]?|(?<=1)[ .-]?\(?)?"
-            rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}(?![0-9]|[-/][0-9]){extension}"
+            r"[(+0-9](?<![0-9A-Za-z.#-][(+0-9])(?:(?<=\+)[0-9]{1,3}[ .-]?\(?|"
+            r"(?<=0)0?1?[ .-]?[0-9]?[ .-]?|(?<=1)[ .-]?\(?)?"
+            rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}"
+            rf"(?![0-9]|[-/][0-9]){extension}"
         ),
         re.compile(rf"{_D}[0-9]{{2}}-[0-9]{{4}}(?![0-9-]){extension}"),
         re.compile(r"\+[0-9]{1,3}[ .-]?(?:\(0\))?(?:[ .()-]{0,2}[0-9]{1,5}){2,6}(?![0-9])"),
@@ -100,7 +103,10 @@ def _phones(text: str) -> Iterator[Span]:
 
 @cache
 def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
-    link = r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card|ending in)\b[\s:#.=(\[-]*){0,3}[A-Za-z]{0,4}[-#]?$"
+    link = (
+        r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
+        r"|ending in)\b[\s:#.=(\[-]*){0,3}[A-Za-z]{0,4}[-#]?$"
+    )
     kinds = [
         (re.compile(rf"(?<![A-Za-z])(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
         for key, label in (
@@ -131,7 +137,7 @@ def _ids(text: str) -> Iterator[Span]:
         while (
             low > reach
             and match.start() - low < 12
-            and (text[low - 1].isalnum() or text[low - 1] in "-")
+            and (text[low - 1].isalnum() or text[low - 1] == "-")
             and text[low - 1].isascii()
         ):
             low -= 1
@@ -162,8 +168,10 @@ def _fraction() -> re.Pattern[str]:
 def _login() -> re.Pattern[str]:
     """A user name after its word, which must be told by a colon, `is` or a quote from running text."""
     return re.compile(
-        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id)|(?<=l)og(?:in|on)|(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
-        r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle|account))?(?: is |: ?|=| ['\"])"
+        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id)|(?<=l)og(?:in|on)|"
+        r"(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
+        r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle"
+        r"|account))?(?: is |: ?|=| ['\"])"
         r"([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
     )
 
@@ -201,7 +209,8 @@ def _street() -> tuple[re.Pattern[str], ...]:
     place = rf"(?:,[ \n]{{1,2}}{word}(?: {word}){{0,2}}(?=[,.\n ]))?"
     return (
         re.compile(
-            rf"{_D}[0-9]{{0,5}}[A-Za-z]?(?:-[0-9]+)?,? (?:(?:[NSEW]\.?|North|South|East|West) )?(?:{word} ){{1,4}}(?:{kinds})\b\.?{unit}{place}"
+            rf"{_D}[0-9]{{0,5}}[A-Za-z]?(?:-[0-9]+)?,? (?:(?:[NSEW]\.?|North|South|East"
+            rf"|West) )?(?:{word} ){{1,4}}(?:{kinds})\b\.?{unit}{place}"
             rf"(?:,? (?:{states})(?![A-Za-z]))?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
         ),
         re.compile(

@@ -34,7 +34,8 @@ def _saint() -> re.Pattern[str]:
     preposition = "[abtf](?<![A-Za-z].)(?:t|y|o|rom) (?:the )?"
     return re.compile(
         rf"{preposition}((?:[A-Z][a-z]+ )?(?:St\.?|Saint) [A-Z][a-z]+(?:['’]s)?(?! (?:valve|Medical|wort))"
-        r"|[A-Z][a-z]+ (?:[A-Z][a-z]+ )?(?:General|Memorial|Regional|Methodist|Presbyterian|Baptist|Lutheran|VA)(?![\w-]))"
+        r"|[A-Z][a-z]+ (?:[A-Z][a-z]+ )?(?:General|Memorial|Regional|Methodist|Presbyterian"
+        r"|Baptist|Lutheran|VA)(?![\w-]))"
     )
 
 
@@ -45,46 +46,37 @@ def _famous() -> re.Pattern[str]:
 
 def _hospitals(text: str) -> Iterator[Span]:
     anchor, before, after = _anchors()
-    generic = word_set("en", "hospital_generic")
     for match in anchor.finditer(text):
-        window = text[max(0, match.start() - 80) : match.start()]
-        window = window[max(window.rfind(mark) for mark in ("\n", ":", ";", ", ", "(")) + 1 :]
-        window = window[window.rfind(" and the ") + 9 :] if " and the " in window else window
-        found = before.search(window)
-        name = found[0].split() if found else []
-        while (
-            name
-            and name[0].lower() in generic
-            and name[0].lower() not in ("city", "general", "university", "children's", "county")
-        ):
-            del name[0]
-        for place, word in enumerate(name):  # a sentence that ends within
-            if word.endswith(".") and len(word) > 4 and word not in ("Saint.",):
-                name = name[place + 1 :]
-                break
-        start = match.start() - len(" ".join(name)) - bool(name)
-        is_upper = match[0].isupper()
-        if (
-            name
-            and not is_upper
-            and any(word.lower() not in generic or (len(name) > 0 and place_word(word)) for word in name)
-        ):
-            tail = after.match(text, match.end())
-            end = tail.end() if tail and " of " in tail[0] else match.end()
-            yield Span(start, _cut(text, start, end), PhiLabel.HOSPITAL.value, 0.85)
-        else:
-            tail = after.match(text, match.end())
-            if tail and " of " in tail[0][:4] and match[0] in ("Hospital", "Clinic", "Infirmary"):
-                yield Span(match.start(), _cut(text, match.start(), tail.end()), PhiLabel.HOSPITAL.value, 0.7)
+        tail = after.match(text, match.end())
+        is_of = tail is not None and " of " in tail[0]
+        end = tail.end() if tail is not None and is_of else match.end()
+        size = 0 if match[0].isupper() else _name_size(text[max(0, match.start() - 80) : match.start()], before)
+        if size:
+            yield Span(match.start() - size, _cut(text, match.start(), end), PhiLabel.HOSPITAL.value, 0.85)
+        elif is_of and match[0] in ("Hospital", "Clinic", "Infirmary"):
+            yield Span(match.start(), _cut(text, match.start(), end), PhiLabel.HOSPITAL.value, 0.7)
     for match in _saint().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.HOSPITAL.value, 0.7)
     for match in _famous().finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.HOSPITAL.value, 0.8)
 
 
-def place_word(word: str) -> bool:
-    """Say whether a generic word makes a hospital's name all the same: City Hospital."""
-    return word in ("City", "General", "University", "Children's", "County", "Memorial", "Regional", "Community")
+def _name_size(window: str, before: re.Pattern[str]) -> int:
+    """Count the characters right before `Hospital` that name it; 0 where they say only what kind it is."""
+    window = window[max(window.rfind(mark) for mark in ("\n", ":", ";", ", ", "(")) + 1 :]
+    window = window.rpartition(" and the ")[2]
+    found = before.search(window)
+    name = found[0].split() if found else []
+    generic, places = word_set("en", "hospital_generic"), word_set("en", "hospital_place_words")
+    while name and name[0].lower() in generic and name[0] not in places:
+        del name[0]
+    for place, word in enumerate(name):  # a sentence that ends within
+        if word.endswith(".") and len(word) > 4:
+            name = name[place + 1 :]
+            break
+    if not any(word.lower() not in generic or word in places for word in name):
+        return 0
+    return len(" ".join(name)) + 1
 
 
 def _cut(text: str, start: int, end: int) -> int:

@@ -11,8 +11,15 @@ from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 _HAN = "\u4e00-\u9fff"
-_ROAD = rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊|大厦|大楼|广场|公馆|家园|别墅|宿舍|家属院|府|中心))"
-_HOUSE = r"(?:[0-9A-Za-z一二三四五六七八九十甲乙东西南北]{1,6}(?:[-—][0-9A-Za-z]{1,5}){0,3}(?:号楼|号院|单元|[号栋幢座弄室层楼组队房门]|户))"
+_ROAD = (
+    rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区"
+    rf"|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊|大厦|大楼"
+    rf"|广场|公馆|家园|别墅|宿舍|家属院|府|中心))"
+)
+_HOUSE = (
+    r"(?:[0-9A-Za-z一二三四五六七八九十甲乙东西南北]{1,6}(?:[-—][0-9A-Za-z]{1,5}){0,3}"
+    r"(?:号楼|号院|单元|[号栋幢座弄室层楼组队房门]|户))"
+)
 _TAIL = rf"(?:[ ,，]?(?:{_HOUSE}|{_ROAD})){{1,8}}(?:[0-9]{{1,5}}(?:[-—][0-9]{{1,5}}){{0,3}}(?![0-9岁]))?"
 
 
@@ -101,7 +108,6 @@ def _road() -> tuple[re.Pattern[str], re.Pattern[str]]:
 def _roads(text: str, places: list[Span]) -> Iterator[Span]:
     """Streets with a house number that no division leads in."""
     number, road = _road()
-    _, left = _tail()
     covered = [(span.start, span.end) for span in places]
     for match in number.finditer(text):
         if any(start <= match.start() < end for start, end in covered[:64]):
@@ -189,7 +195,8 @@ def _hospital() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], froz
         re.compile(any_of(words("zh", "hospital_words"))),
         re.compile(f"(?:{cuts})"),
         re.compile(
-            rf"(?:（[{_HAN}]{{1,8}}(?:院区|分院|医院)?）)?(?:[{_HAN}]{{1,4}}(?:院区|分院))?(?:{departments})?(?:[一二三四五六七八九十0-9]{{1,2}}(?:病区|区|科|病房))?"
+            rf"(?:（[{_HAN}]{{1,8}}(?:院区|分院|医院)?）)?(?:[{_HAN}]{{1,4}}(?:院区|分院))?"
+            rf"(?:{departments})?(?:[一二三四五六七八九十0-9]{{1,2}}(?:病区|区|科|病房))?"
         ),
         generic,
     )

@@ -35,10 +35,7 @@ def word_set(lang: Lang, key: str) -> frozenset[str]:
 def listed(name: str) -> frozenset[str]:
     """Give the lines of a packed list, `data/NAME.txt` or `data/NAME.txt.gz`."""
     folder = resources.files("clinlp.deid") / "data"
-    if (folder / f"{name}.txt").is_file():
-        data = _read(f"{name}.txt")
-    else:
-        data = gzip.decompress(_read(f"{name}.txt.gz"))
+    data = _read(f"{name}.txt") if (folder / f"{name}.txt").is_file() else gzip.decompress(_read(f"{name}.txt.gz"))
     return frozenset(data.decode("utf-8").split())
 
 
