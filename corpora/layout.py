@@ -114,7 +114,9 @@ class Page:
             return
         before = "\n"
         for piece in self.pieces:
-            starts = before.endswith((". ", "\n")) and re.match("[a-z]{3}", piece.text)
+            starts = re.search(r"(?<!\bDr)(?<!y\.o)(?<!\bMr)(?<!\bMs)\. $|\n$", before) and re.match(
+                "[a-z]{3}", piece.text
+            )
             if starts and not piece.is_phi and self.rng.random() < self.style.capitals:
                 piece.text = piece.text[0].upper() + piece.text[1:]
             before = piece.text or before

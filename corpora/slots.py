@@ -47,8 +47,9 @@ class Writer(IdentifierWriter):
         if kind == "disease":
             return list(diseases)
         if kind == "test":
-            tests: list[object] = [(name, result, d.code) for d in diseases for name, result in d.pairs("l")]
-            labs = [t for t in self.vocabulary.entries["tests"] if t.column(0)[:1] == ("lab",)]
+            tests: list[Any] = [(name, result, d.code) for d in diseases for name, result in d.pairs("l")]
+            named = {str(name) for name, _, _ in tests}
+            labs = [t for t in self.vocabulary.entries["tests"] if t.column(0)[:1] == ("lab",) and t.name not in named]
             normal = [(t.name, "normal", "") for t in self.rng.sample(labs, min(len(labs), self.rng.randint(2, 6)))]
             return [*tests, *normal]
         if kind in ("imaging", "histology"):
@@ -97,11 +98,11 @@ class Writer(IdentifierWriter):
         for part in re.split(r"(\[[^\[\]]*\])", words):
             if part.startswith("["):
                 pieces.append(Piece(part[1:-1], "ANATOMY", slot.flags, self.n_groups))
+            elif re.fullmatch(_LINK, part):
+                pieces.append(Piece(part))
             elif match := _CORE.fullmatch(part) if "[" in words else re.fullmatch("()(.+)()", part, re.DOTALL):
                 before, core, after = match.groups()
                 pieces += [Piece(before), Piece(core, label, slot.flags, self.n_groups, code, supports), Piece(after)]
-            else:
-                pieces.append(Piece(part))
         return [piece for piece in pieces if piece.text]
 
     def _entity(self, slot: Slot) -> Fill:
@@ -116,6 +117,8 @@ class Writer(IdentifierWriter):
             if own and not self.names_disease:
                 raise NothingFitsError(key)
             words = self.words(self.draw(self._bank(f"{slot.name.lower()}_{key}", key)))
+            if slot.name == "DISEASE" and not own:
+                return words, self.vocabulary.codes.get(words, ""), ""
             return words, self.patient.disease.code if own else "", ""
         words, code, supports = found
         return words, code, supports

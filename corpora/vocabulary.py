@@ -99,6 +99,7 @@ class Vocabulary:
     diseases: tuple[Disease, ...]
     entries: dict[str, tuple[Entry, ...]]  # symptoms, tests, drugs, procedures, anatomy
     named: dict[str, dict[str, Entry]]  # the same by every name, lower case
+    codes: dict[str, str]  # the code of every name that only one disease has
     banks: dict[str, Pool]
     words: dict[str, tuple[str, str]]
     headings: dict[str, Pool]
@@ -144,7 +145,9 @@ def _banks(folder: Path) -> dict[str, Pool]:
         bank: list[str] = []
         for line in _lines(path):
             if re.fullmatch(r"\[[a-z_0-9]+\]", line):
-                bank = lines.setdefault(line[1:-1], [])
+                if line[1:-1] in lines:
+                    raise ValueError(f"{path}: bank {line} needs one place, got a second")
+                bank = lines[line[1:-1]] = []
                 continue
             times = re.match(r"(\d)\*\s*", line)
             text = (line[times.end() :] if times else line).replace("\\n", "\n").replace("\\s", " ")
@@ -189,12 +192,18 @@ def load_vocabulary(lang: str) -> Vocabulary:
             for row in _rows(folder / f"{kind}.psv")
         )
         named[kind] = {name.lower(): entry for entry in reversed(entries[kind]) for name in entry.names.items}
+    diseases = tuple(_disease(row) for path in sorted(folder.glob("diseases*.psv")) for row in _rows(path))
+    codes: dict[str, set[str]] = {}
+    for disease in diseases:
+        for name in disease.names.items:
+            codes.setdefault(name, set()).add(disease.code)
     style_path = folder / "style.toml"
     return Vocabulary(
         lang=lang,
-        diseases=tuple(_disease(row) for path in sorted(folder.glob("diseases*.psv")) for row in _rows(path)),
+        diseases=diseases,
         entries=entries,
         named=named,
+        codes={name: next(iter(found)) for name, found in codes.items() if len(found) == 1},
         banks=_banks(folder),
         words={row[0]: (row[1], row[2]) for row in _rows(folder / "words.psv")},
         headings={row[0]: Pool(_values(row[1])) for row in _rows(folder / "headings.psv")},

@@ -231,3 +231,18 @@ def test_choices_nest_and_lone_signs_are_text():
     assert Bank("bank") in nodes
     assert Slot("SYMPTOM", "", ("x",), ("neg", "fam")) in nodes
     assert "".join(n for n in nodes if isinstance(n, str)).count("<") == 1
+
+
+def test_linking_words_are_no_entities(records):
+    words = {r["text"][e["start"] : e["end"]].lower() for r in records for e in r["entities"]}
+    assert not words & {"and", "of", "in", "of the", "in the", "with", "及", "和", "与", "的", ",", "/"}
+
+
+def test_a_bank_opened_twice_is_an_error(tmp_path, monkeypatch):
+    from corpora import vocabulary
+
+    monkeypatch.setattr(vocabulary, "DATA", tmp_path)
+    (tmp_path / "xx").mkdir()
+    (tmp_path / "xx" / "banks.txt").write_text("[a]\none\n[b]\ntwo\n[a]\nthree\n", "utf-8")
+    with pytest.raises(ValueError, match="a second"):
+        vocabulary.load_vocabulary("xx")
