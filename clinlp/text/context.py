@@ -161,10 +161,8 @@ def _by_sentence(text: str, spans: Sequence[Span], lang: Lang) -> Iterator[tuple
             members = [i]
         while end < span.end:  # an entity that runs on into the next sentence joins the two
             after = bisect_right(starts, end)
-            if after >= len(starts) or starts[after] >= span.end:
-                end = span.end
-            else:
-                end = sentences[after][1]
+            joined = after < len(starts) and starts[after] < span.end
+            end = sentences[after][1] if joined else span.end
     yield start, end, members
 
 

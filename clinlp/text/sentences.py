@@ -59,7 +59,8 @@ def _heading() -> re.Pattern[str]:
 def _gap() -> re.Pattern[str]:
     """Wide spacing before a heading or an item of a list: a line break that was lost."""
     return re.compile(
-        f"(?<! ) {{3,}}+(?=[A-Z][A-Za-z /&'()-]{{1,40}}:|\\d{{1,2}}[.)] ?[A-Z]|[{HAN}]{{2,8}}[:：]|\\d{{1,2}}[.、][{HAN}])"
+        f"(?<! ) {{3,}}+(?=[A-Z][A-Za-z /&'()-]{{1,40}}:|\\d{{1,2}}[.)] ?[A-Z]"
+        f"|[{HAN}]{{2,8}}[:：]|\\d{{1,2}}[.、][{HAN}])"
     )
 
 

@@ -47,12 +47,12 @@ def _pattern() -> re.Pattern[str]:
     more = f"(?:(?:{mark}|{_ZWJ})++{letter}*+)*+"
     word = f"(?:[A-Za-z]++{letter}*+|{letter}++){more}(?:\\d++(?!{_READING}){letter}*+{more})*+"
     number = r"\d{1,2}(?::\d\d)++(?!\d)|\d++(?:[.．/]\d++|,\d{3}(?!\d))*+"
-    sign = f"{_FLAG}{{2}}{mark}*+|\\S(?:{mark}|{_ZWJ}\\S)*+"
+    sign = f"{_FLAG}{{2}}|\\S(?:{mark}|{_ZWJ}\\S)*+"
     # The commonest come first, with a look ahead that is cheap; the rest is left to `sign`.
     plain = f"[{HAN}，。、；：（）](?![\u0300-\u036f\ufe00-\ufe0f\U000e0100-\U000e01ef])"
     return re.compile(
-        f"{plain}|(?=[A-Za-z][./][A-Za-z])(?:(?:{_SLASHED}|{_SLASHED.upper()})(?![A-Za-z])|{_DOTTED})"
-        f"|{word}|(?:{number}){mark}*+|['’](?:s|t|m|d|re|ve|ll)(?![A-Za-z])|{_RUNS}|{sign}"
+        f"{plain}|(?:(?=[A-Za-z][./][A-Za-z])(?:(?:{_SLASHED}|{_SLASHED.upper()})(?![A-Za-z])|{_DOTTED})"
+        f"|{word}|{number}|['’](?:s|t|m|d|re|ve|ll)(?![A-Za-z])|{_RUNS}|{sign}){mark}*+"
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from clinlp.config import Config
 
@@ -106,7 +107,7 @@ class Rules(Config):
     """All that is known of one language."""
 
     context: ContextRules = ContextRules()
-    sections: dict[SectionName, tuple[str, ...]] = {}
+    sections: Mapping[SectionName, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _headings_are_clear(self) -> Self:
