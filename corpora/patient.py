@@ -112,9 +112,18 @@ def _dates(age: int, rng: random.Random) -> dict[str, date]:
 
 
 def date_of(patient: Patient, event: str, rng: random.Random) -> date:
-    """The day of an event, kept from then on: `past...` is before the admission, any other in the stay."""
+    """The day of an event, kept from then on.
+
+    `past...` is long before the admission; `recent1` to `recent9` are in the year before it, in this order; any
+    other is in the stay.
+    """
     if event not in patient.dates:
         admit, stay = patient.dates["admit"], patient.dates["discharge"] - patient.dates["admit"]
-        before = event.startswith("past")
-        patient.dates[event] = admit + timedelta(days=-rng.randint(200, 8000) if before else rng.randint(0, stay.days))
+        if event.startswith("recent"):
+            days = -(10 - int(event[6:])) * 30 - rng.randint(0, 20)
+        elif event.startswith("past"):
+            days = -rng.randint(200, 8000)
+        else:
+            days = rng.randint(0, stay.days)
+        patient.dates[event] = admit + timedelta(days=days)
     return patient.dates[event]
