@@ -126,7 +126,11 @@ def _compile(rules: ContextRules) -> dict[str, _Cue]:
 def _sweep(events: Iterable[_Cue | set[Effect]], *, backward: bool) -> None:
     """Walk over cues and entities in one direction, with the effects that are in force."""
     reach: dict[Effect, int] = dict.fromkeys(EFFECTS, _NO)
+    before: _Cue | set[Effect] | None = None
     for event in events:
+        if event is before:
+            continue  # a cue said twice in a row says nothing more
+        before = event
         if isinstance(event, set):
             event.update(effect for effect in EFFECTS if reach[effect])
             continue

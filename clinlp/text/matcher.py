@@ -70,7 +70,7 @@ class Matcher(Generic[T]):
             if closes and at < last and _in_word(text[at + 1]):
                 continue
             found.append((start, -at - 1, value))
-        found.sort(key=_place)
+        found.sort()  # no two share start and end, so values are never compared
         return _spread(found, runs) if runs else found
 
     def _build(self, phrases: Iterable[tuple[str, T]]) -> None:
@@ -120,7 +120,3 @@ def _spread(found: list[tuple[int, int, T]], runs: list[re.Match[str]]) -> list[
 
 def _in_word(character: str) -> bool:
     return character < _NO_WORD and character.isalnum()
-
-
-def _place(match: tuple[int, int, Any]) -> tuple[int, int]:
-    return match[0], match[1]

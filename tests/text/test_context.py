@@ -148,11 +148,11 @@ def test_any_spans_of_any_text_get_a_context_and_keep_the_rest(
 @pytest.mark.parametrize("unit", ["no ", " ", "(", "无", "1.1.", "母亲", "no fever ruled out "])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_time_is_linear_in_the_length(unit: str, lang: str) -> None:
-    text = unit * (400_000 // len(unit))
+    text = unit * (100_000 // len(unit))
     spans = [Span(at, at + 3, "X") for at in range(0, len(text) - 3, len(text) // 500)]
     began = time.process_time()
     add_context(text, spans, lang)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -93,5 +93,5 @@ def test_phrases_are_read_only_when_needed() -> None:
 def test_time_is_linear_in_the_length(unit: str) -> None:
     matcher = Matcher([("a" * n, n) for n in range(1, 6)] + [("no no no", 0), ("无无", 0), ("无", 0), ("no", 0)])
     began = time.process_time()
-    matcher.find(unit * (500_000 // len(unit)))
-    assert time.process_time() - began < 3
+    matcher.find(unit * (100_000 // len(unit)))
+    assert time.process_time() - began < 1

@@ -105,7 +105,7 @@ def test_sections_are_trimmed_in_order_and_inside_the_text(text: str, lang: str)
     "unit", [":", "A:", "\n", "PLAN:", "Plan: x\n", "【", "】", "【诊断】", "诊断:", " ", "(", "1.", "(:"]
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
-    text = unit * (500_000 // len(unit))
+    text = unit * (100_000 // len(unit))
     began = time.process_time()
     find_sections(text, "zh")
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1

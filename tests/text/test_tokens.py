@@ -72,21 +72,21 @@ def test_a_mark_stays_with_the_character_before_it(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "no " * 333_333,
-        " " * 10**6,
-        "(" * 10**6,
-        "无" * 10**6,
-        "1.1." * 250_000,
-        "a.a" * 333_333,
-        ",000" * 250_000,
-        "e\u0301" * 500_000,
-        "a1" * 500_000,
-        "👍\u200d" * 500_000,
-        "-" * 10**6,
+        "no " * 33_333,
+        " " * 10**5,
+        "(" * 10**5,
+        "无" * 10**5,
+        "1.1." * 25_000,
+        "a.a" * 33_333,
+        ",000" * 25_000,
+        "e\u0301" * 50_000,
+        "a1" * 50_000,
+        "👍\u200d" * 50_000,
+        "-" * 10**5,
     ],
     ids=lambda text: repr(text[:6]),
 )
 def test_time_is_linear_in_the_length(text: str) -> None:
     began = time.process_time()
     tokenize(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
