@@ -27,7 +27,14 @@ class _Names(Capitals):
     """The rules over the capitalised words of one text."""
 
     def find(self) -> list[Span]:
-        spans = [*self.fields(), *self.degrees(), *self.lower_titles(), *self.lower_roles(), *self.closings()]
+        spans = [
+            *self.fields(),
+            *self.degrees(),
+            *self.lower_titles(),
+            *self.lower_roles(),
+            *self.closings(),
+            *self.introduced(),
+        ]
         spans += self.running()
         spans += self.again(spans)
         return spans
@@ -137,9 +144,28 @@ class _Names(Capitals):
         return more is not None and more.end() == self.starts[at] and self.is_part(at, strong=True)
 
     def lower_titles(self) -> Iterator[Span]:
+        """Names after a title in small letters: dr. patel, ms. anna Lind."""
+        known = kinds()
         for match in _lower_title().finditer(self.text):
-            if not kinds().get(match[1].lower(), 0) & STOP:
-                yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
+            if known.get(match[1].lower(), 0) & STOP:
+                continue
+            last = match[2]
+            is_pair = last and known.get(match[1].lower(), 0) & FIRST and not known.get(last.lower(), 0) & (WORD | STOP)
+            yield Span(match.start(1), match.end(2) if is_pair else match.end(1), PhiLabel.NAME.value, 0.8)
+
+    def introduced(self) -> Iterator[Span]:
+        """Names after `my name is`, `maiden name is`, `I'm`, `this is`."""
+        for match in _introduction().finditer(self.text):
+            lead = _lead().match(self.text, match.end())
+            at = self.at(lead.end() if lead else match.end())
+            if at == len(self.starts) or self.starts[at] != (lead.end() if lead else match.end()):
+                continue
+            if self.bits[at] & (STOP | TITLE):
+                continue
+            stop = self.run(at, strong=True, limit=3)
+            is_said = "name" in match[0] or "call" in match[0]
+            if is_said or (self.bits[at] & (FIRST | LAST) and not self.bits[at] & (WORD | EPONYM)):
+                yield self.span(at, stop, 0.75)
 
     def lower_roles(self) -> Iterator[Span]:
         """Listed names in small letters after `pt`, `wife` and their kind: pt john smith."""
@@ -182,6 +208,8 @@ class _Names(Capitals):
                 stop, score = self.first_then(at)
             if not score and not bits & (STOP | TITLE):
                 stop, score = self.in_role(at)
+            if not score and not bits & (EPONYM | STOP | WORD):
+                stop, score = self.with_marks(at)
             if not score and bits & LAST and not bits & STOP:
                 stop, score = self.last_then(at)
             if score:
@@ -237,7 +265,8 @@ class _Names(Capitals):
         if self.is_upper(at):
             is_name = is_listed and not (bits | other) & WORD and self.is_upper(nxt)
             return 0.75 if is_name and not self.is_heading(at) else 0.0
-        if self.is_eponym(nxt) or (bits & WORD and other & WORD) or (bits & EPONYM and other & EPONYM):
+        is_noun = self.word(nxt).lower() in word_set("en", "eponym_nouns")
+        if is_noun or self.is_eponym(nxt) or (bits & WORD and other & WORD) or (bits & EPONYM and other & EPONYM):
             return 0.0
         if is_listed:
             return 0.7 if bits & WORD else 0.85
@@ -266,6 +295,13 @@ class _Names(Capitals):
         if bits & (FIRST | LAST) and not bits & (WORD | EPONYM) and not self.is_eponym(at):
             return at + 1, 0.65
         return at, 0.0
+
+    def with_marks(self, at: int) -> tuple[int, float]:
+        """A word with letters that English words lack (Živković), with its neighbours; eponyms are listed."""
+        word = self.word(at)
+        if word.isascii() or self.is_upper(at) or len(word) < 3 or self.is_eponym(at) or self.is_thing(at):
+            return at, 0.0
+        return self.run(at, strong=False), 0.6
 
     def last_then(self, at: int) -> tuple[int, float]:
         """A listed last name before its first name, before a verb of a person, or after an initial."""
@@ -335,7 +371,19 @@ def _before_degree() -> re.Pattern[str]:
 
 @cache
 def _lower_title() -> re.Pattern[str]:
-    return re.compile(r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? ((?:(?<=\. )|(?<=dr ))[a-z]['a-z-]{2,})")
+    return re.compile(
+        r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? "
+        r"((?:(?<=\. )|(?<=dr ))[a-zA-Z]['a-z-]{2,})(?: ([a-zA-Z]['a-z-]{2,}))?(?![a-z])"
+    )
+
+
+@cache
+def _introduction() -> re.Pattern[str]:
+    return re.compile(
+        r"[nItTgc](?<![A-Za-z].)(?:(?<=n)ame(?:'s| is|d)|(?<=I)(?:'m| am)|(?<=[tT])his is|"
+        r"(?<=g)oes by|(?<=c)all(?:s|ed)? (?:me|him|her))"
+        r" (?=[A-Z]|[dm][rs])"
+    )
 
 
 @cache

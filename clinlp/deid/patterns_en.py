@@ -96,9 +96,15 @@ def _phones(text: str) -> Iterator[Span]:
             elif sum(c.isdigit() for c in match[0]) == 10:
                 yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.5)
     for match in loose.finditer(text):
-        window = text[max(0, match.start() - 36) : match.start()]
-        if said.search(window) and sum(c.isdigit() for c in match[0]) >= 4:
+        if sum(c.isdigit() for c in match[0]) < 4 or _decimal().fullmatch(match[0]):
+            continue
+        if said.search(text[max(0, match.start() - 36) : match.start()]):
             yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.8)
+
+
+@cache
+def _decimal() -> re.Pattern[str]:
+    return re.compile(r"[0-9]+\.[0-9]+")
 
 
 @cache
@@ -108,7 +114,7 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
         r"|ending in)\b[\s:#.=(\[-]*){0,3}[A-Za-z]{0,4}[-#]?$"
     )
     kinds = [
-        (re.compile(rf"(?<![A-Za-z])(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
+        (re.compile(rf"(?<![A-Za-z/])(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
         for key, label in (
             ("mrn_words", PhiLabel.MRN),
             ("ssn_words", PhiLabel.SSN),
@@ -188,16 +194,15 @@ def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabe
 
 
 def _is_code(token: str, n_digits: int) -> bool:
-    """Tell a number that somebody gave out (long digits, or letters in capitals with digits) from a measurement."""
+    """Tell a number that somebody gave out (many digits, perhaps behind capitals) from a measurement or a marker."""
     if n_digits == len(token):
         return n_digits >= 7
-    return (
-        n_digits >= 5
-        and not any(map(str.islower, token))
-        and token[0].isupper()
-        and "/" not in token
-        and "." not in token
-    )
+    return n_digits >= 5 and bool(_code().fullmatch(token))
+
+
+@cache
+def _code() -> re.Pattern[str]:
+    return re.compile(r"[A-Z]{1,4}-?[0-9]{5,}|[A-Z]{2,4}-[0-9]{2,}-[0-9]{3,}")
 
 
 @cache

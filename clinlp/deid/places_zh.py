@@ -144,7 +144,7 @@ def _fields() -> tuple[re.Pattern[str], dict[str, PhiLabel], re.Pattern[str], re
         re.compile(r"[:：]"),
         kinds,
         re.compile(r"[ \t\u3000]*([^\s，。；;|：:][^\n。；;|：:\t]{0,60})"),
-        re.compile(rf"[ \u3000]{{1,}}(?=[{_HAN}]{{2,8}}(?:[:：]|$))|[，,]"),
+        re.compile(rf"[ \u3000]{{2,}}|[ \u3000](?=[{_HAN}]{{2,8}}(?:[:：]|$))|[，,]"),
     )
 
 
