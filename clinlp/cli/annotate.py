@@ -1,0 +1,141 @@
+"""`clinlp annotate`, `deidentify` and `convert`: dumps in, dumps out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clinlp.batch.config import BatchConfig
+from clinlp.batch.summary import Summary
+from clinlp.cli.console import progress, remark, say, show_failures, show_summary
+from clinlp.cli.options import takes
+from clinlp.config import Config
+from clinlp.errors import DataError, UsageError
+from clinlp.inference.config import PipelineConfig
+from clinlp.records.options import Format, ReadOptions, WriteOptions
+
+_PANELS: dict[type[Config], str] = {
+    PipelineConfig: "What is done",
+    ReadOptions: "How the input is read",
+    BatchConfig: "How the output is written",
+}
+_RULES_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top", "device", "precision")
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(annotate)
+    app.command()(deidentify)
+    app.command()(convert)
+
+
+@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"})
+def annotate(
+    config: BatchConfig,
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A new or empty folder.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """De-identify, tokenize, find entities and predict diagnoses.
+
+    Records land in their order in `OUT/part-NNNNN.jsonl`, one JSON object a line: the released text
+    with its PHI, entities and their context, sections, diagnoses and their evidence, tokens and
+    sentences, all as character offsets.
+
+    A record that fails goes to `OUT/quarantine.jsonl` (id, line and error, never text) and stops no
+    other. Ctrl-C keeps what is finished. `OUT/manifest.json` says what made the output.
+
+    Columns other than the text are left out of de-identified output, `patient_id` and `time` too,
+    unless `--keep-field` names them.
+
+    **Examples**
+
+    - `clinlp annotate dump.jsonl -o out/`
+    - `clinlp annotate notes.csv --text-column body --id-column row -o out/ --deid placeholder`
+    - `clinlp annotate export/ -o out/ --deid off --keep-field '*' --entities models/ours`
+    """
+    from clinlp.batch.local import annotate as run
+
+    with progress(inputs, config) as tell:
+        summary = run(inputs, out, config, overwrite=overwrite, tell=tell)
+    _end(summary, out)
+
+
+@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_RULES_ONLY, "tokens", "part_notes"))
+def deidentify(
+    config: BatchConfig,
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file; its ending tells the format.")],
+    mode: Annotated[
+        Literal["tag", "mask", "placeholder"],
+        typer.Option(help="`tag` writes [NAME], `mask` a filler of the same length, `placeholder` [NAME-1]."),
+    ] = "tag",
+    to: Annotated[Format | None, typer.Option(help="Format of the output, where its name does not tell.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find PHI by rules and replace it; loads no model.
+
+    A record that fails goes to a file beside the output (id, line and error, never text) and stops no
+    other. Ctrl-C keeps what is finished. Columns other than the text are left out unless
+    `--keep-field` names them.
+
+    **Examples**
+
+    - `clinlp deidentify notes.csv -o released.csv`
+    - `clinlp deidentify dump.jsonl.gz -o released.parquet --mode placeholder --keep-field ward`
+    """
+    from clinlp.batch.local import deidentify as run
+
+    config = config.model_copy(update={"deid": mode})
+    with progress(inputs, config) as tell:
+        summary = run(inputs, out, config, write=WriteOptions(format=to), overwrite=overwrite, tell=tell)
+    _end(summary, out)
+
+
+@takes(ReadOptions, {ReadOptions: "How the input is read"}, names={"format": "--from"})
+def convert(
+    config: ReadOptions,
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A file, or a folder of files of one format.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A new file; its ending tells the format.")],
+    to: Annotated[Format | None, typer.Option(help="Format of the output, where its name does not tell.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn any format into any other, and say what it cannot hold.
+
+    Nothing is de-identified. Bad records are counted, and the first ones shown.
+
+    **Examples**
+
+    - `clinlp convert notes.csv notes.jsonl`
+    - `clinlp convert gold.jsonl gold/ --to brat`
+    - `clinlp convert train.jsonl train.spacy`
+    """
+    from clinlp.records import convert as run
+    from clinlp.text.tokens import tokenize
+
+    if target.is_file() and not overwrite:
+        raise UsageError(f"{target}: a new file needed for the output, got one that is there; or say --overwrite")
+    report = run(source, target, config, WriteOptions(format=to), tokenize=tokenize)
+    say(f"{report.n_notes:,} notes in {target}")
+    if report.lost:
+        say("this format cannot hold: " + ", ".join(f"{n:,} {kind}" for kind, n in report.lost.items()))
+    for failure in report.failures:
+        remark(f"{failure.source}:{failure.line}: {failure.reason or failure.error}")
+    if report.n_failures > len(report.failures):
+        remark(f"and {report.n_failures - len(report.failures):,} more bad records")
+    if report.n_failures and not report.n_notes:
+        raise DataError(f"{source}: good records needed, got {report.n_failures:,} bad ones alone")
+
+
+def _end(summary: Summary, out: Path) -> None:
+    """Show what was done and end with the code that says how it ended."""
+    show_summary(summary, out)
+    show_failures(summary)
+    if summary.interrupted:
+        remark(f"stopped early: {summary.n_notes:,} notes are finished and kept in {out}")
+        raise typer.Exit(128 + summary.interrupted)
+    if not summary.n_notes:
+        raise DataError(f"{out}: no record could be handled; see {summary.quarantine}")

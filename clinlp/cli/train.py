@@ -1,0 +1,100 @@
+"""`clinlp train entities` and `clinlp train diagnosis`; runs alone or under `accelerate launch`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clinlp.cli.console import remark, say
+from clinlp.cli.options import takes
+from clinlp.config import Config
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from clinlp.data.features import Loss
+    from clinlp.training.loop import Epoch
+
+_PANELS: dict[type[Config], str] = {
+    EntitiesConfig: "Entities",
+    DiagnosisConfig: "Diagnoses",
+    TrainConfig: "Every model",
+}
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT, to the weights of an unbroken run.")
+]
+
+train = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Fine-tune a model on annotated notes: an LSTM from scratch, or any transformer encoder.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(train, name="train")
+
+
+@train.command()
+@takes(EntitiesConfig, _PANELS, names={"labels": "--label", "out": "--out -o"})
+def entities(config: EntitiesConfig, resume: Resume = False) -> None:
+    """Train an entity tagger; the best epoch is written to `OUT/best`, a model folder.
+
+    Score it with `clinlp evaluate OUT/best test.jsonl`, use it with `clinlp annotate --entities
+    OUT/best`. On several GPUs: `accelerate launch scripts/train_entities.py` with the same options.
+
+    **Examples**
+
+    - `clinlp train entities --train train.jsonl --dev dev.jsonl -o runs/problems`
+    - `clinlp train entities --train notes/ -o runs/bert --encoder models/bert --epochs 10 --precision bf16`
+    - `clinlp train entities --config runs/problems.toml --seed 2 -o runs/problems-2`
+    """
+    from clinlp.training.finetune import finetune_entities
+
+    say(f"best model: {finetune_entities(config, resume=resume, tell=_teller())}")
+
+
+@train.command()
+@takes(DiagnosisConfig, _PANELS, names={"out": "--out -o"})
+def diagnosis(config: DiagnosisConfig, resume: Resume = False) -> None:
+    """Train a diagnoser; the best epoch is written to `OUT/best`, a model folder.
+
+    Notes need `"codes": [...]` or `"diagnoses"`, in any code system. Score it with `clinlp evaluate
+    OUT/best test.jsonl`. On several GPUs: `accelerate launch scripts/train_diagnosis.py` with the same
+    options.
+
+    **Examples**
+
+    - `clinlp train diagnosis --train train.jsonl --dev dev.jsonl -o runs/icd --code-length 3`
+    - `clinlp train diagnosis --train train.jsonl -o runs/triage --single --encoder models/bert`
+    """
+    from clinlp.training.finetune import finetune_diagnosis
+
+    say(f"best model: {finetune_diagnosis(config, resume=resume, tell=_teller())}")
+
+
+def _teller() -> Callable[[Epoch | Loss], None]:
+    """Give what shows a run line by line: one table row an epoch, in the main process alone."""
+    rows = 0
+
+    def tell(news: Epoch | Loss) -> None:
+        nonlocal rows
+        if os.environ.get("RANK", "0") != "0":
+            return
+        from clinlp.training.loop import Epoch
+
+        if not isinstance(news, Epoch):
+            remark(str(news))
+            return
+        names = [name for name in news.scores if name != "score"]
+        if not rows:
+            say("".join(f"{name:>14}" for name in ("epoch", "loss", *names, "seconds", "pieces/s")))
+        rows += 1
+        cells = [f"{news.epoch}", f"{news.loss:.4f}", *(f"{100 * news.scores[name]:.2f}" for name in names)]
+        cells += [f"{news.seconds:.1f}", f"{news.pieces_per_s:,.0f}"]
+        say("".join(f"{cell:>14}" for cell in cells) + ("  best" if news.best else ""))
+
+    return tell
