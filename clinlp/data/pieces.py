@@ -100,9 +100,15 @@ class LexicalPieces:
 
     @classmethod
     def build(
-        cls, texts: Iterable[str], *, min_count: int = 1, max_words: int = 50_000, n_bigrams: int = 0
+        cls,
+        texts: Iterable[str],
+        *,
+        min_count: int = 1,
+        max_words: int = 50_000,
+        n_bigrams: int = 0,
+        known: Iterable[str] = (),
     ) -> LexicalPieces:
-        """Take the words of the texts, the most frequent first."""
+        """Take the words of the texts, the most frequent first, then known words until the table is full."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text[start:end] for start, end in tokenize(text))
@@ -114,7 +120,12 @@ class LexicalPieces:
                 characters[character] += n
         ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:max_words]
         spelled = "".join(sorted(c for c, n in characters.items() if n >= 3 and not _is_surrogate(c)))
-        return cls([word for word, n in ranked if n >= min_count], spelled, n_bigrams)
+        taken = dict.fromkeys(word for word, n in ranked if n >= min_count)
+        for word in known:
+            if len(taken) >= max_words:
+                break
+            taken.setdefault(_normal(word))
+        return cls(list(taken), spelled, n_bigrams)
 
     @property
     def n_words(self) -> int:

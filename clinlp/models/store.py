@@ -108,6 +108,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) 
         held = {key: value.half() if value.dtype == torch.float32 else value for key, value in held.items()}
     part = path.with_name(path.name + ".part")
     save_file(held, part)
+    part.chmod(0o644)  # safetensors writes files that only their owner can read
     part.replace(path)
 
 

@@ -63,7 +63,9 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
         The bare encoder and its configuration.
     """
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
 

@@ -8,8 +8,9 @@ Contextualized Representations via Reductions to Static Embeddings".
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import torch
 from torch import Tensor
@@ -37,8 +38,7 @@ def static_vectors(source: str, words: Sequence[str], width: int) -> Tensor:
         return distil(source, words, width)
     places = {word: at for at, word in enumerate(words)}
     table = torch.randn(len(words), width) * 0.1
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    with _opened(path) as file:
         for line, row in enumerate(file, 1):
             word, _, rest = row.rstrip("\n").partition(" ")
             at = places.get(word)
@@ -52,6 +52,21 @@ def static_vectors(source: str, words: Sequence[str], width: int) -> Tensor:
                 raise UsageError(f"{path}:{line}: {width} numbers needed (the config's word_width), got {len(vector)}")
             table[at] = vector
     return table
+
+
+def vector_words(source: str | None) -> Iterator[str]:
+    """Give the words that a file of vectors knows; none for an encoder, which can read any word."""
+    if source is not None and Path(source).is_file():
+        with _opened(Path(source)) as file:
+            for row in file:
+                word, _, rest = row.partition(" ")
+                if " " in rest:  # the first line may count rows and columns
+                    yield word
+
+
+def _opened(path: Path) -> IO[str]:
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8")
 
 
 @torch.inference_mode()

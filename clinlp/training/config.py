@@ -20,7 +20,8 @@ class TrainConfig(Config):
     out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
     encoder: str = Field("lstm", description="`lstm`, or a transformer: a local folder or a hub id.")
     vectors: str | None = Field(
-        None, description="For an LSTM: word vectors to start from: a .vec file, or an encoder to read them out of."
+        None,
+        description="For an LSTM: word vectors to start from: a .vec file, whose words join the vocabulary, or an encoder.",
     )
     text: tuple[Path, ...] = Field((), description="For an LSTM: more notes whose words join the vocabulary.")
     epochs: int = Field(20, ge=1)

@@ -25,7 +25,7 @@ from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger, TaggerConfig
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
-from clinlp.models.vectors import static_vectors
+from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
@@ -177,6 +177,7 @@ def _encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, L
         min_count=config.min_count,
         max_words=config.max_words,
         n_bigrams=config.n_bigrams,
+        known=vector_words(config.vectors),
     )
     shape = LstmConfig(
         n_words=reader.n_words,
