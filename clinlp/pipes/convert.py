@@ -1,0 +1,206 @@
+"""Notes to spaCy Docs and back: spans in `doc.spans`, what spaCy has no place for in extensions.
+
+| extension | value |
+|---|---|
+| `span._.score` | probability, or None |
+| `span._.context` | `Context`, or None where nobody looked |
+| `span._.negated`, `.uncertain`, `.historical`, `.hypothetical` | bool, or None |
+| `span._.experiencer` | `patient`, `family`, `other`, or None |
+| `doc._.diagnoses` | `Diagnosis` values with their evidence, or None |
+| `doc._.left_out` | spans that no whole token fits into, with their exact offsets |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from spacy.tokens import Doc
+from spacy.tokens import Span as DocSpan
+from spacy.util import filter_spans
+
+from clinlp.note import Diagnosis, Note
+from clinlp.records.marks import EXTENSION, UserData, marked_span, set_mark
+from clinlp.spans import Context, Span
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+SPAN_SETS: Final = ("entities", "phi", "sections")
+_KEY: Final = "clinlp"  # of what only a note has, as JSON; `clinlp.records` keeps it in DocBins under the same key
+_OF_DOC: Final = ("._.", EXTENSION, None, None)
+
+
+def note_to_doc(note: Note, nlp: Language) -> Doc:
+    """Give a Doc, cut into tokens by the pipeline's tokenizer, that holds all that the note holds.
+
+    Entities are also `doc.ents`, the longest first where they overlap. Entities that cut a token are
+    narrowed to whole tokens, PHI and sections widened; `doc_to_note` gives entities back as they were.
+    """
+    from clinlp.records.canonical import to_record
+    from clinlp.records.jsonl import dumps
+
+    register_extensions()
+    doc = nlp.make_doc(note.text)
+    for name in SPAN_SETS:
+        set_spans(doc, name, getattr(note, name), "contract" if name == "entities" else "expand")
+    add_ents(doc, doc.spans["entities"], overwrite=True)
+    if note.diagnoses is not None:
+        set_diagnoses(doc, note.diagnoses)
+    held = to_record(replace(note, entities=(), phi=(), sections=(), diagnoses=None))
+    record = {key: value for key, value in held.items() if key not in ("text", *SPAN_SETS)}
+    doc.user_data[_KEY] = dumps(record, f"note {note.note_id}").decode()
+    return doc
+
+
+def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
+    """Give the note that a Doc holds.
+
+    Entities come from `doc.spans["entities"]`, or else from `doc.ents`; diagnoses from
+    `doc._.diagnoses`, or else from `doc.cats`.
+
+    Args:
+        note_id: The id of a Doc that did not come from a note.
+
+    Raises:
+        DataError: There is no id.
+    """
+    from clinlp.records.canonical import from_record
+
+    record: dict[str, Any] = json.loads(doc.user_data.get(_KEY) or "{}")
+    record.setdefault("note_id", note_id)
+    if doc.lang_ in ("en", "zh"):
+        record.setdefault("lang", doc.lang_)
+    known = from_record(record | {"text": doc.text}, note_id=note_id)
+    found = {name: _read_spans(doc, name, getattr(known, name)) for name in SPAN_SETS}
+    found["entities"] += tuple(span for span in _left_out(doc) if "entities" in doc.spans)
+    diagnoses = _diagnoses(doc)
+    if diagnoses is None:
+        diagnoses = known.diagnoses
+    if diagnoses is None and doc.cats:
+        diagnoses = tuple(Diagnosis(code, score) for code, score in doc.cats.items())
+    return replace(known, entities=found["entities"], phi=found["phi"], sections=found["sections"], diagnoses=diagnoses)
+
+
+def register_extensions() -> None:
+    """Make the extensions known to spaCy; every pipe does so, a program that only reads stored Docs must.
+
+    A name that another package has registered is left to that package.
+    """
+    registered: list[tuple[type[Doc | DocSpan], str, Any]] = [
+        (DocSpan, "score", _score),
+        (DocSpan, "context", _context),
+        *((DocSpan, field.name, partial(_of_context, field.name)) for field in fields(Context)),
+        (Doc, "diagnoses", _diagnoses),
+        (Doc, "left_out", _left_out),
+    ]
+    for owner, name, getter in registered:
+        if not owner.has_extension(name):
+            owner.set_extension(name, getter=getter)
+    for owner in (Doc, DocSpan):
+        if not owner.has_extension(EXTENSION):
+            owner.set_extension(EXTENSION, default=None)
+
+
+def set_spans(doc: Doc, key: str, spans: Iterable[Span], mode: Literal["expand", "contract"]) -> tuple[int, int]:
+    """Write spans to `doc.spans[key]` as whole tokens; those that no whole token fits into to `doc._.left_out`.
+
+    Args:
+        mode: What becomes of a span that cuts a token: `expand` takes the whole token in, and forgets
+            the narrower borders; `contract` leaves the token out, and keeps the exact borders.
+
+    Returns:
+        How many were widened or narrowed, and how many were left out.
+    """
+    made: dict[tuple[int, int, str], DocSpan] = {}
+    left_out: list[Span] = []
+    n_changed = 0
+    # of spans that become one, the most probable is marked last, and stays
+    for span in sorted(spans, key=lambda span: (span.start, 1.0 if span.score is None else span.score)):
+        found = doc.char_span(span.start, span.end, span.label, alignment_mode=mode)
+        if found is None or not len(found):  # spaCy keeps a single space with the word before it
+            left_out.append(span)
+            continue
+        start, end = found.start_char, found.end_char
+        n_changed += (start, end) != (span.start, span.end)
+        set_mark(doc.user_data, replace(span, start=start, end=end) if mode == "expand" else span, start, end)
+        made[start, end, span.label] = found
+    doc.spans[key] = list(made.values())
+    if left_out:
+        _keep(doc, "left_out", [asdict(span) for span in left_out])
+    return n_changed, len(left_out)
+
+
+def add_ents(doc: Doc, spans: Iterable[DocSpan], *, overwrite: bool) -> None:
+    """Add spans to `doc.ents`, the longest first where they overlap.
+
+    Args:
+        overwrite: Forget the entities that are there; else they stay, and what overlaps them is left out.
+    """
+    given = () if overwrite else doc.ents
+    taken = {at for ent in given for at in range(ent.start, ent.end)}
+    free = [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
+    doc.set_ents([*given, *filter_spans(free)])
+
+
+def set_diagnoses(doc: Doc, diagnoses: Sequence[Diagnosis]) -> None:
+    """Write diagnoses to `doc.cats` and, with their evidence, to `doc._.diagnoses`."""
+    doc.cats.update({each.code: 1.0 if each.score is None else float(each.score) for each in diagnoses})
+    _keep(doc, "diagnoses", [asdict(diagnosis) for diagnosis in diagnoses])
+
+
+def _keep(doc: Doc, name: str, values: list[dict[str, Any]]) -> None:
+    user_data: UserData = doc.user_data
+    user_data[_OF_DOC] = {**_kept(doc), name: values}
+
+
+def _kept(doc: Doc) -> dict[str, Any]:
+    user_data: UserData = doc.user_data
+    return dict(user_data.get(_OF_DOC, {}))
+
+
+def _read_spans(doc: Doc, name: str, known: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans of one set, each with its mark or with what the note that it came from knew."""
+    of_note = {(span.start, span.end, span.label): span for span in known}
+    held: Iterable[DocSpan] = doc.spans.get(name, doc.ents if name == "entities" else ())
+    spans = []
+    for each in held:
+        key = each.start_char, each.end_char, each.label_
+        span = marked_span(doc.user_data, *key) or of_note.get(key) or Span(*key)
+        spans.append(replace(span, end=min(span.end, len(doc.text))))
+    return tuple(spans)
+
+
+def _score(span: DocSpan) -> float | None:
+    marked = marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
+    return None if marked is None else marked.score
+
+
+def _context(span: DocSpan) -> Context | None:
+    marked = marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
+    return None if marked is None else marked.context
+
+
+def _of_context(name: str, span: DocSpan) -> Any:
+    return getattr(_context(span), name, None)
+
+
+def _diagnoses(doc: Doc) -> tuple[Diagnosis, ...] | None:
+    held = _kept(doc).get("diagnoses")
+    if held is None:
+        return None
+    return tuple(Diagnosis(each["code"], each["score"], tuple(map(_span, each["evidence"]))) for each in held)
+
+
+def _left_out(doc: Doc) -> tuple[Span, ...]:
+    return tuple(map(_span, _kept(doc).get("left_out", ())))
+
+
+def _span(held: dict[str, Any]) -> Span:
+    context = held["context"]
+    return Span(
+        held["start"], held["end"], held["label"], held["score"], None if context is None else Context(**context)
+    )
