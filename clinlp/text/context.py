@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from clinlp.spans import Context, Span
 from clinlp.text.matcher import Matcher
-from clinlp.text.rules import EFFECTS, ContextRules, load_rules
+from clinlp.text.rules import EFFECTS, load_rules
 from clinlp.text.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from clinlp.note import Lang
     from clinlp.text.rules import Effect
+    from clinlp.text.rules.schema import ContextRules
 
 _NO, _IN_CLAUSE, _IN_SENTENCE = 0, 1, 2  # how far a cue still reaches
 _MASK = "\0"  # stands for each character of an entity, so that no cue is found inside one

@@ -13,12 +13,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from clinlp.spans import Span, in_order
-from clinlp.text.rules import Rules, load_rules
+from clinlp.text.rules import load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clinlp.note import Lang
+    from clinlp.text.rules.schema import Rules
 
 _MAX_HEADING = 60
 _TOP, _SUB = 0, 1

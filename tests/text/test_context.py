@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from clinlp.errors import UsageError
 from clinlp.spans import Context, Span
 from clinlp.text.context import add_context
-from clinlp.text.rules import EFFECTS, Rules, load_rules
+from clinlp.text.rules import EFFECTS, load_rules
+from clinlp.text.rules.schema import Rules
 from clinlp.text.sections import find_sections
 
 
