@@ -24,7 +24,7 @@ from corpora.vocabulary import DATA, MIN_TO_HOLD_OUT, Pool, is_held_out, load_vo
 
 LANGS = [lang for lang in ("en", "zh") if (DATA / lang / "templates.txt").exists()]
 NOTE_TYPES = {"admission", "progress", "discharge", "radiology", "pathology", "operation", "outpatient", "nursing"}
-N_NOTES = 250
+N_NOTES = 180
 
 
 @pytest.fixture(scope="module", params=LANGS)
