@@ -307,7 +307,7 @@ def _somebody() -> re.Pattern[str]:
     return re.compile(
         r"某(?<=[\u4e00-\u9fff].)[某甲乙丙]{0,2}"
         r"(?![医院地日年市省县处种些次时人科药天个月位段样项类部区镇乡村单公学工企])"
-        r"|(?:[×Ｘ○]{1,2}|XX|xx|\*\*)(?![A-Za-z0-9×*Ｘ○])"
+        r"|(?:[×Ｘ○]{1,2}|XX|xx|\*\*)(?!医院|[A-Za-z0-9×*Ｘ○院大市县省区一二三四五六七八九十])"
     )
 
 
@@ -318,6 +318,8 @@ def _some(text: str) -> Iterator[Span]:
         low = match.start()
         if low >= 2 and text[low - 2 : low] in two:
             yield Span(low - 2, match.end(), PhiLabel.NAME.value, 0.85)
+        elif match[0][0] != "某" and text[low - 1 : low] in word_set("zh", "weak_surnames"):
+            continue
         elif low >= 1 and text[low - 1] in sure and (_stands_alone(text, low - 1) or text[low - 3 : low - 1] == "患者"):
             yield Span(low - 1, match.end(), PhiLabel.NAME.value, 0.85)
 

@@ -125,7 +125,7 @@ def _trimmed(text: str, start: int, end: int, score: float) -> Span:
 @cache
 def _ip() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
-        re.compile(r"[0-9](?<![0-9.][0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])"),
+        re.compile(r"[0-9](?<![0-9A-Za-z.][0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])"),
         re.compile(r":[0-9A-Fa-f]{0,4}:"),
     )
 
@@ -156,6 +156,7 @@ def _ips(text: str) -> Iterator[Span]:
 def _long() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(r"[0-9](?<![0-9A-Za-z][0-9])[0-9]{13,19}[Xx]?(?![0-9A-Za-z])"),
+        re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{2}[A-Z0-9]{11,30}(?![A-Za-z0-9])"),  # IBAN, ISO 13616
         re.compile(r"[0-9](?<![0-9A-Za-z-][0-9])[0-9]{2}[- ][0-9]{2}[- ][0-9]{4}(?![0-9]|[-/.][0-9])"),
         re.compile(r"[0-9](?<![0-9A-Za-z-][0-9])[0-9]{3}([- ])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?:\1[0-9]{3})?(?![0-9])"),
         re.compile(r"[0-9](?<![0-9A-Za-z-][0-9])[0-9]{3}([- ])[0-9]{6}\1[0-9]{5}(?![0-9])"),
@@ -163,7 +164,9 @@ def _long() -> tuple[re.Pattern[str], ...]:
 
 
 def _long_numbers(text: str) -> Iterator[Span]:
-    digits, ssn, *cards = _long()
+    digits, iban, ssn, *cards = _long()
+    for match in iban.finditer(text):
+        yield Span(match.start(), match.end(), PhiLabel.ACCOUNT.value, 0.85)
     for match in digits.finditer(text):
         label, score = _kind(match[0])
         yield Span(match.start(), match.end(), label.value, score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -17,9 +18,51 @@ from clinlp.note import Note
 from clinlp.spans import Span
 
 WORDS = st.sampled_from(
-    "Dr. Mr. Nguyen Smith, Maria patient Patient: MRN 12345 3/12/2021 May 555-123-4567 St. Mary's Hospital Foley\n "
-    "姓名： 张伟 患者 王建国 医师 南京市 中山北路74号 医院 2021年3月5日 13812345678 110105194912310021 住院号 a@b.org "
-    "[NAME] ( : ，。 \u200b 😀 é ＡＢ１２ @ http:// www. .com 92岁 某".split(" ")
+    [
+        "Dr.",
+        "Mr.",
+        "Nguyen",
+        "Smith,",
+        "Maria",
+        "patient",
+        "Patient:",
+        "MRN",
+        "12345",
+        "3/12/2021",
+        "May",
+        "555-123-4567",
+        "St.",
+        "Mary's",
+        "Hospital",
+        "Foley\n",
+        "姓名：",
+        "张伟",
+        "患者",
+        "王建国",
+        "医师",
+        "南京市",
+        "中山北路74号",
+        "医院",
+        "2021年3月5日",
+        "13812345678",
+        "110105194912310021",
+        "住院号",
+        "a@b.org",
+        "[NAME]",
+        "(",
+        ":",
+        "，。",
+        "\u200b",
+        "😀",
+        "é",
+        "ＡＢ１２",
+        "@",
+        "http://",
+        "www.",
+        ".com",
+        "92岁",
+        "某",
+    ]
 )
 TEXTS = st.one_of(
     st.text(max_size=80), st.lists(WORDS, max_size=20).map(" ".join), st.lists(WORDS, max_size=20).map("".join)
@@ -65,7 +108,7 @@ def test_resolve_covers_every_character(spans: list[tuple[int, int, str]]) -> No
         at for span in resolved for at in range(span.start, span.end)
     }
     assert resolve(reversed(given_spans)) == resolved
-    assert all(first.end <= second.start for first, second in zip(resolved, resolved[1:], strict=False))
+    assert all(first.end <= second.start for first, second in pairwise(resolved))
 
 
 def test_the_higher_score_names_the_union() -> None:
@@ -147,7 +190,7 @@ def test_time_grows_with_the_text_only(unit: str) -> None:
 def test_what_is_found_does_not_hang_on_the_hash_seed() -> None:
     code = (
         "from clinlp.deid import *; from clinlp.note import Note;"
-        "t='患者陈志强，联系人林海，就诊于北京协和医院。 Dr. Ann Lee saw Maria Gomez, MRN 44321, in Chicago on 3/4/2021.';"
+        "t='患者陈志强，联系人林海，就诊于北京协和医院。 Dr. Ann Lee saw Maria Gomez, MRN 44321, on 3/4/2021.';"
         "import sys; sys.stdout.write(repr(find_phi([Note('n', t)], default_detectors())[0].phi))"
     )
     runs = {
