@@ -1,4 +1,4 @@
-"""Fine-tune a diagnoser: `clinlp train diagnosis` as a script, for `accelerate launch`.
+"""Fine-tune a diagnoser: the command `clinlp train diagnosis` as a script, which `accelerate launch` needs.
 
 python scripts/train_diagnosis.py --train train.jsonl --dev dev.jsonl -o runs/one
 accelerate launch --num_processes 2 scripts/train_diagnosis.py --train train.jsonl -o runs/one
@@ -6,9 +6,9 @@ accelerate launch --num_processes 2 scripts/train_diagnosis.py --train train.jso
 
 from __future__ import annotations
 
+import runpy
 import sys
 
-from clinlp.cli import main
-
 if __name__ == "__main__":
-    main(["train", "diagnosis", *sys.argv[1:]])
+    sys.argv[1:1] = ["train", "diagnosis"]
+    runpy.run_module("clinlp.cli", run_name="__main__")

@@ -60,9 +60,13 @@ def chunks(
     stream = iter(records)
     chunk: list[Record] = []
     n_characters = 0
+    broken: DataError | None = None
     while True:
         began = time.perf_counter()
-        record = next(stream, None)
+        try:
+            record = next(stream, None)
+        except DataError as error:  # the rest of the input is lost, what was read of it is not
+            record, broken = None, error
         seconds["read"] += time.perf_counter() - began
         if record is None:
             break
@@ -73,6 +77,8 @@ def chunks(
             chunk, n_characters = [], 0
     if chunk:
         yield chunk
+    if broken is not None:
+        raise broken
 
 
 def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | Failure]:
