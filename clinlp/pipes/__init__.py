@@ -5,7 +5,8 @@ spaCy finds them by their entry points; nothing needs to be imported to add one 
 >>> import spacy
 >>> nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "clinlp.Tokenizer.v1"}}})
 >>> pipe = nlp.add_pipe("clinlp_phi")
->>> [(span.text, span.label_) for span in nlp("Seen by Dr. Jane Doe on 03/12/2021.").spans["phi"]]
+>>> doc = nlp("Seen by Dr. Jane Doe on 03/12/2021.")
+>>> [(span.text, span.label_) for span in doc.spans["phi"]]
 [('Jane Doe', 'NAME'), ('03/12/2021', 'DATE')]
 """
 

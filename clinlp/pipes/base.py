@@ -187,7 +187,7 @@ class ModelPipe(NotePipe):
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to a worker process with the weights, if they are loaded."""
         settings = {key: value for key, value in self.__dict__.items() if key not in ("_predictor", "_process")}
-        return _revive, (type(self), settings, self.to_bytes() if self._predictor is not None else b"")
+        return _revive, (type(self), self.name, settings, self.to_bytes() if self._predictor is not None else b"")
 
     def _fill(self, model: str | Path) -> None:
         from clinlp.models.store import find_model
@@ -211,9 +211,10 @@ class ModelPipe(NotePipe):
         self._process = os.getpid()
 
 
-def _revive(kind: type[ModelPipe], settings: dict[str, Any], model: bytes) -> ModelPipe:
+def _revive(kind: type[ModelPipe], name: str, settings: dict[str, Any], model: bytes) -> ModelPipe:
     """Build a pipe anew in the process that received it."""
     pipe = kind.__new__(kind)
+    pipe.name = name  # spaCy's class holds it
     pipe.__dict__.update(settings, _predictor=None, _process=0)
     register_extensions()
     if model:

@@ -76,7 +76,8 @@ def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
         record.setdefault("lang", doc.lang_)
     known = from_record(record | {"text": doc.text}, note_id=note_id)
     found = {name: _read_spans(doc, name, getattr(known, name)) for name in SPAN_SETS}
-    found["entities"] += tuple(span for span in _left_out(doc) if "entities" in doc.spans)
+    if "entities" in doc.spans:
+        found["entities"] += tuple(map(_span, _kept(doc).get("left_out", {}).get("entities", ())))
     diagnoses = _diagnoses(doc)
     if diagnoses is None:
         diagnoses = known.diagnoses
@@ -115,22 +116,23 @@ def set_spans(doc: Doc, key: str, spans: Iterable[Span], mode: Literal["expand",
     Returns:
         How many were widened or narrowed, and how many were left out.
     """
-    made: dict[tuple[int, int, str], DocSpan] = {}
+    made: dict[tuple[int, int, str], tuple[DocSpan, Span]] = {}
     left_out: list[Span] = []
     n_changed = 0
-    # of spans that become one, the most probable is marked last, and stays
-    for span in sorted(spans, key=lambda span: (span.start, 1.0 if span.score is None else span.score)):
+    for span in spans:
         found = doc.char_span(span.start, span.end, span.label, alignment_mode=mode)
         if found is None or not len(found):  # spaCy keeps a single space with the word before it
             left_out.append(span)
             continue
-        start, end = found.start_char, found.end_char
-        n_changed += (start, end) != (span.start, span.end)
+        borders = found.start_char, found.end_char, span.label
+        n_changed += borders[:2] != (span.start, span.end)
+        if borders not in made or (made[borders][1].score or 0.0) < (span.score or 0.0):  # two became one
+            made[borders] = found, span
+    for (start, end, _), (_, span) in made.items():
         set_mark(doc.user_data, replace(span, start=start, end=end) if mode == "expand" else span, start, end)
-        made[start, end, span.label] = found
-    doc.spans[key] = list(made.values())
-    if left_out:
-        _keep(doc, "left_out", [asdict(span) for span in left_out])
+    doc.spans[key] = [found for found, _ in made.values()]
+    listed: dict[str, Any] = {**_kept(doc).get("left_out", {}), key: [asdict(span) for span in left_out]}
+    _keep(doc, "left_out", {name: held for name, held in listed.items() if held})
     return n_changed, len(left_out)
 
 
@@ -152,7 +154,7 @@ def set_diagnoses(doc: Doc, diagnoses: Sequence[Diagnosis]) -> None:
     _keep(doc, "diagnoses", [asdict(diagnosis) for diagnosis in diagnoses])
 
 
-def _keep(doc: Doc, name: str, values: list[dict[str, Any]]) -> None:
+def _keep(doc: Doc, name: str, values: Any) -> None:
     user_data: UserData = doc.user_data
     user_data[_OF_DOC] = {**_kept(doc), name: values}
 
@@ -196,7 +198,7 @@ def _diagnoses(doc: Doc) -> tuple[Diagnosis, ...] | None:
 
 
 def _left_out(doc: Doc) -> tuple[Span, ...]:
-    return tuple(map(_span, _kept(doc).get("left_out", ())))
+    return tuple(_span(each) for held in _kept(doc).get("left_out", {}).values() for each in held)
 
 
 def _span(held: dict[str, Any]) -> Span:

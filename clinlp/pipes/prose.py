@@ -16,7 +16,6 @@ from clinlp.errors import DataError
 from clinlp.note import Note
 from clinlp.pipes.base import NotePipe
 
-
 _NO_START = 2**64 - 1  # -1 as spaCy's arrays hold it: a token that surely begins no sentence
 
 
@@ -73,7 +72,7 @@ class SentencesPipe(NotePipe):
         if not len(doc):
             return
         sentences = split_sentences(note.text, note.lang or detect_language(note.text))
-        begins = np.full(len(doc), _NO_START, np.uint64)
+        begins: Any = np.full(len(doc), _NO_START, np.uint64)
         starts = doc.to_array(IDX)
         firsts = np.searchsorted(starts, [start for start, _ in sentences[1:]])
         begins[firsts[firsts < len(doc)]] = 1
