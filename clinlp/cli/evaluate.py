@@ -24,6 +24,7 @@ class _Predicted(NamedTuple):
     attributes: tuple[Attribute, ...]
     threshold: float = 0.5
     code_length: int | None = None
+    single: bool = False  # exactly one code a note: the first one, whatever its probability
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +72,7 @@ def evaluate(
     for each in found.attributes:
         if each == "diagnoses":
             chosen = found.threshold if threshold is None else threshold
-            scores[each] = _diagnoses(notes, found.notes, chosen)
+            scores[each] = _diagnoses(notes, found, chosen)
         else:
             scores[each] = _spans(notes, found.notes, each)
     if json_file is not None:
@@ -125,7 +126,7 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
 
     predictor = DiagnosisPredictor.load(model, device=device, top=len(config.codes))
     predictor.evidence = False  # all codes of all notes are ranked: where each looked would fill the memory
-    return _Predicted(predictor(notes), ("diagnoses",), config.threshold, config.code_length)
+    return _Predicted(predictor(notes), ("diagnoses",), config.threshold, config.code_length, config.single)
 
 
 def _bare(note: Note) -> Note:
@@ -185,12 +186,17 @@ def _leakage(gold: Sequence[Note], predicted: Sequence[Note]) -> dict[str, Any]:
     }
 
 
-def _diagnoses(gold: Sequence[Note], predicted: Sequence[Note], threshold: float) -> dict[str, Any]:
+def _diagnoses(gold: Sequence[Note], found: _Predicted, threshold: float) -> dict[str, Any]:
     """Show and give the scores of diagnosis codes."""
     from clinlp.metrics.diagnosis import score_diagnoses
 
-    scored = score_diagnoses(gold, predicted, threshold)
-    shown = table(f"diagnoses of {scored.n_notes:,} notes, from probability {threshold:g}", ("score", "%"))
+    scored = score_diagnoses(gold, found.notes, threshold)
+    if found.single:  # all codes are ranked, the first one is the prediction
+        firsts = [replace(note, diagnoses=(note.diagnoses or ())[:1]) for note in found.notes]
+        first = score_diagnoses(gold, firsts, 0.0)
+        scored = replace(scored, micro=first.micro, codes=first.codes, exact=first.exact)
+    chosen = "the first code counts" if found.single else f"from probability {threshold:g}"
+    shown = table(f"diagnoses of {scored.n_notes:,} notes, {chosen}", ("score", "%"))
     for row in scored.rows():
         shown.add_row(*row)
     console().print(shown)
