@@ -26,20 +26,20 @@ from clinlp.training.finetune import finetune_diagnosis, finetune_entities
 from corpora.generator import make_notes
 
 FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}  # finer types of maccrobat2020 that its 12 labels leave out
-LSTM: dict[str, Any] = {"max_pieces": 128, "batch_pieces": 4096, "epochs": 14, "hidden": 160, "word_dropout": 0.1}
+LSTM: dict[str, Any] = {"max_pieces": 128, "batch_pieces": 4096, "epochs": 9, "hidden": 160, "word_dropout": 0.1}
 CODES: dict[str, Any] = {
     "code_length": 3,
     "min_notes": 8,
     "hidden": 128,
-    "epochs": 16,
+    "epochs": 14,
     "batch_pieces": 8192,
     "max_words": 20_000,
 }
 MODELS: dict[str, tuple[int, dict[str, Any]]] = {  # synthetic notes, settings
     "entities-en": (3000, LSTM | {"max_words": 30_000}),
-    "entities-zh": (4000, LSTM | {"n_bigrams": 20_000}),
-    "diagnosis-en": (6000, CODES),
-    "diagnosis-zh": (6000, CODES),
+    "entities-zh": (8000, LSTM | {"n_bigrams": 20_000}),
+    "diagnosis-en": (8000, CODES),
+    "diagnosis-zh": (12_000, CODES),
 }
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from clinlp.data.splits import split
@@ -22,7 +23,7 @@ from clinlp.metrics.tags import score_tags
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
 from clinlp.spans import flatten
-from clinlp.tagging.scheme import to_bioes
+from clinlp.tagging.scheme import encode_tags, tag_names
 from clinlp.text.tokens import tokenize
 from clinlp.training.config import EntitiesConfig
 from clinlp.training.finetune import finetune_entities
@@ -70,7 +71,8 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     gold = list(read_notes(folder / f"{part}.jsonl"))
     predicted = EntityPredictor.load(best, precision="fp32")(gold)
     scores = {match: score_entities(gold, predicted, match) for match in ("strict", "overlap")}
-    seqeval = score_tags(*([_tags(note) for note in side] for side in (gold, predicted)))
+    labels = sorted({span.label for note in gold for span in note.entities})
+    seqeval = score_tags(*([_tags(note, labels) for note in side] for side in (gold, predicted)))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
     return {
         "job": name,
@@ -85,8 +87,11 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _tags(note: Note) -> list[str]:
-    return to_bioes(flatten(note.entities), tokenize(note.text))
+def _tags(note: Note, labels: list[str]) -> list[str]:
+    """Write a note's entities as tags; one that cuts a token (a gold span with white space at its end) is widened."""
+    names = tag_names(labels)
+    tags, _ = encode_tags(flatten(note.entities), np.array(tokenize(note.text), np.int32).reshape(-1, 2), labels)
+    return [names[tag] for tag in tags.tolist()]
 
 
 def main() -> None:

@@ -1,0 +1,168 @@
+"""Score the bundled models and write their cards: `python scripts/bench/bundled.py --data DIR`.
+
+Every model is scored on the synthetic test set of `corpora/` and on public corpora that it was not
+trained on. Labels of a corpus are renamed to the package's; a predicted label that the corpus does not
+annotate is left out. Results go to `scripts/bench/results/bundled.json`, cards beside the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.entities import EntityPredictor
+from clinlp.labels import ENTITY_LABELS
+from clinlp.metrics.diagnosis import score_diagnoses
+from clinlp.metrics.entities import score_entities
+from clinlp.models.store import BUNDLED, find_model, list_bundled, read_config
+from clinlp.note import Diagnosis, Note
+from clinlp.records import read_notes
+from clinlp.spans import Span
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}
+YIDU = {"IMAGING": "TEST", "LAB": "TEST"}
+CHATS = {"小儿支气管炎": "J20", "小儿腹泻": "A09", "上呼吸道感染": "J06", "小儿消化不良": "K30"}  # ICD-10 categories
+SETS: dict[str, list[tuple[str, dict[str, str]]]] = {  # model: corpus part, labels renamed
+    "entities-en": [
+        ("en/maccrobat2020/dev", {}),
+        ("en/ncbi_disease/test", {}),
+        ("en/bc5cdr/test", {"CHEMICAL": "DRUG"}),
+    ],
+    "entities-zh": [("zh/yidu_s4k/dev", YIDU)],
+    "diagnosis-en": [("en/codiesp_en/dev", {})],
+    "diagnosis-zh": [("zh/dialogues/train", CHATS)],
+}
+CARD = """# {name}
+
+{kind} for {language} notes: {encoder}. {size:.1f} MB, float16 safetensors; reads notes of any length.
+
+- Predicts: {labels}
+- Trained on: {data}
+- Command: `python scripts/train_bundled.py {name} --data DIR --vectors {lang}.vec.gz`, with vectors from
+  `python scripts/make_vectors.py ENCODER NOTES... -o {lang}.vec.gz`
+- Licence of the weights: Apache-2.0; word vectors were read out of {vectors}.
+
+| scored on | notes | {heads} |
+|---|---|{rules}|
+{rows}
+
+Figures come from `python scripts/bench/bundled.py --data DIR`. {caution}
+"""
+DATA = {
+    "entities-en": "synthetic notes of this project (`corpora/`) and maccrobat2020 train (CC BY 4.0)",
+    "diagnosis-en": "synthetic notes of this project (`corpora/`) and codiesp_en train (CC BY 4.0)",
+}
+CAUTION = {
+    "entities": "Public corpora annotate by conventions of their own, and none of their sentences was seen in "
+    "training unless the card names their train part; expect figures like theirs on your notes, and fine-tune.",
+    "diagnosis": "Codes are ICD-10 categories. A demonstration of the pipeline on synthetic and published cases: "
+    "not for billing, and not for care.",
+}
+
+
+def entity_notes(notes: Iterable[Note], renamed: dict[str, str]) -> list[Note]:
+    """Put a corpus's spans under the package's labels."""
+    made = []
+    for note in notes:
+        spans = [Span(s.start, s.end, renamed.get(s.label, s.label)) for s in note.entities]
+        fine = [Span(a, b, FINE[kind]) for a, b, kind in note.fields.get("entities_fine", ()) if kind in FINE]
+        made.append(replace(note, entities=tuple(s for s in (*spans, *fine) if s.label in ENTITY_LABELS)))
+    return made
+
+
+def score_tagger(name: str, gold: list[Note]) -> dict[str, Any]:
+    """Score a tagger on the labels that the gold notes have."""
+    known = {span.label for note in gold for span in note.entities}
+    found = EntityPredictor.load(name)(gold)
+    found = [replace(n, entities=tuple(s for s in n.entities if s.label in known)) for n in found]
+    strict, overlap = (score_entities(gold, found, match) for match in ("strict", "overlap"))
+    row = {"strict P": strict.micro.precision, "strict R": strict.micro.recall, "strict F1": strict.micro.f1}
+    return {"row": row | {"overlap F1": overlap.micro.f1}, "strict": strict.to_dict(), "overlap": overlap.to_dict()}
+
+
+def score_diagnoser(name: str, gold: list[Note]) -> dict[str, Any]:
+    """Score a diagnoser on the codes that it knows; a corpus of few codes ranks only these."""
+    config = read_config(name)
+    codes = {code[:3] for note in gold for code in (d.code for d in note.diagnoses or ())}
+    gold = [
+        replace(n, diagnoses=tuple(map(Diagnosis, dict.fromkeys(d.code[:3] for d in n.diagnoses or ())))) for n in gold
+    ]
+    found = DiagnosisPredictor.load(name, top=len(config.codes))(gold)
+    if len(codes) < 10:
+        found = [replace(n, diagnoses=tuple(d for d in n.diagnoses or () if d.code in codes)) for n in found]
+    scores = score_diagnoses(gold, found)
+    row = {"MAP": scores.map, "P@5": scores.precision_at[5], "top 1": scores.top1, "micro F1": scores.micro.f1}
+    return {"row": row | {"macro F1": scores.macro_f1}, **scores.to_dict()}
+
+
+def gold_notes(name: str, part: str, renamed: dict[str, str], data: Path) -> list[Note]:
+    """Read one set as the model's task sees it."""
+    notes = list(read_notes(data / f"{part}.jsonl" if part[:2] != "co" else ROOT / f"{part}.jsonl"))
+    if name.startswith("entities"):
+        return entity_notes(notes, renamed)
+    if renamed:  # chats: the patient's turns only, since the doctor often names the diagnosis
+        notes = [replace(n, text=n.fields["patient_text"], phi=(), entities=(), sections=()) for n in notes]
+    return [
+        replace(n, diagnoses=tuple(Diagnosis(renamed.get(d.code, d.code)) for d in n.diagnoses or ())) for n in notes
+    ]
+
+
+def card(name: str, results: list[dict[str, Any]]) -> str:
+    """Write a model's card from its config and scores."""
+    config, folder = read_config(name), find_model(name)
+    task, lang = name.rsplit("-", 1)
+    names = config.labels if task == "entities" else config.codes
+    heads = list(results[0]["row"])
+    rows = "\n".join(
+        f"| {r['set']} | {r['n_notes']:,} | " + " | ".join(f"{100 * r['row'][head]:.1f}" for head in heads) + " |"
+        for r in results
+    )
+    return CARD.format(
+        name=name,
+        kind="Entity tagger" if task == "entities" else "Diagnoser",
+        language={"en": "English", "zh": "Chinese"}[lang],
+        lang=lang,
+        encoder="BiLSTM-CRF over words with character features"
+        if task == "entities"
+        else "BiLSTM with label-wise attention, which points at its evidence",
+        size=sum(path.stat().st_size for path in folder.iterdir() if path.suffix != ".md") / 1e6,
+        labels=", ".join(names) if task == "entities" else f"{len(names)} ICD-10 categories, in `labels.json`",
+        data=DATA.get(name, "synthetic notes of this project (`corpora/`) only"),
+        vectors={"en": "all-MiniLM-L6-v2 (Apache-2.0)", "zh": "multilingual-e5-small (MIT)"}[lang],
+        heads=" | ".join(heads),
+        rules="|".join("---" for _ in heads),
+        rows=rows,
+        caution=CAUTION[task],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", help="default: all")
+    parser.add_argument("--data", type=Path, required=True, help="folder with en/maccrobat2020, zh/yidu_s4k ...")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    file = Path(__file__).parent / "results" / "bundled.json"
+    held: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    for name in options.models or list_bundled():
+        score: Callable[[str, list[Note]], dict[str, Any]]
+        score = score_tagger if name.startswith("entities") else score_diagnoser
+        held[name] = []
+        for part, renamed in [(f"corpora/{name[-2:]}/test", {}), *SETS[name]]:
+            gold = gold_notes(name, part, renamed, options.data)
+            held[name].append({"set": part, "n_notes": len(gold), **score(name, gold)})
+            print(name, part, {key: round(value, 4) for key, value in held[name][-1]["row"].items()}, flush=True)
+        (BUNDLED / name / "README.md").write_text(card(name, held[name]), "utf-8")
+    file.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The CRF against brute force over all paths."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from clinlp.models.crf import Crf, allowed
+from clinlp.spans import Span
+from clinlp.tagging.scheme import tag_names, to_bioes
+
+N_PIECES = 5
+
+
+@pytest.fixture
+def crf():
+    torch.manual_seed(3)
+    made = Crf(1)
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight)
+    return made
+
+
+@pytest.fixture
+def emissions():
+    return torch.randn(2, N_PIECES, 5, generator=torch.Generator().manual_seed(5))
+
+
+MASK = torch.tensor([[True] * 5, [True, True, True, False, False]])
+
+
+def brute(crf, emissions, length):
+    """Every path of one window with its score, one sum at a time."""
+    steps, starts, ends = (
+        crf.transitions + crf.forbidden,
+        crf.starts + crf.forbidden_start,
+        crf.ends + crf.forbidden_end,
+    )
+    paths = list(itertools.product(range(5), repeat=length))
+    scores = []
+    for path in paths:
+        score = starts[path[0]] + ends[path[-1]] + sum(emissions[at, tag] for at, tag in enumerate(path))
+        scores.append(score + sum(steps[left, right] for left, right in itertools.pairwise(path)))
+    return paths, torch.stack(scores)
+
+
+@pytest.mark.parametrize(("window", "length"), [(0, 5), (1, 3)])
+def test_likelihood_viterbi_and_marginals_match_brute_force(crf, emissions, window, length):
+    paths, scores = brute(crf, emissions[window], length)
+    best = paths[int(scores.argmax())]
+    tags = torch.tensor([*best, *[0] * (N_PIECES - length)])
+    one = (emissions[window : window + 1], MASK[window : window + 1])
+    loss = crf.negative_log_likelihood(one[0], tags[None], one[1])
+    torch.testing.assert_close(loss, torch.logsumexp(scores, 0) - scores.max())
+    assert crf.viterbi(*one)[0].tolist() == tags.tolist()
+    expected = torch.zeros(length, 5)
+    for path, probability in zip(paths, torch.softmax(scores, 0), strict=True):
+        for at, tag in enumerate(path):
+            expected[at, tag] += probability
+    torch.testing.assert_close(crf.marginals(*one)[0, :length], expected)
+
+
+def test_padding_changes_nothing(crf, emissions):
+    tags = torch.zeros(1, 3, dtype=torch.int64)
+    short = crf.negative_log_likelihood(emissions[1:, :3], tags, MASK[1:, :3])
+    padded = crf.negative_log_likelihood(emissions[1:], torch.zeros(1, 5, dtype=torch.int64), MASK[1:])
+    torch.testing.assert_close(short, padded)
+
+
+def test_gradients_are_those_of_the_exact_likelihood(crf, emissions):
+    """The matrix-product form of the forward pass has the gradient of the log-sum-exp form."""
+    given = emissions.clone().requires_grad_()
+    tags = torch.tensor([[0, 1, 2, 3, 4], [4, 0, 4, 0, 0]])
+    crf.negative_log_likelihood(given, tags, MASK).backward()
+    gold = torch.nn.functional.one_hot(tags, 5) * MASK[:, :, None]
+    expected = (crf.marginals(emissions, MASK) * MASK[:, :, None]) - gold
+    torch.testing.assert_close(given.grad, expected.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_only_paths_of_the_scheme_come_out():
+    torch.manual_seed(0)
+    crf = Crf(2)
+    transitions, starts, ends = allowed(2)
+    mask = torch.ones(50, 12, dtype=torch.bool)
+    for path in crf.viterbi(torch.randn(50, 12, 9) * 5, mask).tolist():
+        assert starts[path[0]]
+        assert ends[path[-1]]
+        assert all(transitions[left, right] for left, right in itertools.pairwise(path))
+
+
+def test_the_scheme_and_the_crf_agree_on_the_layout_of_tags():
+    names = tag_names(["A", "B"])
+    offsets = [(at, at + 1) for at in range(8)]
+    tags = to_bioes([Span(0, 3, "A"), Span(3, 4, "B"), Span(5, 7, "B")], offsets)
+    path = [names.index(tag) for tag in tags]
+    transitions, starts, ends = allowed(2)
+    assert starts[path[0]]
+    assert ends[path[-1]]
+    assert all(transitions[left, right] for left, right in itertools.pairwise(path))
+    assert not transitions[names.index("B-A"), names.index("E-B")]
+
+
+def test_bf16_emissions_are_scored_in_float32(crf, emissions):
+    assert (
+        crf.negative_log_likelihood(emissions.bfloat16(), torch.zeros(2, 5, dtype=torch.int64), MASK).dtype
+        == torch.float32
+    )

@@ -1,0 +1,62 @@
+"""Encoders: padding and company in a batch change nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.transformer import TransformerConfig, TransformerEncoder
+
+BERT = {
+    "model_type": "bert",
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+}
+
+
+def lstm():
+    torch.manual_seed(1)
+    return LstmEncoder(LstmConfig(n_words=60, n_characters=60, n_bigrams=60, hidden=12, word_width=16)).eval()
+
+
+def transformer():
+    torch.manual_seed(1)
+    return TransformerEncoder(TransformerConfig(model=BERT, first=2, last=3)).eval()
+
+
+@pytest.mark.parametrize(("make", "n_features"), [(lstm, 18), (transformer, 1)])
+def test_a_window_is_read_alike_alone_and_in_a_padded_batch(make, n_features):
+    encoder = make()
+    generator = torch.Generator().manual_seed(2)
+    pieces = torch.randint(4, 60, (3, 9, n_features), generator=generator)
+    mask = torch.ones(3, 9, dtype=torch.bool)
+    mask[1, 4:] = False
+    mask[2, 1:] = False
+    together = encoder(pieces, mask)
+    assert together.shape == (3, 9, encoder.width)
+    for row, length in enumerate((9, 4, 1)):
+        alone = encoder(pieces[row : row + 1, :length], mask[row : row + 1, :length])
+        torch.testing.assert_close(together[row, :length], alone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_the_transformer_sees_its_own_special_pieces():
+    encoder = transformer()
+    pieces = torch.tensor([[[7], [8]]])
+    ids = torch.tensor([[2, 7, 8, 3]])
+    expected = encoder.encoder(input_ids=ids).last_hidden_state[:, 1:-1]
+    torch.testing.assert_close(encoder(pieces, torch.ones(1, 2, dtype=torch.bool)), expected)
+
+
+def test_every_piece_depends_on_both_sides():
+    encoder = lstm()
+    pieces = torch.randint(4, 60, (1, 7, 18), generator=torch.Generator().manual_seed(2))
+    mask = torch.ones(1, 7, dtype=torch.bool)
+    for changed, read in ((0, 6), (6, 0)):
+        other = pieces.clone()
+        other[0, changed, 0] = 5 if pieces[0, changed, 0] != 5 else 6
+        assert not torch.allclose(encoder(pieces, mask)[0, read], encoder(other, mask)[0, read])
