@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -23,7 +23,6 @@ from spacy.tokens import Span as DocSpan
 from spacy.util import filter_spans
 
 from clinlp.note import Diagnosis, Note
-from clinlp.records.marks import EXTENSION, UserData, marked_span, set_mark
 from clinlp.spans import Context, Span
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 SPAN_SETS: Final = ("entities", "phi", "sections")
 _KEY: Final = "clinlp"  # of what only a note has, as JSON; `clinlp.records` keeps it in DocBins under the same key
-_OF_DOC: Final = ("._.", EXTENSION, None, None)
 
 
 def note_to_doc(note: Note, nlp: Language) -> Doc:
@@ -68,6 +66,7 @@ def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
     Raises:
         DataError: There is no id.
     """
+    from clinlp.records import marks
     from clinlp.records.canonical import from_record
 
     record: dict[str, Any] = json.loads(doc.user_data.get(_KEY) or "{}")
@@ -77,7 +76,7 @@ def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
     known = from_record(record | {"text": doc.text}, note_id=note_id)
     found = {name: _read_spans(doc, name, getattr(known, name)) for name in SPAN_SETS}
     if "entities" in doc.spans:
-        found["entities"] += tuple(map(_span, _kept(doc).get("left_out", {}).get("entities", ())))
+        found["entities"] += marks.left_out(doc.user_data).get("entities", ())
     diagnoses = _diagnoses(doc)
     if diagnoses is None:
         diagnoses = known.diagnoses
@@ -91,6 +90,8 @@ def register_extensions() -> None:
 
     A name that another package has registered is left to that package.
     """
+    from clinlp.records import marks
+
     registered: list[tuple[type[Doc | DocSpan], str, Any]] = [
         (DocSpan, "score", _score),
         (DocSpan, "context", _context),
@@ -102,8 +103,8 @@ def register_extensions() -> None:
         if not owner.has_extension(name):
             owner.set_extension(name, getter=getter)
     for owner in (Doc, DocSpan):
-        if not owner.has_extension(EXTENSION):
-            owner.set_extension(EXTENSION, default=None)
+        if not owner.has_extension(marks.EXTENSION):
+            owner.set_extension(marks.EXTENSION, default=None)
 
 
 def set_spans(doc: Doc, key: str, spans: Iterable[Span], mode: Literal["expand", "contract"]) -> tuple[int, int]:
@@ -116,6 +117,8 @@ def set_spans(doc: Doc, key: str, spans: Iterable[Span], mode: Literal["expand",
     Returns:
         How many were widened or narrowed, and how many were left out.
     """
+    from clinlp.records import marks
+
     made: dict[tuple[int, int, str], tuple[DocSpan, Span]] = {}
     left_out: list[Span] = []
     n_changed = 0
@@ -129,10 +132,9 @@ def set_spans(doc: Doc, key: str, spans: Iterable[Span], mode: Literal["expand",
         if borders not in made or (made[borders][1].score or 0.0) < (span.score or 0.0):  # two became one
             made[borders] = found, span
     for (start, end, _), (_, span) in made.items():
-        set_mark(doc.user_data, replace(span, start=start, end=end) if mode == "expand" else span, start, end)
+        marks.set_mark(doc.user_data, replace(span, start=start, end=end) if mode == "expand" else span, start, end)
     doc.spans[key] = [found for found, _ in made.values()]
-    listed: dict[str, Any] = {**_kept(doc).get("left_out", {}), key: [asdict(span) for span in left_out]}
-    _keep(doc, "left_out", {name: held for name, held in listed.items() if held})
+    marks.set_left_out(doc.user_data, key, left_out)
     return n_changed, len(left_out)
 
 
@@ -150,39 +152,37 @@ def add_ents(doc: Doc, spans: Iterable[DocSpan], *, overwrite: bool) -> None:
 
 def set_diagnoses(doc: Doc, diagnoses: Sequence[Diagnosis]) -> None:
     """Write diagnoses to `doc.cats` and, with their evidence, to `doc._.diagnoses`."""
+    from clinlp.records import marks
+
     doc.cats.update({each.code: 1.0 if each.score is None else float(each.score) for each in diagnoses})
-    _keep(doc, "diagnoses", [asdict(diagnosis) for diagnosis in diagnoses])
-
-
-def _keep(doc: Doc, name: str, values: Any) -> None:
-    user_data: UserData = doc.user_data
-    user_data[_OF_DOC] = {**_kept(doc), name: values}
-
-
-def _kept(doc: Doc) -> dict[str, Any]:
-    user_data: UserData = doc.user_data
-    return dict(user_data.get(_OF_DOC, {}))
+    marks.set_diagnoses(doc.user_data, diagnoses)
 
 
 def _read_spans(doc: Doc, name: str, known: Sequence[Span]) -> tuple[Span, ...]:
     """The spans of one set, each with its mark or with what the note that it came from knew."""
+    from clinlp.records import marks
+
     of_note = {(span.start, span.end, span.label): span for span in known}
     held: Iterable[DocSpan] = doc.spans.get(name, doc.ents if name == "entities" else ())
     spans = []
     for each in held:
         key = each.start_char, each.end_char, each.label_
-        span = marked_span(doc.user_data, *key) or of_note.get(key) or Span(*key)
+        span = marks.marked_span(doc.user_data, *key) or of_note.get(key) or Span(*key)
         spans.append(replace(span, end=min(span.end, len(doc.text))))
     return tuple(spans)
 
 
 def _score(span: DocSpan) -> float | None:
-    marked = marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
+    from clinlp.records import marks
+
+    marked = marks.marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
     return None if marked is None else marked.score
 
 
 def _context(span: DocSpan) -> Context | None:
-    marked = marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
+    from clinlp.records import marks
+
+    marked = marks.marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
     return None if marked is None else marked.context
 
 
@@ -191,18 +191,12 @@ def _of_context(name: str, span: DocSpan) -> Any:
 
 
 def _diagnoses(doc: Doc) -> tuple[Diagnosis, ...] | None:
-    held = _kept(doc).get("diagnoses")
-    if held is None:
-        return None
-    return tuple(Diagnosis(each["code"], each["score"], tuple(map(_span, each["evidence"]))) for each in held)
+    from clinlp.records import marks
+
+    return marks.marked_diagnoses(doc.user_data)
 
 
 def _left_out(doc: Doc) -> tuple[Span, ...]:
-    return tuple(_span(each) for held in _kept(doc).get("left_out", {}).values() for each in held)
+    from clinlp.records import marks
 
-
-def _span(held: dict[str, Any]) -> Span:
-    context = held["context"]
-    return Span(
-        held["start"], held["end"], held["label"], held["score"], None if context is None else Context(**context)
-    )
+    return tuple(span for spans in marks.left_out(doc.user_data).values() for span in spans)

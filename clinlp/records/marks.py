@@ -1,4 +1,4 @@
-"""What spaCy has no place for: the score, the context and the exact borders of a span, kept in `Doc.user_data`.
+"""What spaCy has no place for, kept in `Doc.user_data`: scores, context, exact borders, evidence, left-out spans.
 
 Kept under spaCy's own kind of key, by the characters of the span, so that it survives `Doc.to_bytes`,
 a DocBin with user data, `Span.as_doc` and `Doc.from_docs`; beneath it by label, because spans of several
@@ -7,16 +7,19 @@ labels may cover the same words.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from clinlp.note import Diagnosis
 from clinlp.spans import Context, Span
 
 EXTENSION: Final = "clinlp"
 """Name of the spaCy extension under which marks are kept."""
 
 UserData = MutableMapping[Any, Any]
+
+_OF_DOC: Final = ("._.", EXTENSION, None, None)
 
 
 def set_mark(user_data: UserData, span: Span, start: int, end: int) -> None:
@@ -36,13 +39,50 @@ def set_mark(user_data: UserData, span: Span, start: int, end: int) -> None:
     user_data[key] = {**user_data.get(key, {}), span.label: mark}
 
 
-def marked_span(user_data: UserData, start: int, end: int, label: str) -> Span | None:
+def marked_span(user_data: Mapping[Any, Any], start: int, end: int, label: str) -> Span | None:
     """Give the span that was kept for a spaCy span, or None."""
     mark = user_data.get(("._.", EXTENSION, start, end), {}).get(label)
     if mark is None:
         return None
     before, after = mark.get("exact", (0, 0))
-    context = mark.get("context")
-    return Span(
-        max(0, start + before), end + after, label, mark.get("score"), None if context is None else Context(**context)
-    )
+    return Span(max(0, start + before), end + after, label, mark.get("score"), _context(mark.get("context")))
+
+
+def set_diagnoses(user_data: UserData, diagnoses: Iterable[Diagnosis]) -> None:
+    """Keep diagnoses with their evidence."""
+    _keep(user_data, "diagnoses", [asdict(diagnosis) for diagnosis in diagnoses])
+
+
+def marked_diagnoses(user_data: Mapping[Any, Any]) -> tuple[Diagnosis, ...] | None:
+    """Give the diagnoses that were kept, or None if nobody kept any."""
+    held = _of_doc(user_data).get("diagnoses")
+    if held is None:
+        return None
+    return tuple(Diagnosis(each["code"], each["score"], tuple(map(_span, each["evidence"]))) for each in held)
+
+
+def set_left_out(user_data: UserData, group: str, spans: Iterable[Span]) -> None:
+    """Keep the spans of a group that no whole token fits into."""
+    listed = {**_of_doc(user_data).get("left_out", {}), group: [asdict(span) for span in spans]}
+    _keep(user_data, "left_out", {name: held for name, held in listed.items() if held})
+
+
+def left_out(user_data: Mapping[Any, Any]) -> dict[str, tuple[Span, ...]]:
+    """Give the spans that no whole token fits into, by group."""
+    return {name: tuple(map(_span, held)) for name, held in _of_doc(user_data).get("left_out", {}).items()}
+
+
+def _keep(user_data: UserData, name: str, value: Any) -> None:
+    user_data[_OF_DOC] = {**_of_doc(user_data), name: value}
+
+
+def _of_doc(user_data: Mapping[Any, Any]) -> dict[str, Any]:
+    return dict(user_data.get(_OF_DOC, {}))
+
+
+def _span(held: Mapping[str, Any]) -> Span:
+    return Span(held["start"], held["end"], held["label"], held["score"], _context(held["context"]))
+
+
+def _context(held: Mapping[str, Any] | None) -> Context | None:
+    return None if held is None else Context(**held)

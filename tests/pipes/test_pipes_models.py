@@ -19,6 +19,7 @@ from spacy.vocab import Vocab
 from clinlp.errors import UsageError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
+from clinlp.models.store import list_bundled
 from clinlp.note import Note
 from clinlp.pipes import doc_to_note
 from clinlp.pipes.entities import EntitiesPipe
@@ -221,6 +222,19 @@ def test_pipes_say_what_they_write(both: Language) -> None:
     assert "doc.spans" in found["summary"]["clinlp_entities"]["assigns"]
     assert "doc.cats" in found["summary"]["clinlp_diagnosis"]["assigns"]
     assert not any(found["problems"].values())
+
+
+@pytest.mark.parametrize("task", ["entities", "diagnosis"])
+def test_the_bundled_model_of_the_language_is_the_default(nlp: Language, lang: str, task: str, tmp_path: Path) -> None:
+    if f"{task}-{lang}" not in list_bundled():
+        pytest.skip("this model does not ship")
+    pipe = nlp.add_pipe(f"clinlp_{task}", config=SETTINGS)
+    [doc] = nlp.pipe(PROBES[lang][:1])
+    assert pipe.model == f"{task}-{lang}"
+    nlp.to_disk(tmp_path)
+    other = spacy.load(tmp_path)(PROBES[lang][0])
+    assert [(ent.start, ent.label_) for ent in other.ents] == [(ent.start, ent.label_) for ent in doc.ents]
+    assert other.cats == pytest.approx(doc.cats, abs=1e-5)
 
 
 # what is missing
