@@ -67,7 +67,7 @@ def chunks(
             record = next(stream, None)
         except DataError as error:  # the rest of the input is lost, what was read of it is not
             record, broken = None, error
-        seconds["read"] += time.perf_counter() - began
+        seconds["read"] = seconds.get("read", 0.0) + time.perf_counter() - began
         if record is None:
             break
         chunk.append(record)
