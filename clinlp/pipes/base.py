@@ -102,6 +102,7 @@ class NotePipe(Pipe):
                 [note] = self.predict([self._note(doc)])
             self.set_annotations(doc, note)
         except (DataError, UsageError) as error:
+            error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001  the caller decides what becomes of it
             return DataError(f"{self.name}: a Doc that can be annotated needed, got {type(error).__name__}")

@@ -71,6 +71,10 @@ class SentencesPipe(NotePipe):
 
         if not len(doc):
             return
+        if doc.has_annotation("DEP"):  # the parse says where sentences begin, and would contradict
+            raise DataError(
+                "clinlp_sentences: a Doc that is not parsed needed, got a parse; put the pipe before the parser"
+            )
         sentences = split_sentences(note.text, note.lang or detect_language(note.text))
         begins: Any = np.full(len(doc), _NO_START, np.uint64)
         starts = doc.to_array(IDX)

@@ -108,6 +108,13 @@ def test_sentences_fit_other_tokenizers(lang: str) -> None:
     assert len(list(nlp(SENTENCES[lang]).sents)) >= 3
 
 
+def test_a_parsed_doc_is_refused() -> None:
+    pipe = spacy.blank("en").add_pipe("clinlp_sentences")
+    doc = Doc(Vocab(), words=["No", "fever"], heads=[1, 1], deps=["det", "ROOT"])
+    with pytest.raises(DataError, match="put the pipe before the parser"):
+        pipe(doc)
+
+
 # PHI
 
 
