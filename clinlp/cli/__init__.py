@@ -58,6 +58,10 @@ def clinlp(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if "train" not in given[:2]:
+        # Threads that wait for each other by spinning make a small model many times slower where other
+        # programs share the cores. Read when torch is loaded, which no command has done yet.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = app(given, prog_name="clinlp", standalone_mode=False)
     except KeyboardInterrupt:

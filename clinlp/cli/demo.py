@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +14,7 @@ from clinlp.errors import Failure, UsageError
 from clinlp.note import Note
 
 _TASKS = ("entities", "diagnosis")
-_SHOWN = ("strict_f1", "f1", "map", "score")  # of a model's scores, the one that says most
+_MAIN = ("strict F1", "micro F1", "MAP", "F1")  # columns of a card's table, the one that says most first
 
 
 def register(app: typer.Typer) -> None:
@@ -82,12 +81,15 @@ def models() -> None:
     from clinlp.models.tagger import TaggerConfig
 
     shown = table("bundled models", ("name", "task", "language", "labels", "MB", "score"), left=3)
+    shown.columns[-1].justify = "left"
     names = list_bundled()
     for name in names:
         folder, config = find_model(name), read_config(name)
         task, labels = ("entities", config.labels) if isinstance(config, TaggerConfig) else ("diagnosis", config.codes)
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
-        shown.add_row(name, task, name.rpartition("-")[2], f"{len(labels):,}", f"{size:.1f}", _score(folder))
+        shown.add_row(
+            name, task, name.rpartition("-")[2], f"{len(labels):,}", f"{size:.1f}", "\n".join(_scores(folder))
+        )
     if not names:
         remark("this installation has no bundled models")
         return
@@ -103,21 +105,27 @@ def _bundled_tasks() -> set[str]:
     return {task for task in _TASKS if {f"{task}-en", f"{task}-zh"} <= names}
 
 
-def _score(folder: Path) -> str:
-    """The score that a model's own file of scores holds."""
+def _scores(folder: Path) -> list[str]:
+    """The main score on each set, as the table of the model's card says."""
     try:
-        scores: dict[str, Any] = json.loads((folder / "scores.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return "see its card"
-    name = next((name for name in _SHOWN if isinstance(scores.get(name), float)), None)
-    return f"{name.replace('_', ' ')} {100 * scores[name]:.1f}" if name else "see its card"
+        lines = (folder / "README.md").read_text("utf-8").splitlines()
+    except OSError:
+        return []
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    if len(rows) < 3:
+        return []
+    head = rows[0]
+    column = next((head.index(name) for name in _MAIN if name in head), None)
+    if column is None:
+        return []
+    return [f"{row[column]} {head[column]} on {row[0]}" for row in rows[2:] if len(row) == len(head)]
 
 
 def _show(notes: Sequence[Note]) -> None:
     """Show a row a note: what was found, and the first of it."""
     shown = table("", ("note", "PHI", "entities", "for example", "diagnoses"), left=1)
-    for column, justify in ((3, "left"), (4, "left")):
-        shown.columns[column].justify = justify  # type: ignore[assignment]
+    for column in shown.columns[3:]:
+        column.justify = "left"
     for note in notes:
         codes = ", ".join(
             diagnosis.code if diagnosis.score is None else f"{diagnosis.code} {diagnosis.score:.2f}"
