@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,7 @@ def entities(config: EntitiesConfig, resume: Resume = False) -> None:
     """
     from clinlp.training.finetune import finetune_entities
 
-    say(f"best model: {finetune_entities(config, resume=resume, tell=_teller())}")
+    _show_best(finetune_entities(config, resume=resume, tell=_teller()))
 
 
 @train.command()
@@ -73,7 +74,7 @@ def diagnosis(config: DiagnosisConfig, resume: Resume = False) -> None:
     """
     from clinlp.training.finetune import finetune_diagnosis
 
-    say(f"best model: {finetune_diagnosis(config, resume=resume, tell=_teller())}")
+    _show_best(finetune_diagnosis(config, resume=resume, tell=_teller()))
 
 
 def _teller() -> Callable[[Epoch | Loss], None]:
@@ -82,7 +83,7 @@ def _teller() -> Callable[[Epoch | Loss], None]:
 
     def tell(news: Epoch | Loss) -> None:
         nonlocal rows
-        if os.environ.get("RANK", "0") != "0":
+        if not _is_main():
             return
         from clinlp.training.loop import Epoch
 
@@ -98,3 +99,13 @@ def _teller() -> Callable[[Epoch | Loss], None]:
         say("".join(f"{cell:>14}" for cell in cells) + ("  best" if news.best else ""))
 
     return tell
+
+
+def _show_best(folder: Path) -> None:
+    if _is_main():
+        say(f"best model: {folder}")
+
+
+def _is_main() -> bool:
+    """Whether this is the process of a run that speaks; `accelerate launch` numbers them."""
+    return os.environ.get("RANK", "0") == "0"

@@ -255,6 +255,8 @@ def main() -> None:
         print(f"{size['n_notes']:>8,} notes: {size['notes_per_s']:,.0f} notes/s, peak {size['peak_mib']:.0f} MiB")
     name = f"{given.dump.resolve().parent.name}/{given.dump.name}"
     held = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
+    if given.entities == given.diagnosis == "off":
+        name += ", rules only"
     kinds = {"entities": Path(given.entities).name, "diagnosis": Path(given.diagnosis).name}
     held[name] = {"machine": machine(), "models": kinds, "median": scores, "runs": runs, "repeated": sizes}
     given.out.parent.mkdir(parents=True, exist_ok=True)
