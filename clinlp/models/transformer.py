@@ -65,7 +65,7 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoModel
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
 

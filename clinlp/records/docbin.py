@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final
@@ -21,6 +22,7 @@ from clinlp.note import Note
 from clinlp.records.canonical import SPAN_SETS, to_record
 from clinlp.records.files import new_file
 from clinlp.records.jsonl import dumps
+from clinlp.records.marks import left_out, marked_diagnoses, marked_span, set_diagnoses, set_mark
 from clinlp.records.options import Record, Tokenize
 from clinlp.records.rows import Broken, Rows, Sink
 from clinlp.spans import flatten
@@ -68,10 +70,11 @@ def _record(doc: Any, lost: Counter[str]) -> Record:
         known: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
         for span in record.get(name, ()):
             known[span["start"], span["end"], span["label"]].append(span)
-        record[name] = [
-            known[key].pop(0) if known.get(key) else {"start": key[0], "end": key[1], "label": key[2]}
-            for key in _span_keys(doc, name)
-        ]
+        record[name] = [_span(doc, key, known) for key in _span_keys(doc, name)]
+    if "entities" in doc.spans:
+        record["entities"] += [asdict(span) for span in left_out(doc.user_data).get("entities", ())]
+    if (marked := marked_diagnoses(doc.user_data)) is not None:
+        record["diagnoses"] = to_record(Note("doc", doc.text, diagnoses=marked))["diagnoses"]
     lost["span_groups"] += sum(name not in (*SPAN_SETS, "sc") and len(doc.spans[name]) > 0 for name in doc.spans)
     if doc.cats or "diagnoses" in record:
         listed = [_with_score(each, doc.cats) for each in record.get("diagnoses", ()) if each["code"] in doc.cats]
@@ -79,6 +82,14 @@ def _record(doc: Any, lost: Counter[str]) -> Record:
         new = [{"code": code, "score": value} for code, value in doc.cats.items() if value and code not in codes]
         record["diagnoses"] = listed + new
     return record
+
+
+def _span(doc: Any, key: tuple[int, int, str], known: dict[tuple[Any, ...], list[Record]]) -> Record:
+    """A span with what is known of it: by the spaCy pipes, or by the note that the Doc was written from."""
+    marked = marked_span(doc.user_data, *key)
+    if marked is not None:
+        return asdict(marked)
+    return known[key].pop(0) if known.get(key) else {"start": key[0], "end": key[1], "label": key[2]}
 
 
 def _with_score(diagnosis: Record, cats: dict[str, float]) -> Record:
@@ -131,6 +142,13 @@ class _DocBinSink:
                 flat = {(span.start, span.end): span.label for span in flatten(spans)}
                 doc.set_ents([self._span(doc, first[start], last[end], label) for (start, end), label in flat.items()])
             doc.spans[name] = made
+        shown = [span for kind, span in note.spans() if kind in SPAN_SETS]
+        counts = Counter((span.start, span.end, span.label) for span in shown)
+        for span in shown:
+            if counts[span.start, span.end, span.label] == 1:  # of others the record alone can hold what is known
+                set_mark(doc.user_data, span, span.start, span.end)
+        if note.diagnoses is not None:
+            set_diagnoses(doc.user_data, note.diagnoses)
         doc.cats = {each.code: 1.0 if each.score is None else each.score for each in note.diagnoses or ()}
         doc.user_data[_KEY] = dumps(record, f"note {note.note_id}").decode()
         self._bin.add(doc)

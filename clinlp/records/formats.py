@@ -30,7 +30,7 @@ _ENDINGS: Final[dict[str, Format]] = {
 }
 _PACKED: Final = frozenset(("jsonl", "csv", "tsv", "conll"))  # formats that may be .gz or .zst
 _FOLDERS: Final = frozenset(("txt", "brat"))  # formats with one file a note
-_QUARANTINE: Final = "quarantine.jsonl"  # what the batch annotator puts beside its output
+_BESIDE: Final = frozenset(("quarantine.jsonl", "manifest.json"))  # what the batch annotator puts beside its output
 
 
 def open_records(path: Path, options: ReadOptions, lost: Counter[str]) -> Read:
@@ -159,7 +159,7 @@ def _in_folder(folder: Path, given: Format | None) -> tuple[Format, list[Path]]:
     found: dict[Format, list[Path]] = {}
     for path in names:
         kind = _by_name(path)
-        beside = kind not in _FOLDERS and (path.name.startswith("_") or path.name == _QUARANTINE)
+        beside = kind not in _FOLDERS and (path.name.startswith("_") or path.name in _BESIDE)
         if kind is not None and not beside and path.is_file():
             found.setdefault(kind, []).append(path)
     if "brat" in found and given in (None, "brat"):  # pairs: the text stands for both

@@ -21,50 +21,49 @@ class TrainConfig(Config):
     encoder: str = Field("lstm", description="`lstm`, or a transformer: a local folder or a hub id.")
     vectors: str | None = Field(
         None,
-        description="For an LSTM: word vectors to start from: a .vec file, whose words join the vocabulary, or an encoder.",
+        description="For an LSTM: vectors to start from: a .vec file, whose words join the vocabulary, or an encoder.",
     )
     text: tuple[Path, ...] = Field((), description="For an LSTM: more notes whose words join the vocabulary.")
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(20, ge=1, description="Times that all notes are seen.")
     learning_rate: float | None = Field(
         None, gt=0, description="Of the encoder: 1e-3 for an LSTM, 1e-4 for a transformer."
     )
-    head_learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    head_learning_rate: float = Field(1e-3, gt=0, description="Of the layers on top of the encoder.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's; biases and norms have none.")
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the run in which the rate rises; then it falls to 0.")
-    batch_pieces: int = Field(4096, ge=16, description="Pieces of a batch, padding included.")
+    batch_pieces: int = Field(1024, ge=16, description="Pieces of a batch, padding included.")
     accumulate: int = Field(1, ge=1, description="Batches of a process that make one step.")
-    max_grad_norm: float = Field(5.0, gt=0)
+    max_grad_norm: float = Field(5.0, gt=0, description="Longer gradients are scaled down to this norm.")
     max_pieces: int = Field(256, ge=8, le=8192, description="Pieces of a window; longer notes are read in several.")
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Literal["no", "bf16", "fp16"] = Field("no", description="Mixed precision; `no` is float32.")
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
     checkpoint_steps: int | None = Field(None, ge=1, description="Steps between checkpoints; else one an epoch.")
-    seed: int = Field(1, ge=0)
-    dev_share: float = Field(0.1, gt=0, lt=1)
+    seed: int = Field(1, ge=0, description="The same seed gives the same run.")
+    dev_share: float = Field(0.1, gt=0, lt=1, description="Share of patients held out when there is no --dev.")
     hidden: int = Field(200, ge=8, description="LSTM units of each direction.")
     layers: int = Field(1, ge=1, description="LSTM layers.")
-    dropout: float | None = Field(None, ge=0, lt=1)
-    word_width: int = Field(128, ge=8)
+    dropout: float | None = Field(None, ge=0, lt=1, description="0.4 for an LSTM, 0.1 for a transformer.")
+    word_width: int = Field(128, ge=8, description="Numbers of an LSTM's word vector.")
     n_bigrams: int = Field(
         0, ge=0, description="Hash buckets of word pairs; helps Chinese, where a word is a character."
     )
     min_count: int = Field(1, ge=1, description="Times that a word must occur to join the vocabulary.")
-    max_words: int = Field(50_000, ge=1)
+    max_words: int = Field(50_000, ge=1, description="Words of an LSTM's vocabulary at most.")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="Share of words shown as unknown while training.")
 
 
 class EntitiesConfig(TrainConfig):
     """Options for an entity tagger."""
 
-    head: Literal["crf", "linear"] = "crf"
+    head: Literal["crf", "linear"] = Field("crf", description="What turns emissions into tags.")
     labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
 
 
 class DiagnosisConfig(TrainConfig):
     """Options for a diagnoser."""
 
-    epochs: int = Field(20, ge=1)
     batch_pieces: int = Field(16_384, ge=16, description="Pieces of a batch, padding included.")
-    max_pieces: int = Field(512, ge=8, le=8192)
+    max_pieces: int = Field(512, ge=8, le=8192, description="Pieces of a window; longer notes are read in several.")
     code_length: int | None = Field(None, ge=1, description="Cut codes to this length: 3 gives ICD-10 categories.")
     min_notes: int = Field(1, ge=1, description="Notes that must have a code for it to be learned.")
     single: bool = Field(False, description="Exactly one code a note.")

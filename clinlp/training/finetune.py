@@ -209,14 +209,16 @@ def _pretrained(config: TrainConfig) -> tuple[PieceReader, TransformerEncoder]:
     if not source.is_dir():
         file = hub_file(config.encoder, "tokenizer.json")
     reader = SubwordPieces(file.read_text("utf-8"))
+    # Two places go to the pieces around a window; RoBERTa's kin count theirs from 2.
+    max_pieces = min(config.max_pieces, int(shape.get("max_position_embeddings", 512)) - 4)
     held = TransformerConfig(
         model=shape,
         first=reader.first,
         last=reader.last,
         pad=reader.pad,
         dropout=0.1 if config.dropout is None else config.dropout,
-        max_pieces=min(config.max_pieces, int(shape.get("max_position_embeddings", 512)) - 2),
-        overlap=config.max_pieces // 4,
+        max_pieces=max_pieces,
+        overlap=max_pieces // 4,
     )
     return reader, TransformerEncoder(held, encoder)
 

@@ -201,9 +201,11 @@ class _Loop:
             from accelerate.utils import broadcast
 
             found = broadcast(found.to(run.device)).cpu()
-        best = found.item() > state.best
+        best = found.item() >= state.best  # of two alike the later has the lower loss
+        if found.item() > state.best:
+            state.best_epoch = state.epoch + 1
         if best:
-            state.best, state.best_epoch = found.item(), state.epoch + 1
+            state.best = found.item()
             if run.is_main_process:
                 self.task.save(run.unwrap_model(self.model), scores)
         return scores, best

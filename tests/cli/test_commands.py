@@ -65,9 +65,10 @@ finally:
 """
     best = float("inf")
     for _ in range(5):
-        began = time.perf_counter()
+        began = os.times()  # processor seconds of the child: a busy machine does not slow them
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        best = min(best, time.perf_counter() - began)
+        ended = os.times()
+        best = min(best, ended.children_user + ended.children_system - began.children_user - began.children_system)
         assert done.stderr == ""
         if best < HELP_BUDGET_S:
             break
@@ -117,7 +118,6 @@ def test_columns_and_encoding_are_named(clinlp: Command, tmp_path: Path) -> None
     assert [(note.note_id, note.text) for note in notes] == [("一", "姓名：[NAME]"), ("二", "体温正常")]
 
 
-@pytest.mark.xfail(reason="the reader takes manifest.json for records")
 def test_the_output_folder_is_a_dump_again(clinlp: Command, good: Path, tmp_path: Path) -> None:
     clinlp("annotate", good, "-o", tmp_path / "out", *RULES, "--part-notes", "1")
     done = clinlp("convert", tmp_path / "out", tmp_path / "all.csv")

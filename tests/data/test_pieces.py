@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_offsets_are_ascending_inside_the_text_and_within_one_token(which, text)
     cells = pieces.offsets.tolist()
     assert len(pieces.features) == len(cells)
     assert all(0 <= start < end <= len(text) for start, end in cells)
-    assert all(left[1] <= right[0] for left, right in zip(cells, cells[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in pairwise(cells))
     tokens = tokenize(text)
     starts = np.array([start for start, _ in tokens])
     homes = {int(np.searchsorted(starts, start, side="right")) for start, _ in cells}

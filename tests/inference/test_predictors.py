@@ -43,8 +43,7 @@ def tagger(reader):
 
 @pytest.fixture(scope="module")
 def diagnoser(reader):
-    made = Diagnoser(DiagnoserConfig(encoder=shape(reader), codes=("A00", "B00", "C00"), threshold=0.01)).eval()
-    return made
+    return Diagnoser(DiagnoserConfig(encoder=shape(reader), codes=("A00", "B00", "C00"), threshold=0.01)).eval()
 
 
 def test_a_note_is_tagged_alike_alone_and_in_a_batch(tagger, reader):

@@ -417,6 +417,24 @@ def test_a_docbin_that_was_changed_in_spacy(tmp_path: Path) -> None:
     assert (note.note_id, note.fields, note.time) == (ENGLISH.note_id, ENGLISH.fields, ENGLISH.time)
 
 
+def test_a_docbin_shows_scores_and_context_in_spacy_and_brings_them_back(tmp_path: Path) -> None:
+    import spacy
+    from spacy.tokens import DocBin
+
+    from clinlp.pipes import register_extensions
+
+    entity = Span(3, 8, "SYMPTOM", 0.9, Context(negated=True))
+    write_notes([Note("n", "No fever.", entities=(entity,), diagnoses=(Diagnosis("R50", 0.7),))], tmp_path / "d.spacy")
+    register_extensions()
+    nlp = spacy.blank("en")
+    [doc] = DocBin().from_disk(tmp_path / "d.spacy").get_docs(nlp.vocab)
+    assert (doc.ents[0]._.score, doc.ents[0]._.negated, doc._.diagnoses) == (0.9, True, (Diagnosis("R50"),))
+    del doc.user_data["clinlp"]  # as a pipeline leaves a Doc, which knows no note
+    DocBin(store_user_data=True, docs=[doc]).to_disk(tmp_path / "e.spacy")
+    [back] = read_notes(tmp_path / "e.spacy")
+    assert (back.entities, back.entities[0].score, back.diagnoses) == ((entity,), 0.9, (Diagnosis("R50"),))
+
+
 def test_a_docbin_from_elsewhere(tmp_path: Path) -> None:
     from spacy.tokens import Doc, DocBin
     from spacy.vocab import Vocab

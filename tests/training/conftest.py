@@ -9,11 +9,15 @@ import pytest
 from clinlp import Diagnosis, Note, Span, write_notes
 
 CASES = [
-    ("Fever and cough for 3 days. Denies chest pain.", [("Fever", "SYMPTOM"), ("cough", "SYMPTOM"), ("chest pain", "SYMPTOM")], "J18"),
+    (
+        "Fever and cough for 3 days. Denies chest pain.",
+        [("Fever", "SYMPTOM"), ("cough", "SYMPTOM"), ("chest pain", "SYMPTOM")],
+        "J18",
+    ),
     ("Type 2 diabetes, on metformin 500 mg.", [("Type 2 diabetes", "DISEASE"), ("metformin", "DRUG")], "E11"),
     ("患者咳嗽3天，诊断为肺炎。", [("咳嗽", "SYMPTOM"), ("肺炎", "DISEASE")], "J18"),
     ("既往糖尿病，口服二甲双胍。", [("糖尿病", "DISEASE"), ("二甲双胍", "DRUG")], "E11"),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def entities(four_notes, out, **options):
 
 @pytest.mark.parametrize("head", ["crf", "linear"])
 def test_an_lstm_tagger_learns_four_notes_by_heart(four_notes, tmp_path, head):
-    best = finetune_entities(entities(four_notes, tmp_path / "run", head=head, dropout=0.1))
+    best = finetune_entities(entities(four_notes, tmp_path / "run", head=head, dropout=0.1, epochs=80))
     notes = list(read_notes(four_notes))
     predicted = EntityPredictor.load(best)(notes)
     assert score_entities(notes, predicted).micro.f1 == 1.0
