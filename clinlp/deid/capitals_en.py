@@ -88,7 +88,8 @@ class Capitals:
         if gap in (" ", "  ", "\u00a0"):
             return True
         if gap in (". ", ".", ".  "):
-            return self.ends[at - 1] - self.starts[at - 1] == 1
+            is_initial = self.ends[at - 1] - self.starts[at - 1] == 1
+            return is_initial and (gap != ".  " or bool(self.bits[at] & LAST and not self.bits[at] & WORD))
         return (
             len(gap) < 12
             and gap[:1] == " "

@@ -81,6 +81,7 @@ def find_dates(text: str) -> Iterator[Span]:
         yield Span(match.start(1), match.end(1), PhiLabel.DATE.value, 0.6)
     yield from _month_names(text)
     yield from _named_days(text)
+    yield from _month_years(text)
 
 
 @cache
@@ -170,3 +171,26 @@ def _named_days(text: str) -> Iterator[Span]:
         is_list = re.match(r",? (?:and |or )?[MTWFS][a-z]+d", after) or re.match(r"s\b|/|-", after)
         if before and before[-1].strip("(,") in word_set("en", "before_day") and not is_list:
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
+
+
+@cache
+def _month_year() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(rf"{_D}[0-9]?/[0-9]{{2}}(?![0-9/%a-zA-Z]|[.-][0-9])"),
+        re.compile(
+            r"\b(?:in|since|from|around|until|dated|early|late|mid|(?:beginning|middle|end|start) of|surgery)[ :(-]{1,2}$",
+            re.IGNORECASE,
+        ),
+        re.compile(r"[ -]{1,2}(?:[a-z]+s\b|strength|in (?:the )?(?:upper|lower|right|left|all|bilat)|on (?:the|a) )"),
+    )
+
+
+def _month_years(text: str) -> Iterator[Span]:
+    """Months written 07/06 or 3/98, where the words before speak of a time and none after of a score or a share."""
+    month_year, before, after = _month_year()
+    for match in month_year.finditer(text):
+        month, _, year = match[0].partition("/")
+        if not 1 <= int(month) <= 12 or not (month[0] == "0" or year[0] in "06789"):
+            continue
+        if before.search(text, max(0, match.start() - 16), match.start()) and not after.match(text, match.end()):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)

@@ -23,7 +23,7 @@ _SAME = 1.0  # a span without a score was given by somebody, and is certain
 
 # What may stand between two spans of one label that are one thing: "John" + " " + "Smith".
 _GLUE = {
-    PhiLabel.NAME.value: re.compile(r"[ \t]{1,2}|, |\n|[·•.-]|\. "),
+    PhiLabel.NAME.value: re.compile(r"[ \t]{1,2}|, |\n|[·•.-]|(?:(?<=\b[A-Z])|(?<=\bSt))\. "),
     PhiLabel.LOCATION.value: re.compile(r"[ \t]{1,2}|,? ?\n ?|, ?|[-（(]"),
     PhiLabel.DATE.value: re.compile(r"[ \t]|, "),
     PhiLabel.HOSPITAL.value: re.compile(r"[ \t]{1,2}|, "),

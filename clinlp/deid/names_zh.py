@@ -247,10 +247,18 @@ def _left() -> re.Pattern[str]:
     return re.compile(any_of(words("zh", "name_left")))
 
 
+def _roles(text: str) -> Iterator[re.Match[str]]:
+    """The roles, overlapping ones too: in 其女儿 the name follows 女儿, not 其女."""
+    match = _left().search(text)
+    while match:
+        yield match
+        match = _left().search(text, match.start() + 1)
+
+
 def _after_role(text: str) -> Iterator[Span]:
     """Names after 患者, 联系人, 医生 in running text."""
     weak = word_set("zh", "name_left_weak")
-    for match in _left().finditer(text):
+    for match in _roles(text):
         at = match.end()
         while at < len(text) and at - match.end() < 2 and text[at] in ' \u3000“"（(为是系叫':
             at += 1

@@ -57,7 +57,7 @@ def _phone() -> tuple[re.Pattern[str], ...]:
     extension = r"(?:,? ?(?:x|ext\.?|extension|Ext\.?) ?[0-9]{1,6}(?![0-9]))?"
     return (
         re.compile(
-            r"[(+0-9](?<![0-9A-Za-z.#-][(+0-9])(?:(?<=\+)[0-9]{1,3}[ .-]?\(?|"
+            r"[(+0-9](?<![0-9A-Za-z.-][(+0-9])(?:(?<=\+)[0-9]{1,3}[ .-]?\(?|"
             r"(?<=0)0?1?[ .-]?[0-9]?[ .-]?|(?<=1)[ .-]?\(?)?"
             rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}"
             rf"(?![0-9]|[-/][0-9]){extension}"
@@ -86,6 +86,8 @@ def _phones(text: str) -> Iterator[Span]:
     certain = [(ten, 0.9), (seven, 0.7), *((other, 0.75) for other in others), (long, 0.0)]
     for pattern, score in certain:
         for match in pattern.finditer(text):
+            if match[0][0] == "+" and sum(map(str.isdigit, match[0])) < 7:
+                continue  # a lens of +3.50
             window = text[max(0, match.start() - 36) : match.start()]
             if faxed.search(window):
                 yield Span(match.start(), match.end(), PhiLabel.FAX.value, 0.95)
@@ -114,7 +116,7 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
         r"|ending in)\b[\s:#.=(\[-]*){0,3}[A-Za-z]{0,4}[-#]?$"
     )
     kinds = [
-        (re.compile(rf"(?<![A-Za-z/])(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
+        (re.compile(rf"(?<![A-Za-z/])(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
         for key, label in (
             ("mrn_words", PhiLabel.MRN),
             ("ssn_words", PhiLabel.SSN),
@@ -154,7 +156,7 @@ def _ids(text: str) -> Iterator[Span]:
         window = text[max(0, low - 40) : low]
         if n_digits < 2 and high - low < 4 and not window.rstrip(" :#").lower().endswith(("bed", "room")):
             continue
-        if _fraction().fullmatch(text, low, high):
+        if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
             continue
         found = _kind(window, kinds)
         if found is PhiLabel.BED or (found is not None and n_digits >= 3):
@@ -168,6 +170,14 @@ def _ids(text: str) -> Iterator[Span]:
 @cache
 def _fraction() -> re.Pattern[str]:
     return re.compile(r"[0-9]{1,3}/[0-9]{1,3}")
+
+
+@cache
+def _measure() -> re.Pattern[str]:
+    """A number with a unit: never given out, even after `report` or `visit`."""
+    return re.compile(
+        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|calorie|kcal|units?)(?![A-Za-z])"
+    )
 
 
 @cache

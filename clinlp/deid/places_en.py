@@ -102,7 +102,10 @@ def _cities(text: str) -> Iterator[Span]:
     listed, state, before, placed = _city()
     for match in listed.finditer(text):
         after = text[match.end() : match.end() + 14].lower().split()
-        is_thing = after and after[0].strip("'.,") in word_set("en", "not_after_city")
+        word = after[0].strip("'.,") if after else ""
+        is_thing = word in word_set("en", "not_after_city") or (
+            word in word_set("en", "eponym_nouns") and text[match.end()] == " "
+        )
         if not is_thing and text[match.end() : match.end() + 1] != "/":
             yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.65)
     for match in state.finditer(text):
@@ -122,9 +125,12 @@ def _cities(text: str) -> Iterator[Span]:
 def _lived(text: str, at: int) -> bool:
     """Say whether the words before speak of where somebody lives or comes from: `lives in`, `moved from`."""
     parts = text[max(0, at - 32) : at].lower().split()
+    if parts[-1:] == ["of"] and parts[-2:-1] and parts[-2] not in _OF:
+        return False  # home medications of
     return len(parts) > 1 and parts[-1] in _AT and any(part in word_set("en", "live_words") for part in parts[-4:-1])
 
 
+_OF = frozenset(("city", "town", "village", "suburb", "outside", "outskirts", "native", "resident", "county", "part"))
 _AT = frozenset(("in", "to", "from", "near", "of", "at", "outside"))
 
 

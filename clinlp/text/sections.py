@@ -116,7 +116,14 @@ class SectionFinder:
         if len(words) < 2:
             return None
         plain = _plain(words)
-        return self._labels.get(plain) or self._labels.get(_bracketed().sub("", plain))
+        return self._labels.get(plain) or self._labels.get(_bracketed().sub("", plain)) or self._of_several(plain)
+
+    def _of_several(self, plain: str) -> str | None:
+        """The first label of a heading for several sections, PMH/FHX/SHX, each of which is known."""
+        if "/" not in plain:
+            return None
+        labels = [self._labels.get(part) for part in plain.split("/")]
+        return labels[0] if all(labels) else None
 
 
 def find_sections(text: str, lang: Lang) -> tuple[Span, ...]:

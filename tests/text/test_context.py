@@ -151,9 +151,10 @@ def test_any_spans_of_any_text_get_a_context_and_keep_the_rest(
 def test_time_is_linear_in_the_length(unit: str, lang: str) -> None:
     text = unit * (100_000 // len(unit))
     spans = [Span(at, at + 3, "X") for at in range(0, len(text) - 3, len(text) // 500)]
+    add_context("warm", [Span(0, 4, "X")], lang)  # the rules are read at the first call
     began = time.process_time()
     add_context(text, spans, lang)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3  # a quadratic pass takes minutes
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -108,4 +108,4 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
     text = unit * (100_000 // len(unit))
     began = time.process_time()
     find_sections(text, "zh")
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3

