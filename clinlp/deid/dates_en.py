@@ -178,7 +178,8 @@ def _month_year() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{_D}[0-9]?/[0-9]{{2}}(?![0-9/%a-zA-Z]|[.-][0-9])"),
         re.compile(
-            r"\b(?:in|since|from|around|until|dated|early|late|mid|(?:beginning|middle|end|start) of|surgery)[ :(-]{1,2}$",
+            r"\b(?:in|since|from|around|until|dated|early|late|mid|surgery|(?:beginning|middle|end|start) of)"
+            r"[ :(-]{1,2}$",
             re.IGNORECASE,
         ),
         re.compile(r"[ -]{1,2}(?:[a-z]+s\b|strength|in (?:the )?(?:upper|lower|right|left|all|bilat)|on (?:the|a) )"),

@@ -176,7 +176,7 @@ def _fraction() -> re.Pattern[str]:
 def _measure() -> re.Pattern[str]:
     """A number with a unit: never given out, even after `report` or `visit`."""
     return re.compile(
-        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|calorie|kcal|units?)(?![A-Za-z])"
+        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?)(?![A-Za-z])"
     )
 
 

@@ -102,7 +102,7 @@ def _cities(text: str) -> Iterator[Span]:
     listed, state, before, placed = _city()
     for match in listed.finditer(text):
         after = text[match.end() : match.end() + 14].lower().split()
-        word = after[0].strip("'.,") if after else ""
+        word = after[0].strip("'.,;:") if after else ""
         is_thing = word in word_set("en", "not_after_city") or (
             word in word_set("en", "eponym_nouns") and text[match.end()] == " "
         )

@@ -57,6 +57,8 @@ def flags(context: Context) -> str:
         ("History of present illness: [cough].", ""),
         ("Mother had [breast cancer].", "f"),
         ("Mother reports that he has [cough].", ""),
+        ("His wife noticed [tremor] of the hands.", ""),
+        ("Parents describe [fever]; daughter found him with [confusion].", "- -"),
         ("No family history of [colon cancer].", "nf"),
         ("Her roommate has [influenza].", "o"),
         ("Return if [bleeding] occurs.", "p"),
@@ -95,6 +97,9 @@ def test_english_context(marked: str, expected: str) -> None:
         ("治疗后[咳嗽]消失。", "n"),
         ("腹软，[压痛]（-）。", "n"),
         ("同事患[流感]。", "o"),
+        ("既往[甲状腺炎]病史半年、否认[糖尿病]病史。", "h nh"),
+        ("否认[肝炎]，26年前行[剖宫产手术]，2年前患[脑梗死]。", "n h h"),
+        ("预防接种史不详，有[哮喘]，否认其他接触物过敏，[咳嗽]。", "- n"),
     ],
 )
 def test_chinese_context(marked: str, expected: str) -> None:

@@ -53,6 +53,16 @@ def test_chinese_headings_in_many_layouts(text: str) -> None:
     assert sections(text, "zh") == [("chief_complaint", "胸痛3天。"), ("past_history", "无。"), ("plan", "休息。")]
 
 
+def test_a_heading_for_several_sections_takes_the_name_of_the_first() -> None:
+    text = "CC:\nHeadache.\nHX:\nSudden.\nPMH/FHX/SHX:\nUnremarkable.\nMEDS:\nNone.\nBP/HR: 120/80, 70."
+    assert [label for label, _ in sections(text)] == [
+        "chief_complaint",
+        "history_of_present_illness",
+        "past_history",
+        "medications",
+    ]
+
+
 def test_sub_headings_lie_inside_the_section_above_them() -> None:
     text = "HPI: Cough.\nPHYSICAL EXAM:\nVitals: BP 120/80.\nHEENT: Normal.\nPLAN: Rest."
     assert sections(text) == [
