@@ -7,6 +7,7 @@ A folder holds `config.json`, `labels.json`, `model.safetensors`, the piece read
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) 
     held = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     if half:
         held = {key: value.half() if value.dtype == torch.float32 else value for key, value in held.items()}
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # processes of one run may write side by side
     save_file(held, part)
     part.chmod(0o644)  # safetensors writes files that only their owner can read
     part.replace(path)
@@ -114,6 +115,6 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file under a temporary name and move it into place."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # processes of one run may write side by side
     part.write_text(text, "utf-8")
     part.replace(path)
