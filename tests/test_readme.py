@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -35,3 +36,8 @@ def test_the_commands_of_the_readme_exist_with_their_options(command):
     shown = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert all(word in shown.output for word in words if word.startswith("--"))
+
+
+def test_the_results_are_the_raw_results():
+    names = runpy.run_path(str(README.parent / "scripts" / "bench" / "readme.py"))
+    assert names["table"]() in README.read_text("utf-8")
