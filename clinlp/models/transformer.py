@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clinlp.config import Config
+from clinlp.errors import UsageError
 
 
 class TransformerConfig(Config):
@@ -61,12 +64,16 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
 
     Returns:
         The bare encoder and its configuration.
+
+    Raises:
+        UsageError: The folder holds no encoder, or the hub has none of the name or cannot be reached.
     """
     from transformers import AutoModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
+    with _no_encoder(source):
+        encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
 
 
@@ -74,7 +81,19 @@ def hub_file(name: str, file: str) -> Path:
     """Fetch one file of a hub repository; the network is reached because the user named its id."""
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(name, file))
+    with _no_encoder(name):
+        return Path(hf_hub_download(name, file))
+
+
+@contextmanager
+def _no_encoder(source: str) -> Iterator[None]:
+    """Turn the many errors of a hub that cannot be reached, or has no such model, into one line."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{source}: an encoder in a local folder, or a hub id within reach, needed, got {type(error).__name__}"
+        ) from None
 
 
 def _build(config: dict[str, Any]) -> nn.Module:

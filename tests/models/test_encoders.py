@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from clinlp.errors import UsageError
 from clinlp.models.lstm import LstmConfig, LstmEncoder
-from clinlp.models.transformer import TransformerConfig, TransformerEncoder
+from clinlp.models.transformer import TransformerConfig, TransformerEncoder, read_encoder
 
 BERT = {
     "model_type": "bert",
@@ -60,3 +63,9 @@ def test_every_piece_depends_on_both_sides():
         other = pieces.clone()
         other[0, changed, 0] = 5 if pieces[0, changed, 0] != 5 else 6
         assert not torch.allclose(encoder(pieces, mask)[0, read], encoder(other, mask)[0, read])
+
+
+def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"bert: an encoder in a local folder, or a hub id .*needed, got \w+Error$"):
+        (tmp_path / "bert").mkdir()
+        read_encoder(str(tmp_path / "bert"))
