@@ -49,6 +49,8 @@ class Config(BaseModel):
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]  # empty where a check of the whole config failed
         where = ".".join(path)
+        if first["type"] == "missing":
+            return f"{where} needed, got none"
         if first["type"] != "extra_forbidden":
             return f"{where}: {first['msg']}" if where else str(first["msg"])
         *parents, key = path

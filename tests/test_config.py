@@ -72,6 +72,14 @@ def test_a_wrong_value_names_its_key() -> None:
         Training.load(windows={"max_pieces": 1})
 
 
+def test_a_key_without_a_default_is_asked_for() -> None:
+    class Run(Config):
+        train: str
+
+    with pytest.raises(UsageError, match=r"^options: train needed, got none$"):
+        Run.load()
+
+
 def test_a_check_over_the_whole_config_is_a_usage_error_too() -> None:
     with pytest.raises(UsageError, match=r"^options: Value error, an encoder is needed$"):
         Training.load(encoder="none")

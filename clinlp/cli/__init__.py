@@ -94,7 +94,9 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if callable(format_message):
         message = format_message()
         if message:  # none where the help was shown instead
-            remark(f"{message.rstrip('.')}. See clinlp --help.")
+            message = message.replace("Value error, ", "")  # pydantic's word in front of Typer's
+            message = message.rstrip(".")
+            remark(f"{message}{'' if message.endswith('?') else '.'} See clinlp --help.")
         return int(getattr(error, "exit_code", 2))
     remark(f"unexpected {type(error).__name__} at {_place(error)}; --debug before the command shows more")
     return 1

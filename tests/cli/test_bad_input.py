@@ -146,7 +146,7 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("convert GOOD GOOD/below.csv", "cannot be written"),
         usage("annotate GOOD -o OUT --entities FULL", "no config.json; is this a model folder?"),
         usage("annotate GOOD -o OUT --diagnosis nowhere", "nowhere: a model folder or one of"),
-        usage("annotate GOOD -o OUT --deid shred", "--deid"),
+        usage("annotate GOOD -o OUT --deid shred", "'--deid': 'shred' is not one of"),
         usage("annotate GOOD -o OUT --max-characters 0", "max_characters: Input should be greater than or equal to 1"),
         usage(
             "annotate GOOD -o OUT --device tpu:9 --entities off --diagnosis off --deit tag", "No such option: --deit"
@@ -155,11 +155,11 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("annotate GOOD -o OUT --config GOOD", "TOML needed"),
         usage("annotate GOOD -o OUT --config none.toml", "none.toml: config file needed, got none"),
         usage("train entities --train GOOD -o OUT --config BAD.toml", "unknown key 'entitis'"),
-        usage("train entities --train GOOD", "out: Field required"),
+        usage("train entities --train GOOD", "out needed, got none"),
         usage("train entities --train missing.jsonl -o OUT", "missing.jsonl: file or folder needed, got none"),
         usage("train entities --train GOOD --dev GOOD -o OUT", "training needs notes with entities, got none", 1),
         usage("annotate GOOD", "Missing option '--out'"),
-        usage("anotate GOOD", "No such command 'anotate'"),
+        usage("anotate GOOD", "No such command 'anotate'. Did you mean 'annotate'? See clinlp --help."),
     ],
 )
 def test_bad_usage_is_one_clear_line(
