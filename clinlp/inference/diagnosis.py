@@ -31,7 +31,7 @@ class DiagnosisPredictor:
         reader: PieceReader,
         *,
         precision: Precision = "fp32",
-        batch_pieces: int = 32_768,
+        batch_pieces: int = 8192,
         top: int | None = None,
         evidence: bool = True,
     ) -> None:

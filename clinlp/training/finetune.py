@@ -145,7 +145,7 @@ def _prepare(config: TrainConfig, *, resume: bool) -> None:
     """Make the run's folder and keep its config there; a resumed run must have the same.
 
     Raises:
-        UsageError: The folder cannot be written, or the config of the run differs.
+        UsageError: The folder cannot be written or holds another run, or the config of the resumed run differs.
     """
     said = config.model_dump(mode="json")
     kept = config.out / "config.json"
@@ -155,6 +155,8 @@ def _prepare(config: TrainConfig, *, resume: bool) -> None:
         if differing:
             raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
         return
+    if (config.out / "best").exists():
+        raise UsageError(f"{config.out}: a new folder needed, got one with a run; --resume goes on with it")
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         write_whole(kept, json.dumps(said, indent=1))

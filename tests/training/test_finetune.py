@@ -133,6 +133,12 @@ def test_resume_with_another_config_is_refused(four_notes, tmp_path):
         finetune_entities(entities(four_notes, tmp_path / "run", epochs=1, hidden=32), resume=True)
 
 
+def test_a_finished_run_is_not_overwritten(four_notes, tmp_path):
+    finetune_entities(entities(four_notes, tmp_path / "run", epochs=1))
+    with pytest.raises(UsageError, match="run: a new folder needed, got one with a run; --resume goes on with it"):
+        finetune_entities(entities(four_notes, tmp_path / "run", epochs=2))
+
+
 def test_early_stopping_ends_the_run(four_notes, tmp_path):
     told = []
     config = entities(four_notes, tmp_path / "run", epochs=40, patience=2, learning_rate=1e-9, head_learning_rate=1e-9)
