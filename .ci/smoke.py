@@ -38,7 +38,8 @@ def check_pipe(lang: str, text: str, label: str) -> None:
     """The spaCy component finds PHI in a blank pipeline."""
     nlp = spacy.blank(lang)
     nlp.add_pipe("clinlp_phi")
-    found = {span.label_ for span in nlp(text).spans["phi"]}
+    doc = nlp(text)  # held: a span group does not outlive its Doc
+    found = {span.label_ for span in doc.spans["phi"]}
     need(label in found, f"clinlp_phi on {lang}: {label} needed, got {sorted(found)}")
 
 

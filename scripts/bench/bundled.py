@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
-from clinlp.labels import ENTITY_LABELS
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.models.store import BUNDLED, find_model, list_bundled, read_config
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
-from clinlp.spans import Span
+from corpora.mixes import under_our_labels
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}
 YIDU = {"IMAGING": "TEST", "LAB": "TEST"}
 CHATS = {"小儿支气管炎": "J20", "小儿腹泻": "A09", "上呼吸道感染": "J06", "小儿消化不良": "K30"}  # ICD-10 categories
 SETS: dict[str, list[tuple[str, dict[str, str]]]] = {  # model: corpus part, labels renamed
@@ -78,16 +79,6 @@ CAUTION = {
 }
 
 
-def entity_notes(notes: Iterable[Note], renamed: dict[str, str]) -> list[Note]:
-    """Put a corpus's spans under the package's labels."""
-    made = []
-    for note in notes:
-        spans = [Span(s.start, s.end, renamed.get(s.label, s.label)) for s in note.entities]
-        fine = [Span(a, b, FINE[kind]) for a, b, kind in note.fields.get("entities_fine", ()) if kind in FINE]
-        made.append(replace(note, entities=tuple(s for s in (*spans, *fine) if s.label in ENTITY_LABELS)))
-    return made
-
-
 def score_tagger(name: str, gold: list[Note]) -> dict[str, Any]:
     """Score a tagger on the labels that the gold notes have."""
     known = {span.label for note in gold for span in note.entities}
@@ -118,7 +109,7 @@ def gold_notes(name: str, part: str, renamed: dict[str, str], data: Path) -> lis
     """Read one set as the model's task sees it."""
     notes = list(read_notes(data / f"{part}.jsonl" if part[:2] != "co" else ROOT / f"{part}.jsonl"))
     if name.startswith("entities"):
-        return entity_notes(notes, renamed)
+        return [under_our_labels(note, renamed) for note in notes]
     if renamed:  # chats: the patient's turns only, since the doctor often names the diagnosis
         notes = [replace(n, text=n.fields["patient_text"], phi=(), entities=(), sections=()) for n in notes]
     return [
