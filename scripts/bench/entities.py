@@ -105,6 +105,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "entities.json")
     options = parser.parse_args()
+    needed = {value for name in options.jobs for value in JOBS[name].values() if value in ("minilm", "en", "zh")}
+    for value in sorted(needed):
+        if getattr(options, value) is None:
+            parser.error(f"--{value}: needed for {', '.join(options.jobs)}, got none")
     for name in options.jobs:
         result = run(name, options)
         held = json.loads(options.results.read_text("utf-8")) if options.results.is_file() else []

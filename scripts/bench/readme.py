@@ -12,6 +12,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
 START, END = "<!-- results -->\n", "<!-- end of results -->\n"
+NEEDS = {"ncbi-lstm": "--en EN.vec.gz", "ncbi-minilm": "--minilm ENCODER", "yidu-lstm": "--zh ZH.vec.gz"}
 MODELS = {"ncbi-lstm": "BiLSTM-CRF", "ncbi-minilm": "MiniLM + CRF", "yidu-lstm": "BiLSTM-CRF"}
 
 
@@ -26,7 +27,7 @@ def rows() -> list[tuple[str, str, str, str]]:
     for job in read("entities"):
         strict, overlap = (100 * job[match]["micro"]["f1"] for match in ("strict", "overlap"))
         where = f"{job['scored_on']} ({job['device'].removeprefix('NVIDIA ')})"
-        command = f"scripts/bench/entities.py {job['job']} --data DATA"
+        command = f"scripts/bench/entities.py {job['job']} --data DATA {NEEDS[job['job']]}"
         figures = f"strict F1 {strict:.1f}, overlap F1 {overlap:.1f}"
         made.append((f"{MODELS[job['job']]}, trained on its train part", where, figures, command))
     for name, sets in read("bundled").items():
@@ -53,7 +54,8 @@ def rows() -> list[tuple[str, str, str, str]]:
         )
         if name.endswith("rules only"):
             figures += f"; tokens + sentences + PHI {median['rules_characters_per_s'] / 1000:,.0f} k characters/s"
-        made.append(("annotate, one core", name, figures, "scripts/bench/annotate.py DATA/..."))
+        command = "scripts/bench/annotate.py DATA/..." + " --entities off --diagnosis off" * name.endswith("rules only")
+        made.append(("annotate, one core", name, figures, command))
     return made
 
 
