@@ -69,9 +69,9 @@ CHOSEN = {
 }
 WORDS = {
     "en": "synthetic notes, maccrobat2020, ncbi_disease, bc5cdr and codiesp_en train, mtsamples, e3c_raw",
-    "zh": "synthetic notes, and `--words` the medical word list of THUOCL (MIT). In these weights the principal axes of "
-    "the vectors were computed over a list that also held words of yidu_s4k train, whose terms do not let weights ship; "
-    "no such word is in the vocabulary, but retrain from clean vectors before you redistribute them",
+    "zh": "synthetic notes, and `--words` the medical word list of THUOCL (MIT). In these weights the principal "
+    "axes of the vectors were computed over a list that also held words of yidu_s4k train, whose terms do not let "
+    "weights ship; no such word is in the vocabulary, but retrain from clean vectors before you redistribute them",
 }
 CAUTION = {
     "entities": "Public corpora annotate by conventions of their own, and none of their sentences was seen in "
