@@ -12,7 +12,7 @@ import typer
 from clinlp.cli.console import remark, say
 from clinlp.cli.options import takes
 from clinlp.config import Config
-from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 
 if TYPE_CHECKING:
     from clinlp.data.features import Loss
@@ -56,6 +56,24 @@ def entities(config: EntitiesConfig, resume: Resume = False) -> None:
     from clinlp.training.finetune import finetune_entities
 
     _show_best(finetune_entities(config, resume=resume, tell=_teller()))
+
+
+@train.command()
+@takes(PhiConfig, _PANELS, names={"labels": "--label", "out": "--out -o"})
+def phi(config: PhiConfig, resume: Resume = False) -> None:
+    """Train a tagger of protected health information on notes with `phi` spans.
+
+    The best epoch is written to `OUT/best`. Use it beside the rules with `clinlp deidentify --phi
+    OUT/best`; choose its thresholds with `clinlp calibrate`.
+
+    **Examples**
+
+    - `clinlp train phi --train train.jsonl --dev dev.jsonl -o runs/phi`
+    - `clinlp train phi --train train.jsonl -o runs/phi-bert --encoder models/bert --precision bf16`
+    """
+    from clinlp.training.finetune import finetune_phi
+
+    _show_best(finetune_phi(config, resume=resume, tell=_teller()))
 
 
 @train.command()

@@ -63,7 +63,7 @@ class DiagnosisPredictor:
         folder = find_model(model)
         diagnoser = load_model(folder)
         if not isinstance(diagnoser, Diagnoser):
-            raise UsageError(f"{model}: a model of diagnoses needed, got one of entities")
+            raise UsageError(f"{model}: a model of diagnoses needed, got one of {diagnoser.config.task}")
         place(diagnoser, device)
         return cls(diagnoser, read_pieces(folder), precision=precision, top=top)
 

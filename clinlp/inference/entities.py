@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.errors import UsageError
 from clinlp.inference.device import Precision, autocast, place
+from clinlp.inference.windows import over_windows
 from clinlp.models.store import find_model, load_model
 from clinlp.models.tagger import Tagger
 from clinlp.note import Note
 from clinlp.spans import Span
 from clinlp.tagging.scheme import decode_tags
-from clinlp.tagging.windows import overlapping
 
 
 class EntityPredictor:
@@ -50,8 +49,8 @@ class EntityPredictor:
         """
         folder = find_model(model)
         tagger = load_model(folder)
-        if not isinstance(tagger, Tagger):
-            raise UsageError(f"{model}: a model of entities needed, got one of diagnoses")
+        if not isinstance(tagger, Tagger) or tagger.config.task != "entities":
+            raise UsageError(f"{model}: a model of entities needed, got one of {tagger.config.task}")
         place(tagger, device)
         return cls(tagger, read_pieces(folder), precision=precision, batch_pieces=batch_pieces)
 
@@ -64,23 +63,18 @@ class EntityPredictor:
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Give the entities of every text, with their probabilities."""
         read = [self.reader(text) for text in texts]
-        encoder = self.tagger.config.encoder
-        tags = [np.zeros(len(pieces), np.int64) for pieces in read]
-        scores = [np.zeros(len(pieces), np.float32) for pieces in read]
-        windows = [
-            (at, window)
-            for at, pieces in enumerate(read)
-            for window in overlapping(len(pieces), encoder.max_pieces, encoder.overlap)
-        ]
-        for group in by_length(np.array([len(window) for _, window in windows], np.int64), self.batch_pieces):
-            chosen = [windows[item] for item in group.tolist()]
-            pieces, mask = pad([read[at].features[window.start : window.end] for at, window in chosen])
-            with autocast(self.device, self.precision, encoder.kind):
-                best, probable = self.tagger.predict(pieces.to(self.device), mask.to(self.device))
-            best_rows, probable_rows = best.cpu().numpy(), probable.float().cpu().numpy()
-            for row, (at, window) in enumerate(chosen):
-                kept = slice(window.keep_start, window.keep_end)
-                inside = slice(window.keep_start - window.start, window.keep_end - window.start)
-                tags[at][kept] = best_rows[row, inside]
-                scores[at][kept] = probable_rows[row, inside]
-        return [decode_tags(tags[at], pieces.offsets, self.labels, scores[at]) for at, pieces in enumerate(read)]
+        filled = [at for at, pieces in enumerate(read) if len(pieces)]
+        shape = self.tagger.config.encoder
+        answers = over_windows(
+            [read[at] for at in filled], (shape.max_pieces, shape.overlap), self._predict, self.batch_pieces
+        )
+        found: list[list[Span]] = [[] for _ in texts]
+        for at, (tags, scores) in zip(filled, answers, strict=True):
+            found[at] = decode_tags(tags, read[at].offsets, self.labels, scores)
+        return found
+
+    def _predict(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The best tag of every piece and its probability."""
+        with autocast(self.device, self.precision, self.tagger.config.encoder.kind):
+            best, probable = self.tagger.predict(pieces.to(self.device), mask.to(self.device))
+        return best, probable.float()

@@ -55,13 +55,13 @@ def read_config(name: str | Path) -> TaggerConfig | DiagnoserConfig:
         held: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
         labels = tuple(json.loads((folder / "labels.json").read_text("utf-8")))
         task = held.get("task")
-        if task == "entities":
+        if task in ("entities", "phi"):
             return TaggerConfig.model_validate(held | {"labels": labels})
         if task == "diagnosis":
             return DiagnoserConfig.model_validate(held | {"codes": labels})
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise UsageError(f"{folder}: a config.json of this version needed, got {type(error).__name__}") from None
-    raise UsageError(f"{folder}/config.json: task entities or diagnosis needed, got {task!r}")
+    raise UsageError(f"{folder}/config.json: task entities, phi or diagnosis needed, got {task!r}")
 
 
 def load_model(name: str | Path) -> Tagger | Diagnoser:

@@ -1,4 +1,4 @@
-"""The entity tagger: an encoder, a linear layer and a CRF over BIOES tags."""
+"""The tagger of entities or of PHI: an encoder, a linear layer and a CRF over BIOES tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EncoderConfig = Annotated[LstmConfig | TransformerConfig, Field(discriminator="k
 class TaggerConfig(Config):
     """All that is needed to build a tagger anew."""
 
-    task: Literal["entities"] = "entities"
+    task: Literal["entities", "phi"] = "entities"  # which spans of a note it finds
     encoder: EncoderConfig
     head: Literal["crf", "linear"] = "crf"
     labels: tuple[str, ...]
@@ -67,13 +67,25 @@ class Tagger(nn.Module):
             Tags `(window, piece)`, int64, and their marginal probabilities, same shape.
         """
         emissions = self.emissions(pieces, mask)
-        if self.crf is not None:
-            tags = self.crf.viterbi(emissions, mask)
-            probabilities = self.crf.marginals(emissions, mask)
-        else:
-            probabilities = torch.softmax(emissions.float(), -1)
-            tags = probabilities.argmax(-1) * mask
+        probabilities = self._marginals(emissions, mask)
+        tags = probabilities.argmax(-1) * mask if self.crf is None else self.crf.viterbi(emissions, mask)
         return tags, probabilities.gather(2, tags[:, :, None])[:, :, 0]
+
+    @torch.no_grad()
+    def label_probabilities(self, pieces: Tensor, mask: Tensor) -> Tensor:
+        """Say how probable it is that a piece belongs to a span of each label, whatever its part in it.
+
+        Returns:
+            `(window, piece, label)`; what is missing to 1 is the probability of no span.
+        """
+        probabilities = self._marginals(self.emissions(pieces, mask), mask)
+        return probabilities[:, :, 1:].unflatten(2, (len(self.config.labels), 4)).sum(3)
+
+    def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The probability of every tag at every piece, `(window, piece, tag)`."""
+        if self.crf is not None:
+            return self.crf.marginals(emissions, mask)
+        return torch.softmax(emissions.float(), -1)
 
 
 def build_encoder(config: LstmConfig | TransformerConfig) -> LstmEncoder | TransformerEncoder:

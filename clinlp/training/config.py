@@ -59,6 +59,10 @@ class EntitiesConfig(TrainConfig):
     labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
 
 
+class PhiConfig(EntitiesConfig):
+    """Options for a tagger of protected health information."""
+
+
 class DiagnosisConfig(TrainConfig):
     """Options for a diagnoser."""
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from torch import nn
@@ -28,7 +28,7 @@ from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub
 from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
-from clinlp.training.config import DiagnosisConfig, EntitiesConfig, TrainConfig
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.loop import Epoch, Task, train
 
 _Model = TypeVar("_Model", Tagger, Diagnoser)
@@ -37,14 +37,32 @@ Tell = Callable[[Epoch | Loss], None]
 
 def finetune_entities(config: EntitiesConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
     """Train an entity tagger; give the folder of its best epoch."""
-    notes, dev = _read(config)
+    return _finetune_tagger(config, *_read(config), "entities", resume=resume, tell=tell)
+
+
+def finetune_phi(config: PhiConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
+    """Train a tagger of the notes' `phi`; give the folder of its best epoch."""
+    notes, dev = ([replace(note, entities=note.phi) for note in part] for part in _read(config))
+    return _finetune_tagger(config, notes, dev, "phi", resume=resume, tell=tell)
+
+
+def _finetune_tagger(
+    config: EntitiesConfig,
+    notes: Sequence[Note],
+    dev: Sequence[Note],
+    attribute: Literal["entities", "phi"],
+    *,
+    resume: bool,
+    tell: Tell | None,
+) -> Path:
+    """Train a tagger of the notes' entities."""
     labels = config.labels or tuple(sorted({span.label for note in notes for span in note.entities}))
     if not labels:
-        raise DataError(f"{config.train[0]}: training needs notes with entities, got none")
+        raise DataError(f"{config.train[0]}: training needs notes with {attribute}, got none")
     notes, dev = _only(notes, labels), _only(dev, labels)
     _prepare(config, resume=resume)
     reader, encoder = _encoder(config, notes)
-    model = Tagger(TaggerConfig(encoder=encoder.config, head=config.head, labels=labels), encoder)
+    model = Tagger(TaggerConfig(task=attribute, encoder=encoder.config, head=config.head, labels=labels), encoder)
     windows, left = tagging_windows(notes, reader, labels, encoder.config.max_pieces)
     if tell is not None:
         tell(left)

@@ -100,7 +100,7 @@ def test_evidence_joins_words_that_touch_and_skips_punctuation():
     [
         (lambda folder: (folder / "labels.json").unlink(), "no labels.json; is this a model folder"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json of this version needed"),
-        (lambda folder: (folder / "config.json").write_text('{"task": "poetry"}'), "task entities or diagnosis needed"),
+        (lambda folder: (folder / "config.json").write_text('{"task": "poetry"}'), "entities, phi or diagnosis needed"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 20), "weights of its config.json needed"),
         (lambda folder: (folder / "vocabulary.json").unlink(), "vocabulary.json or tokenizer.json needed"),
     ],
@@ -116,7 +116,7 @@ def test_a_broken_model_folder_says_what_is_wrong(tagger, reader, tmp_path, brea
 def test_a_model_of_the_other_task_is_refused(diagnoser, reader, tmp_path):
     save_model(tmp_path, diagnoser)
     reader.save(tmp_path)
-    with pytest.raises(UsageError, match="a model of entities needed, got one of diagnoses"):
+    with pytest.raises(UsageError, match="a model of entities needed, got one of diagnosis"):
         EntityPredictor.load(tmp_path)
 
 

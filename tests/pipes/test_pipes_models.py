@@ -269,7 +269,7 @@ def test_a_missing_model_is_no_matter_for_the_error_handler_of_docs(nlp: Languag
 
 def test_a_model_of_another_task_is_refused(nlp: Language, diagnoser_folder: Path) -> None:
     nlp.add_pipe("clinlp_entities", config={"model": str(diagnoser_folder), **SETTINGS})
-    with pytest.raises(UsageError, match="a model of entities needed, got one of diagnoses"):
+    with pytest.raises(UsageError, match="a model of entities needed, got one of diagnosis"):
         nlp("a")
 
 
