@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Final
 
 from clinlp.deid.categories import SPECIFICITY, PhiLabel
+from clinlp.deid.sweep import occurrences, phi_strings
 from clinlp.errors import DataError
 from clinlp.note import Note
 from clinlp.spans import Span, in_order
@@ -19,6 +21,9 @@ Detector = Callable[[Sequence[Note]], Sequence[Sequence[Span]]]
 
 _RANK = {label.value: rank for rank, label in enumerate(SPECIFICITY)}
 _UNKNOWN = len(_RANK)
+THRESHOLD: Final = 0.5
+"""The least score of a found span where no threshold of its label is given."""
+
 _SAME = 1.0  # a span without a score was given by somebody, and is certain
 
 # What may stand between two spans of one label that are one thing: "John" + " " + "Smith".
@@ -41,8 +46,15 @@ def default_detectors(*, all_ages: bool = False) -> tuple[Detector, ...]:
     return partial(_find_patterns, all_ages=all_ages), _find_listed
 
 
-def find_phi(notes: Sequence[Note], detectors: Sequence[Detector]) -> list[Note]:
+def find_phi(
+    notes: Sequence[Note], detectors: Sequence[Detector], thresholds: Mapping[str, float] | None = None
+) -> list[Note]:
     """Give the notes with `phi` set to everything the detectors found and everything given, disjoint.
+
+    A string of four characters or more that is PHI at one place is PHI wherever it stands in the note.
+
+    Args:
+        thresholds: The least score that a found span of a label needs; `THRESHOLD` where none is said.
 
     Raises:
         DataError: A detector gave no answer for a note, or a span that ends after the text.
@@ -53,8 +65,25 @@ def find_phi(notes: Sequence[Note], detectors: Sequence[Detector]) -> list[Note]
         if len(answers) != len(notes):
             raise DataError(f"detector needs to answer for {len(notes)} notes, got {len(answers)} answers")
         for note, spans, answer in zip(notes, found, answers, strict=True):
-            spans.extend(_beside_tags(note.text, answer))
-    return [replace(note, phi=resolve(spans, note.text)) for note, spans in zip(notes, found, strict=True)]
+            spans.extend(_beside_tags(note.text, _sure(answer, thresholds or {})))
+    return [_everywhere(replace(note, phi=resolve(spans, note.text))) for note, spans in zip(notes, found, strict=True)]
+
+
+def _sure(spans: Iterable[Span], thresholds: Mapping[str, float]) -> list[Span]:
+    """Leave out what is too improbable."""
+    return [span for span in spans if span.score is None or span.score >= thresholds.get(span.label, THRESHOLD)]
+
+
+def _everywhere(note: Note) -> Note:
+    """Add the other places at which the strings of a note's PHI stand."""
+    starts = [span.start for span in note.phi]
+    more = []
+    for words, label in phi_strings(note).items():
+        for at in occurrences(words, note.text):
+            before = bisect_right(starts, at) - 1
+            if before < 0 or note.phi[before].end < at + len(words):
+                more.append(Span(at, at + len(words), label, THRESHOLD))
+    return replace(note, phi=resolve((*note.phi, *more), note.text)) if more else note
 
 
 @lru_cache(maxsize=1)
