@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, demo, evaluate, train
+from clinlp.cli import annotate, demo, evaluate, train, vault
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -34,6 +34,7 @@ annotate.register(app)
 demo.register(app)
 evaluate.register(app)
 train.register(app)
+vault.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,155 @@
+"""What a release took from a note, as plain data, and how to give it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final, TypeAlias
+
+from clinlp.errors import DataError
+from clinlp.note import Note
+from clinlp.rewrite import Edit, rewrite
+from clinlp.spans import Span
+
+Taken: TypeAlias = dict[str, Any]
+"""What was taken from one note, ready for JSON; it is PHI from end to end."""
+
+Offsets: TypeAlias = tuple[int, int]
+
+_OFFSETS: Final = ("tokens", "sentences")  # what annotated output has beside a note: offsets of the released text
+
+
+def undo(original: Note, released: Note) -> list[Edit]:
+    """The edits of the released text that give the original text back.
+
+    With `rewrite` they carry what was found in a release (entities, missed PHI) to the original.
+    A replacement that is the same as the original words needs no edit.
+
+    Args:
+        original: The note with the `phi` from which the release was made.
+        released: What `deidentify` made of it, with one PHI span for each of the original's.
+
+    Raises:
+        DataError: The PHI spans do not pair, or do not account for every difference of the texts.
+    """
+    return _edits(original, released)[1]
+
+
+def taken(original: Note, released: Note) -> Taken:
+    """What the release took away or changed: words, ids, dates, columns, and borders that it moved.
+
+    Raises:
+        DataError: As `undo`: a note that cannot be given back is not sealed.
+    """
+    forward, back = _edits(original, released)
+    _, there = _moved(original, forward)
+    marked = Note("marked", released.text, entities=tuple(Span(*place, "PLACE") for place in dict.fromkeys(there)))
+    _, returned = _moved(marked, back)
+    held: Taken = {
+        "note_id": original.note_id,
+        "patient_id": original.patient_id,
+        "lang": original.lang,
+        "time": original.time.isoformat() if original.time is not None else None,
+        "edits": [[edit.start, edit.end, edit.replacement] for edit in back],
+        "fields": dict(original.fields),
+        "kept": [name for name, value in original.fields.items() if _same(released.fields, name, value)],
+    }
+    by_place = {(span.start, span.end): borders for span, borders in zip(marked.entities, returned, strict=True)}
+    borders: dict[tuple[str, str, int, int], list[list[int]]] = {}
+    moved = set()
+    for (kind, span), (start, end) in zip(original.spans(), there, strict=True):
+        place = kind, span.label, start, end
+        borders.setdefault(place, []).append([span.start, span.end])
+        if by_place[start, end] != (span.start, span.end):
+            moved.add(place)
+    if moved:
+        held["borders"] = [[*place, own] for place, own in borders.items() if place in moved]
+    return held
+
+
+def give_back(released: Note, held: Mapping[str, Any]) -> Note:
+    """The original note: its text, ids, dates and columns, with every span carried back.
+
+    What was added to the release since (entities, codes, columns) comes along, and so does a change
+    in a column that was released as it was.
+
+    Args:
+        held: From `taken`, for a release with this very text.
+    """
+    back = [Edit(start, end, words) for start, end, words in held["edits"]]
+    text, places = _moved(released, back)
+    borders = {(kind, label, start, end): list(own) for kind, label, start, end, own in held.get("borders", ())}
+    for at, (kind, span) in enumerate(released.spans()):
+        own = borders.get((kind, span.label, span.start, span.end))
+        if own:
+            start, end = own.pop(0) if len(own) > 1 else own[0]
+            places[at] = start, end
+    fields = dict(held["fields"])
+    kept = held["kept"]
+    for name, value in released.fields.items():
+        # compared as words, for a CSV file on the way leaves nothing else of a number
+        if (name in kept and str(value) != str(fields[name])) or (name not in fields and name not in _OFFSETS):
+            fields[name] = value
+    time = held["time"]
+    return _placed(
+        replace(
+            released,
+            note_id=held["note_id"],
+            patient_id=held["patient_id"],
+            lang=held["lang"] or released.lang,
+            time=date.fromisoformat(time) if time is not None else None,
+            fields=fields,
+        ),
+        text,
+        places,
+    )
+
+
+def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
+    """The edits there and back, proven on the texts."""
+    where = f"note {original.note_id}"
+    if len(original.phi) != len(released.phi):
+        raise DataError(
+            f"{where}: a released PHI span for each of {len(original.phi)} needed to seal it, got {len(released.phi)}"
+        )
+    forward, back = [], []
+    for was, is_now in zip(original.phi, released.phi, strict=True):
+        words, replacement = original.text[was.start : was.end], released.text[is_now.start : is_now.end]
+        if words != replacement:
+            forward.append(Edit(was.start, was.end, replacement))
+            back.append(Edit(is_now.start, is_now.end, words))
+    there = rewrite(Note("there", original.text), forward).text
+    if there != released.text or rewrite(Note("back", released.text), back).text != original.text:
+        raise DataError(f"{where}: a release that differs in its PHI alone needed to seal it, got other differences")
+    return forward, back
+
+
+def _moved(note: Note, edits: Sequence[Edit]) -> tuple[str, list[Offsets]]:
+    """The text after the edits, and where each of `note.spans()` lies then, in their order."""
+    numbered = tuple(Span(span.start, span.end, str(at)) for at, (_, span) in enumerate(note.spans()))
+    after = rewrite(Note("numbered", note.text, entities=numbered), edits)
+    places = {int(span.label): (span.start, span.end) for span in after.entities}
+    return after.text, [places[at] for at in range(len(numbered))]
+
+
+def _placed(note: Note, text: str, places: Sequence[Offsets]) -> Note:
+    """The note over another text, its spans at the given places."""
+    found = iter(places)
+
+    def put(spans: Sequence[Span]) -> tuple[Span, ...]:
+        moved = []
+        for span in spans:
+            start, end = next(found)
+            moved.append(replace(span, start=start, end=end))
+        return tuple(moved)
+
+    entities, phi, sections = put(note.entities), put(note.phi), put(note.sections)  # the order of `Note.spans`
+    diagnoses = note.diagnoses
+    if diagnoses is not None:
+        diagnoses = tuple(replace(each, evidence=put(each.evidence)) for each in diagnoses)
+    return replace(note, text=text, entities=entities, phi=phi, sections=sections, diagnoses=diagnoses)
+
+
+def _same(fields: Mapping[str, Any], name: str, value: Any) -> bool:
+    return name in fields and type(fields[name]) is type(value) and bool(fields[name] == value)
