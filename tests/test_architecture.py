@@ -32,10 +32,13 @@ ROW = {room: row for row, rooms in enumerate(ROWS, start=1) for room in rooms}
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "accelerate": ("clinlp.training",),
+    "cryptography": ("clinlp.deid",),
     "datasets": ("clinlp.data",),
+    "faker": ("clinlp.deid",),
     "fastapi": ("clinlp.serve",),
     "huggingface_hub": ("clinlp.models",),  # reached when the user names a hub id, never else
     "matplotlib": ("clinlp.report",),
+    "phonenumbers": ("clinlp.deid",),
     "pyarrow": ("clinlp.records", "clinlp.batch"),
     "pyspark": ("clinlp.batch",),
     "rich": ("clinlp.cli", "scripts"),
