@@ -87,12 +87,17 @@ def reidentify(
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out}: a new file needed for the output, got one that is there; or say --overwrite")
-    if any(path.exists() and out.resolve().is_relative_to(path.resolve()) for path in (released, vault)):
-        raise UsageError(f"{out}: an output beside the release needed, got the release itself or a place in it")
+    taken = [path for path in (released, vault, key_file) if path is not None and path.exists()]
+    if any(out.resolve().is_relative_to(path.resolve()) for path in taken):
+        raise UsageError(f"{out}: an output beside the release needed, got the release, vault or key, or a place in it")
     lost: Counter[str] = Counter()
     with _private(), read_vault(vault, read_key(key_file)) as opened, progress([released], config) as tell:
         if opened.n_broken:
-            remark(f"{vault}: {opened.n_broken:,} entries are cut off or damaged, and their notes cannot be restored")
+            one = opened.n_broken == 1
+            remark(
+                f"{vault}: {opened.n_broken:,} of its entries {'is' if one else 'are'} cut off or damaged "
+                "and cannot be used"
+            )
         records = read_records(released, config)
         with open_sink(out, WriteOptions(format=to), lost, tokenize) as sink:
             summary = _restore_all(records, opened, sink, (released, out), tell)
@@ -126,9 +131,8 @@ def _restore_all(records: Read, vault: Vault, sink: Sink, places: tuple[Path, Pa
                     if isinstance(result, Note):
                         result = _written(result, sink)
                     if isinstance(result, Failure):
-                        quarantine.write(
-                            [result if result.source else replace(result, source=str(released), line=line)]
-                        )
+                        result = result if result.source else replace(result, source=str(released), line=line)
+                        quarantine.write([result])
                     summary.count([result])
                 if tell is not None and summary.n_records % _TOLD == 0:
                     tell(summary, 0, line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import secrets
@@ -115,11 +114,8 @@ def _parse(held: bytes, where: str) -> Key:
     secret = b""
     if re.fullmatch(rb"[0-9a-fA-F]{64}", words):
         secret = bytes.fromhex(words.decode())
-    elif re.fullmatch(rb"[A-Za-z0-9+/_-]{43}=?", words):
-        try:
-            secret = base64.b64decode(words.rstrip(b"=") + b"=", altchars=b"-_" if set(words) & set(b"-_") else None)
-        except binascii.Error:
-            secret = b""
+    elif re.fullmatch(rb"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?", words):
+        secret = base64.b64decode(words[:43].translate(bytes.maketrans(b"-_", b"+/")) + b"=")
     if len(secret) != _N_BYTES:
         raise UsageError(f"{where}: a key needed ({_WRITTEN}), got something else; {_MAKE_ONE}")
     if len(set(secret)) < _N_DIFFERENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -88,8 +89,7 @@ def give_back(released: Note, held: Mapping[str, Any]) -> Note:
     fields = dict(held["fields"])
     kept = held["kept"]
     for name, value in released.fields.items():
-        # compared as words, for a CSV file on the way leaves nothing else of a number
-        if (name in kept and str(value) != str(fields[name])) or (name not in fields and name not in _OFFSETS):
+        if (name in kept and _words(value) != _words(fields[name])) or (name not in fields and name not in _OFFSETS):
             fields[name] = value
     time = held["time"]
     return _placed(
@@ -153,3 +153,8 @@ def _placed(note: Note, text: str, places: Sequence[Offsets]) -> Note:
 
 def _same(fields: Mapping[str, Any], name: str, value: Any) -> bool:
     return name in fields and type(fields[name]) is type(value) and bool(fields[name] == value)
+
+
+def _words(value: Any) -> str:
+    """A column's value as a CSV file on the way has it, for there a number and its digits are the same."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -106,7 +107,8 @@ class VaultWriter:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            self._file.truncate(size)  # no half entry stays
+            with suppress(OSError):
+                self._file.truncate(size)  # no half entry stays
             raise _cannot("written", self.path, error) from None
 
 
