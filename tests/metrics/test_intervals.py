@@ -17,7 +17,7 @@ from clinlp.metrics.intervals import Interval, add_groups, interval, intervals, 
 def test_a_mean_has_the_interval_of_the_normal_approximation() -> None:
     flags = np.arange(400) < 100  # a quarter of 400 notes: standard error 0.02165
     for method in ("percentile", "bca"):
-        found = interval(flags, np.ones(400), method=method)  # type: ignore[arg-type]
+        found = interval(flags, np.ones(400), method=method)
         assert found.value == 0.25
         assert found.low == pytest.approx(0.25 - 1.96 * 0.02165, abs=0.006)
         assert found.high == pytest.approx(0.25 + 1.96 * 0.02165, abs=0.006)
@@ -85,7 +85,7 @@ def test_resamples_without_anything_to_count_are_left_out() -> None:
 def test_an_interval_of_shares_stays_between_zero_and_one(pairs: list[tuple[int, int]], seed: int) -> None:
     numerators, denominators = [a for a, _ in pairs], [a + b for a, b in pairs]
     for method in ("percentile", "bca"):
-        found = interval(numerators, denominators, n_resamples=200, seed=seed, method=method)  # type: ignore[arg-type]
+        found = interval(numerators, denominators, n_resamples=200, seed=seed, method=method)
         if sum(denominators):
             assert 0.0 <= found.low <= found.high <= 1.0
             assert 0.0 <= found.value <= 1.0
@@ -94,7 +94,7 @@ def test_an_interval_of_shares_stays_between_zero_and_one(pairs: list[tuple[int,
 def test_bca_moves_the_borders_of_a_skewed_share_down() -> None:
     missed = np.zeros(200)
     missed[:4] = (1, 1, 2, 40)
-    plain, moved = (interval(100 - missed, np.full(200, 100.0), method=m) for m in ("percentile", "bca"))  # type: ignore[arg-type]
+    plain, moved = (interval(100 - missed, np.full(200, 100.0), method=m) for m in ("percentile", "bca"))
     assert moved.low < plain.low
 
 
