@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -44,9 +45,6 @@ def taken(original: Note, released: Note) -> Taken:
         DataError: As `undo`: a note that cannot be given back is not sealed.
     """
     forward, back = _edits(original, released)
-    _, there = _moved(original, forward)
-    marked = Note("marked", released.text, entities=tuple(Span(*place, "PLACE") for place in dict.fromkeys(there)))
-    _, returned = _moved(marked, back)
     held: Taken = {
         "note_id": original.note_id,
         "patient_id": original.patient_id,
@@ -56,16 +54,8 @@ def taken(original: Note, released: Note) -> Taken:
         "fields": dict(original.fields),
         "kept": [name for name, value in original.fields.items() if _same(released.fields, name, value)],
     }
-    by_place = {(span.start, span.end): borders for span, borders in zip(marked.entities, returned, strict=True)}
-    borders: dict[tuple[str, str, int, int], list[list[int]]] = {}
-    moved = set()
-    for (kind, span), (start, end) in zip(original.spans(), there, strict=True):
-        place = kind, span.label, start, end
-        borders.setdefault(place, []).append([span.start, span.end])
-        if by_place[start, end] != (span.start, span.end):
-            moved.add(place)
-    if moved:
-        held["borders"] = [[*place, own] for place, own in borders.items() if place in moved]
+    if borders := _borders(original, forward):
+        held["borders"] = borders
     return held
 
 
@@ -79,31 +69,21 @@ def give_back(released: Note, held: Mapping[str, Any]) -> Note:
         held: From `taken`, for a release with this very text.
     """
     back = [Edit(start, end, words) for start, end, words in held["edits"]]
-    text, places = _moved(released, back)
-    borders = {(kind, label, start, end): list(own) for kind, label, start, end, own in held.get("borders", ())}
-    for at, (kind, span) in enumerate(released.spans()):
-        own = borders.get((kind, span.label, span.start, span.end))
-        if own:
-            start, end = own.pop(0) if len(own) > 1 else own[0]
-            places[at] = start, end
     fields = dict(held["fields"])
     kept = held["kept"]
     for name, value in released.fields.items():
         if (name in kept and _words(value) != _words(fields[name])) or (name not in fields and name not in _OFFSETS):
             fields[name] = value
     time = held["time"]
-    return _placed(
-        replace(
-            released,
-            note_id=held["note_id"],
-            patient_id=held["patient_id"],
-            lang=held["lang"] or released.lang,
-            time=date.fromisoformat(time) if time is not None else None,
-            fields=fields,
-        ),
-        text,
-        places,
+    note = replace(
+        released,
+        note_id=held["note_id"],
+        patient_id=held["patient_id"],
+        lang=held["lang"] or released.lang,
+        time=date.fromisoformat(time) if time is not None else None,
+        fields=fields,
     )
+    return _put(note, back, held["borders"]) if "borders" in held else rewrite(note, back)
 
 
 def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
@@ -125,6 +105,32 @@ def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
     return forward, back
 
 
+def _borders(original: Note, forward: Sequence[Edit]) -> list[list[Any]]:
+    """Where spans of the release came from whose borders fell inside an edit, and moved out to its border.
+
+    One row for each kind, label and place in the release that has such a span: these four, and the
+    borders in the original text of all spans that came there, in their order.
+    """
+    starts = [edit.start for edit in forward]
+
+    def inside(at: int) -> bool:
+        before = bisect_left(starts, at)
+        return before > 0 and at < forward[before - 1].end
+
+    cut = [inside(span.start) or inside(span.end) for _, span in original.spans()]
+    if not any(cut):
+        return []
+    _, places = _moved(original, forward)
+    borders: dict[tuple[str, str, int, int], list[list[int]]] = {}
+    needed = set()
+    for (kind, span), (start, end), is_cut in zip(original.spans(), places, cut, strict=True):
+        place = kind, span.label, start, end
+        borders.setdefault(place, []).append([span.start, span.end])
+        if is_cut:
+            needed.add(place)
+    return [[*place, own] for place, own in borders.items() if place in needed]
+
+
 def _moved(note: Note, edits: Sequence[Edit]) -> tuple[str, list[Offsets]]:
     """The text after the edits, and where each of `note.spans()` lies then, in their order."""
     numbered = tuple(Span(span.start, span.end, str(at)) for at, (_, span) in enumerate(note.spans()))
@@ -133,8 +139,15 @@ def _moved(note: Note, edits: Sequence[Edit]) -> tuple[str, list[Offsets]]:
     return after.text, [places[at] for at in range(len(numbered))]
 
 
-def _placed(note: Note, text: str, places: Sequence[Offsets]) -> Note:
-    """The note over another text, its spans at the given places."""
+def _put(note: Note, back: Sequence[Edit], rows: Sequence[Sequence[Any]]) -> Note:
+    """The note after the edits, with the borders that `_borders` kept."""
+    text, places = _moved(note, back)
+    borders = {(kind, label, start, end): list(own) for kind, label, start, end, own in rows}
+    for at, (kind, span) in enumerate(note.spans()):
+        own = borders.get((kind, span.label, span.start, span.end))
+        if own:
+            start, end = own.pop(0) if len(own) > 1 else own[0]
+            places[at] = start, end
     found = iter(places)
 
     def put(spans: Sequence[Span]) -> tuple[Span, ...]:

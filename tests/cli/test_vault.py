@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -220,3 +224,30 @@ def test_bad_usage_is_one_clear_line(
 
 def no_secret(said: str, key: Key) -> bool:
     return key.secret.hex()[:8] not in said and repr(key.secret)[2:-1] not in said
+
+
+N_NOTES = 20_000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_an_interrupt_keeps_what_is_restored(tmp_path: Path) -> None:
+    key, vault, out = new_key(tmp_path / "key"), tmp_path / "clinic.vault", tmp_path / "back.jsonl"
+    originals = [replace(ORIGINALS[at % 2], note_id=f"n{at}") for at in range(N_NOTES)]
+    released = [deidentify(note) for note in originals]
+    with VaultWriter(vault, key) as writer:
+        writer.write(seal(*pair, key) for pair in zip(originals, released, strict=True))
+    write_notes(released, tmp_path / "released.jsonl")
+    arguments = ["reidentify", "released.jsonl", "--vault", "clinic.vault", "--key-file", "key", "-o", "back.jsonl"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "clinlp.cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as running:
+        while running.poll() is None and not any(part.stat().st_size for part in tmp_path.glob(".back.jsonl.*")):
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "notes are finished and kept in back.jsonl" in err
+    back = list(read_notes(out))
+    assert 0 < len(back) < N_NOTES
+    assert back == originals[: len(back)]
+    assert not list(tmp_path.glob(".*"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import multiprocessing
 import os
 import stat
 import traceback
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,13 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinlp.deid import Mode, default_detectors, deidentify, find_phi
-from clinlp.deid.keys import Key
+from clinlp.deid.keys import Key, new_key, read_key
 from clinlp.deid.seal import read_entry, unseal
 from clinlp.deid.undo import give_back, taken, undo
 from clinlp.deid.vault import VaultWriter, read_vault, reidentify, seal
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Diagnosis, Note
-from clinlp.rewrite import rewrite
+from clinlp.rewrite import Edit, rewrite
 from clinlp.spans import Span
 
 from .vault_cases import KEY, MODES, OTHER, SENTINELS, notes, release
@@ -77,6 +79,18 @@ def test_what_a_release_took_comes_back(note: Note, mode: Mode, keep: bool, shif
     assert back == note
     assert list(back.fields) == list(note.fields)
     assert [span.score for _, span in back.spans()] == [span.score for _, span in note.spans()]
+
+
+@given(notes(), st.data())
+def test_whatever_stands_for_the_words_they_come_back(note: Note, data: st.DataObject) -> None:
+    surrogates = st.sampled_from(("Rolvak", "诸葛", "4 May 2019", "Quoxly", " ", "\n", "\ufeff", "[", "\x00"))
+    edits = [Edit(span.start, span.end, data.draw(surrogates)) for span in note.phi]
+    released = replace(rewrite(note, edits), patient_id="p-other", time=date(2031, 1, 1), fields={"ward": "other"})
+    entry = read_entry(seal(note, released, KEY))
+    assert entry is not None
+    held = unseal(entry, released, KEY)
+    assert held is not None
+    assert give_back(released, held) == replace(note, fields={"ward": "other", **note.fields})
 
 
 @given(notes(), st.sampled_from(MODES))
@@ -181,6 +195,25 @@ def test_joined_vaults_are_one(tmp_path: Path) -> None:
 def test_a_note_with_nothing_taken_has_an_entry_too(tmp_path: Path) -> None:
     empty = Note("e", "")
     assert list(reidentify([empty], make(tmp_path / "v", [empty], [empty]), KEY)) == [empty]
+
+
+def sealed_by_a_worker(notes: list[Note], key_file: Path) -> tuple[list[bytes], list[Note]]:
+    """What a worker process does: it reads the key itself, and hands back lines and released notes alone."""
+    key = read_key(key_file)
+    released = [release(note) for note in notes]
+    return [seal(*pair, key) for pair in zip(notes, released, strict=True)], released
+
+
+def test_workers_seal_and_one_process_writes(tmp_path: Path) -> None:
+    key, path = new_key(tmp_path / "key"), tmp_path / "v"
+    chunks = [[replace(note, note_id=f"{note.note_id}-{at}") for note in BOTH] for at in range(4)]
+    released = []
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as workers, VaultWriter(path, key) as vault:
+        for lines, notes in workers.map(sealed_by_a_worker, chunks, [tmp_path / "key"] * len(chunks)):
+            vault.write(lines)
+            released += notes
+    assert list(reidentify(released, path, key)) == [note for chunk in chunks for note in chunk]
 
 
 # what is not sealed
