@@ -1,0 +1,125 @@
+"""Names in running Chinese text: after a role (患者, 其子, 主刀医师), in a list, or by their borders alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.names_zh_fields import next_name
+from clinlp.deid.names_zh_score import everyday, is_han, measure, never, odds
+from clinlp.deid.words import word_set, words
+from clinlp.spans import Span
+
+_OPEN = ' \t\u3000“"（(‘为是系叫名：:'
+_MARKS = '\n\t \u3000，。；、：:,;!?！？“”"（）()\\[\\]【】/|\\-—_'
+_LINKS = "由请经与和及并让被叫给找是向对同嘱为的"  # words of one character before a name
+_ROLE, _WEAK_ROLE, _MARK, _LINK = 2, 4, 5, 7  # the scores that a name needs after each
+
+
+@cache
+def _roles() -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+    """Give the roles with the score that the name after them needs, and by last character their lengths."""
+    needed = dict.fromkeys(words("zh", "name_left"), _ROLE)
+    for owner in "其之":
+        for kin in words("zh", "kin"):
+            needed[owner + kin] = _ROLE
+    needed |= dict.fromkeys(word_set("zh", "name_left_weak"), _WEAK_ROLE)
+    sizes: dict[str, set[int]] = {}
+    for role in needed:
+        sizes.setdefault(role[-1], set()).add(len(role))
+    return needed, {end: tuple(sorted(found, reverse=True)) for end, found in sizes.items()}
+
+
+@cache
+def _candidates() -> re.Pattern[str]:
+    """A surname after a mark, a link or the last character of a role."""
+    ends = "".join(sorted(_roles()[1]))
+    surnames = "".join(sorted({*odds().surname, *(name[0] for name in odds().compound)}))
+    return re.compile(
+        rf"[{surnames}](?<![^{_MARKS}{_LINKS}{ends}院科室诊部].)(?=[\u4e00-\u9fff](?<![{''.join(sorted(never()))}]))"
+    )
+
+
+def find_in_prose(text: str) -> Iterator[Span]:
+    """Find the names that a role announces, the further names of its list, and those between clear borders."""
+    known, weak, compound = everyday(), word_set("zh", "weak_surnames"), odds().compound
+    reach = 0
+    for match in _candidates().finditer(text):
+        at = match.start()
+        if at < reach:
+            continue
+        needed = _needed(text, at)
+        if needed > _ROLE:
+            pair = text[at : at + 2]
+            if pair in known and pair not in compound:
+                continue
+            needed += 2 * (match[0] in weak and pair not in compound)
+        size, score = measure(text, at, needed)
+        if not size or (needed >= _LINK and at and text[at - 1 : at + 1] in known):
+            continue
+        reach = at + size
+        yield Span(at, reach, PhiLabel.NAME.value, 0.75 if needed == _ROLE else min(0.8, 0.5 + score / 50))
+        for further in _rest(text, reach) if needed <= _WEAK_ROLE else ():
+            yield further
+            reach = further.end
+    yield from _in_letters(text)
+
+
+def _needed(text: str, at: int) -> int:
+    """Give the score that a name at `at` needs, by what stands before it."""
+    if not at:
+        return _MARK
+    stop = at
+    while stop and at - stop < 3 and text[stop - 1] in _OPEN:
+        stop -= 1
+    roles, sizes = _roles()
+    for size in sizes.get(text[stop - 1], ()) if stop else ():
+        needed = roles.get(text[stop - size : stop]) if size <= stop else None
+        if needed is not None:
+            return needed
+    return _MARK if not is_han(text, at - 1) else _LINK
+
+
+def _rest(text: str, stop: int) -> Iterator[Span]:
+    """The further names of a list."""
+    for _ in range(8):
+        at = next_name(text, stop)
+        size = measure(text, at, 2)[0] if at else 0
+        if not size:
+            return
+        yield Span(at, at + size, PhiLabel.NAME.value, 0.7)
+        stop = at + size
+
+
+@cache
+def _letters() -> re.Pattern[str]:
+    return re.compile(
+        r"[A-Z](?<=[\u4e00-\u9fff：:、/（( \n\t].)[a-zA-Z'’-]+"
+        r"(?: [A-Z][a-zA-Z.'’-]*(?![a-zA-Z])){1,3}|[A-Z](?<=[者儿师士].)[a-z]{2,}(?=[，,。因于诉（(])"
+    )
+
+
+@cache
+def _syllable() -> re.Pattern[str]:
+    """A word of one to three syllables as pinyin writes them, tones left out."""
+    initial, final = "(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])", "(?:[iuü]?[aeiou]{1,2}(?:ng?|r|o)?)"
+    return re.compile(rf"(?:{initial}?{final}'?-?){{1,3}}", re.IGNORECASE)
+
+
+def _in_letters(text: str) -> Iterator[Span]:
+    """Names in letters after a role, 患者Emily Carter, and names in pinyin wherever they stand: Zhang Wei."""
+    if not _two_words().search(text):
+        return
+    for match in _letters().finditer(text):
+        is_pinyin = match[0].split()[0].lower() in word_set("zh", "pinyin_surnames") and all(
+            _syllable().fullmatch(part) for part in match[0].split()
+        )
+        if is_pinyin or _needed(text, match.start()) == _ROLE:
+            yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.75)
+
+
+@cache
+def _two_words() -> re.Pattern[str]:
+    return re.compile("[A-Z][a-zA-Z'’-]+ ?[A-Z]|[A-Z][a-z]{2}")
