@@ -6,19 +6,15 @@ Filters work without the script.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import Final
 
 from clinlp.labels import ENTITY_LABELS
 from clinlp.note import Diagnosis, Note
+from clinlp.report.assets import asset, policy, showable
 from clinlp.report.names import CONTEXT_NAMES, context_marks, label_names, section_name
 from clinlp.report.segments import Mark, Segment, lay_out, segments
 from clinlp.spans import Span
@@ -26,7 +22,6 @@ from clinlp.spans import Span
 Kinds = Mapping[tuple[str, str], int]  # (set, label) -> number of its colour and filter
 
 _HUES: Final = (2, 28, 212, 188, 272, 140, 96, 72, 50, 322)  # of ENTITY_LABELS, in their order
-_UNSHOWABLE: Final = r"[\x00\ud800-\udfff]"  # no HTML file can hold these
 
 
 def render(notes: Iterable[Note], title: str = "clinlp") -> str:
@@ -44,10 +39,10 @@ def render(notes: Iterable[Note], title: str = "clinlp") -> str:
         (kind, span.label) for note in notes for kind in ("entities", "phi") for span in getattr(note, kind)
     )
     kinds = {key: number for number, key in enumerate(sorted(counts, key=_rank))}
-    style = _asset("page.css") + "\n".join(_rules(kinds))
-    script = _asset("page.js")
-    page = Template(_asset("page.html")).substitute(
-        policy=_policy(style, script),
+    style = asset("page.css") + "\n".join(_rules(kinds))
+    script = asset("page.js")
+    page = Template(asset("page.html")).substitute(
+        policy=policy(style, script),
         title=escape(title),
         style=style,
         script=script,
@@ -56,23 +51,7 @@ def render(notes: Iterable[Note], title: str = "clinlp") -> str:
         outline="\n".join(_outline(number, note) for number, note in enumerate(notes)),
         notes="\n".join(_note(number, note, kinds) for number, note in enumerate(notes)),
     )
-    return re.sub(_UNSHOWABLE, "\ufffd", page)
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("clinlp.report").joinpath(name).read_text("utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Allow this style and this script, by their hashes, and nothing else."""
-    style_hash, script_hash = (
-        base64.b64encode(hashlib.sha256(part.encode("utf-8")).digest()).decode("ascii") for part in (style, script)
-    )
-    return (
-        f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    return showable(page)
 
 
 def _rank(key: tuple[str, str]) -> tuple[str, int, str]:
