@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from clinlp.inference.diagnosis import DiagnosisPredictor
     from clinlp.inference.entities import EntityPredictor
+    from clinlp.inference.phi import PhiTagger
 
-    Predictor = EntityPredictor | DiagnosisPredictor
+    Predictor = EntityPredictor | DiagnosisPredictor | PhiTagger
 
 _FILES = ("config.json", "labels.json", "model.safetensors", "vocabulary.json", "tokenizer.json", "README.md")
 """What a model folder may hold."""
@@ -153,14 +154,14 @@ class ModelPipe(NotePipe):
         if self._predictor is None:
             return ()
         held = self._predictor
-        return held.labels if hasattr(held, "labels") else held.codes
+        return held.codes if hasattr(held, "codes") else held.labels
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:  # noqa: ARG002  spaCy's signature
         """Write a model folder."""
         from clinlp.models.store import save_model, write_whole
 
         held, folder = self.predictor, Path(path)
-        save_model(folder, held.tagger if hasattr(held, "tagger") else held.diagnoser)
+        save_model(folder, held.diagnoser if hasattr(held, "diagnoser") else held.tagger)
         held.reader.save(folder)
         if self._card:
             write_whole(folder / "README.md", self._card)

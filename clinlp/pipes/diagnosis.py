@@ -44,7 +44,7 @@ class DiagnosisPipe(ModelPipe):
 
     def predict(self, notes: Sequence[Note]) -> Sequence[Note]:
         """Predict codes."""
-        return self.predictor(notes)
+        return cast("DiagnosisPredictor", self.predictor)(notes)
 
     def set_annotations(self, doc: Doc, note: Note) -> None:
         """Write codes to a Doc."""

@@ -59,7 +59,7 @@ class EntitiesPipe(ModelPipe):
 
     def predict(self, notes: Sequence[Note]) -> Sequence[Note]:
         """Find entities, and their context."""
-        found = self.predictor(notes)
+        found = cast("EntityPredictor", self.predictor)(notes)
         return [_with_context(note) for note in found] if self.context else found
 
     def set_annotations(self, doc: Doc, note: Note) -> None:

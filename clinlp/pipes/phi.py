@@ -2,44 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinlp.note import Note
-from clinlp.pipes.base import NotePipe
+from clinlp.pipes.base import ModelPipe
 from clinlp.pipes.convert import add_ents, set_spans
 
 if TYPE_CHECKING:
     from clinlp.deid import Detector
+    from clinlp.inference.device import Precision
+    from clinlp.inference.phi import PhiTagger
 
 
-class PhiPipe(NotePipe):
+class PhiPipe(ModelPipe):
     """Writes each Doc's PHI to `doc.spans[spans_key]`; the text itself is left alone.
 
     A span that cuts a token takes the whole token in: rather too much than too little.
     """
 
-    def __init__(self, name: str, *, spans_key: str, annotate_ents: bool, overwrite_ents: bool, all_ages: bool) -> None:
-        super().__init__(name, "")  # by its script: a name hides in the other language too
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str | None,
+        spans_key: str,
+        annotate_ents: bool,
+        overwrite_ents: bool,
+        all_ages: bool,
+        device: str | None = None,
+        precision: str = "auto",
+    ) -> None:
+        # No language: a note tells it by its script, for a name hides in the other language too.
+        super().__init__(name, "", model=model or "", device=device, precision=precision)
+        self.has_model = model is not None
         self.spans_key, self.annotate_ents, self.overwrite_ents = spans_key, annotate_ents, overwrite_ents
         self.all_ages = all_ages
         self._detectors: tuple[Detector, ...] = ()
 
     def prepare(self) -> None:
-        """Make the rules."""
+        """Make the rules, and load the model if there is one."""
         if not self._detectors:
             from clinlp.deid import default_detectors
 
             self._detectors = default_detectors(all_ages=self.all_ages)
+        if self.has_model:
+            super().prepare()
+
+    def load_predictor(self, folder: Path) -> PhiTagger:
+        """Load a tagger."""
+        from clinlp.inference.phi import PhiTagger
+
+        return PhiTagger.load(folder, device=self.device, precision=cast("Precision", self.precision))
 
     def predict(self, notes: Sequence[Note]) -> Sequence[Note]:
         """Find PHI."""
         from clinlp.deid import find_phi
 
-        return find_phi(notes, self._detectors)
+        tagger = (cast("PhiTagger", self.predictor),) if self.has_model else ()
+        return find_phi(notes, (*self._detectors, *tagger))
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write the model, if there is one; the rules come with the package."""
+        if self.has_model:
+            super().to_disk(path, exclude=exclude)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Self:
+        """Take the model from a folder."""
+        return super().from_disk(path, exclude=exclude) if self.has_model else self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Self:
+        """Take the model from what `to_bytes` gave."""
+        return super().from_bytes(bytes_data, exclude=exclude) if self.has_model else self
 
     def set_annotations(self, doc: Doc, note: Note) -> None:
         """Write PHI to a Doc."""
@@ -51,28 +89,45 @@ class PhiPipe(NotePipe):
 @Language.factory(
     "clinlp_phi",
     assigns=["doc.spans", "doc.ents", "span._.score"],
-    default_config={"spans_key": "phi", "annotate_ents": False, "overwrite_ents": False, "all_ages": False},
+    default_config={
+        "model": None,
+        "spans_key": "phi",
+        "annotate_ents": False,
+        "overwrite_ents": False,
+        "all_ages": False,
+        "device": None,
+        "precision": "auto",
+    },
 )
 def make_phi_pipe(
     nlp: Language,  # noqa: ARG001  spaCy hands it to every factory
     name: str,
+    model: str | None,
     spans_key: str,
     annotate_ents: bool,
     overwrite_ents: bool,
     all_ages: bool,
+    device: str | None,
+    precision: Literal["auto", "fp32", "bf16"],
 ) -> PhiPipe:
     """Build the pipe from its config.
 
     Args:
+        model: A tagger beside the rules: a model folder or a bundled model; by default rules alone.
         spans_key: The group of `doc.spans` to write.
         annotate_ents: Write `doc.ents` too.
         overwrite_ents: Forget the `doc.ents` that are there.
         all_ages: Find every age, not only those over 89.
+        device: `cpu`, `cuda`, `cuda:1` ...; by default a GPU if there is one.
+        precision: `auto` computes a transformer in bf16 where the hardware does.
     """
     return PhiPipe(
         name,
+        model=model,
         spans_key=spans_key,
         annotate_ents=annotate_ents,
         overwrite_ents=overwrite_ents,
         all_ages=all_ages,
+        device=device,
+        precision=precision,
     )

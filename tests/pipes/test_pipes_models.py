@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 import spacy
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from clinlp.data.pieces import LexicalPieces
 from clinlp.errors import UsageError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
-from clinlp.models.store import list_bundled
+from clinlp.models.lstm import LstmConfig
+from clinlp.models.store import list_bundled, save_model
+from clinlp.models.tagger import Tagger, TaggerConfig
 from clinlp.note import Note
 from clinlp.pipes import doc_to_note
 from clinlp.pipes.entities import EntitiesPipe
@@ -285,3 +289,33 @@ def test_another_language_reads_each_text_by_its_script(tagger_folder: Path, own
     many.add_pipe("clinlp_entities", config={"model": str(tagger_folder), **SETTINGS})
     for lang in ("en", "zh"):
         assert many(PROBES[lang][0]).ents[0]._.negated
+
+
+def test_a_trained_phi_tagger_travels_with_the_pipeline(tmp_path: Path) -> None:
+    """The rules miss the name, the tagger finds it: after saving, from bytes, and in worker processes."""
+
+    def found(doc: Doc) -> list[str]:
+        return [span.text for span in doc.spans["phi"]]
+
+    text = "zorblatt came."
+    reader = LexicalPieces.build([text])
+    tagger = Tagger(
+        TaggerConfig(task="phi", encoder=LstmConfig(n_words=reader.n_words, hidden=8, word_width=8), labels=("NAME",))
+    )
+    with torch.no_grad():
+        for weights in tagger.parameters():
+            weights.zero_()
+        tagger.emit.bias[4] = 50.0  # S-NAME at every piece
+    save_model(tmp_path / "tagger", tagger)
+    reader.save(tmp_path / "tagger")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("clinlp_phi", config={"model": str(tmp_path / "tagger")})
+    assert found(nlp(text)) == [text]
+    nlp.to_disk(tmp_path / "saved")
+    shutil.rmtree(tmp_path / "tagger")
+    again = spacy.load(tmp_path / "saved")
+    assert found(again(text)) == [text]
+    assert [found(doc) for doc in again.pipe([text] * 3, n_process=2)] == [[text]] * 3
+    other = spacy.blank("en")
+    other.add_pipe("clinlp_phi", config={"model": "anything"})
+    assert found(other.from_bytes(again.to_bytes())(text)) == [text]
