@@ -30,7 +30,8 @@ class Pool:
         if not keep_first and len(self.items) < MIN_TO_HOLD_OUT:
             held = ()
         self.held = held if len(held) < len(self.items) else ()
-        self.open = tuple(item for item in self.items if item not in set(self.held))
+        kept = set(self.held)
+        self.open = tuple(item for item in self.items if item not in kept)
 
     def of(self, part: str, rng: random.Random) -> tuple[str, ...]:
         """The alternatives that a draw for this part may take."""
