@@ -54,7 +54,7 @@ def taken(original: Note, released: Note) -> Taken:
         "fields": dict(original.fields),
         "kept": [name for name, value in original.fields.items() if _same(released.fields, name, value)],
     }
-    if borders := _borders(original, forward):
+    if borders := _borders(original, released, forward):
         held["borders"] = borders
     return held
 
@@ -87,7 +87,11 @@ def give_back(released: Note, held: Mapping[str, Any]) -> Note:
 
 
 def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
-    """The edits there and back, proven on the texts."""
+    """The edits there and back, proven on the texts.
+
+    Where the words stayed the same nothing needs to be put back, but an edit may have been made, and
+    have moved the borders of spans.
+    """
     where = f"note {original.note_id}"
     if len(original.phi) != len(released.phi):
         raise DataError(
@@ -96,8 +100,8 @@ def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
     forward, back = [], []
     for was, is_now in zip(original.phi, released.phi, strict=True):
         words, replacement = original.text[was.start : was.end], released.text[is_now.start : is_now.end]
+        forward.append(Edit(was.start, was.end, replacement))
         if words != replacement:
-            forward.append(Edit(was.start, was.end, replacement))
             back.append(Edit(is_now.start, is_now.end, words))
     there = rewrite(Note("there", original.text), forward).text
     if there != released.text or rewrite(Note("back", released.text), back).text != original.text:
@@ -105,7 +109,7 @@ def _edits(original: Note, released: Note) -> tuple[list[Edit], list[Edit]]:
     return forward, back
 
 
-def _borders(original: Note, forward: Sequence[Edit]) -> list[list[Any]]:
+def _borders(original: Note, released: Note, forward: Sequence[Edit]) -> list[list[Any]]:
     """Where spans of the release came from whose borders fell inside an edit, and moved out to its border.
 
     One row for each kind, label and place in the release that has such a span: these four, and the
@@ -120,15 +124,20 @@ def _borders(original: Note, forward: Sequence[Edit]) -> list[list[Any]]:
     cut = [inside(span.start) or inside(span.end) for _, span in original.spans()]
     if not any(cut):
         return []
-    _, places = _moved(original, forward)
+    there = {(kind, span.label, span.start, span.end) for kind, span in released.spans()}
+    changed = [edit for edit in forward if edit.replacement != original.text[edit.start : edit.end]]
     borders: dict[tuple[str, str, int, int], list[list[int]]] = {}
     needed = set()
-    for (kind, span), (start, end), is_cut in zip(original.spans(), places, cut, strict=True):
-        place = kind, span.label, start, end
-        borders.setdefault(place, []).append([span.start, span.end])
-        if is_cut:
-            needed.add(place)
-    return [[*place, own] for place, own in borders.items() if place in needed]
+    every = zip(original.spans(), _moved(original, changed)[1], _moved(original, forward)[1], cut, strict=True)
+    for (kind, span), place, other, is_cut in every:
+        # of a PHI span whose words stayed the same, the place alone tells whether it was edited
+        key = (kind, span.label, *place)
+        if key not in there:
+            key = (kind, span.label, *other)
+        borders.setdefault(key, []).append([span.start, span.end])
+        if is_cut and key in there:
+            needed.add(key)
+    return [[*key, own] for key, own in borders.items() if key in needed]
 
 
 def _moved(note: Note, edits: Sequence[Edit]) -> tuple[str, list[Offsets]]:

@@ -93,6 +93,16 @@ def test_whatever_stands_for_the_words_they_come_back(note: Note, data: st.DataO
     assert give_back(released, held) == replace(note, fields={"ward": "other", **note.fields})
 
 
+@pytest.mark.parametrize(("text", "age"), [("Ann, aged 45 years.", (10, 18)), ("安女士，45岁入院。", (4, 7))])
+def test_an_age_that_may_stay_as_it_was_gives_borders_back(text: str, age: tuple[int, int]) -> None:
+    start, end = age
+    note = Note("n", text, entities=(Span(start, start + 2, "NUMBER"),), phi=(Span(start, end, "AGE"),))
+    edited = rewrite(note, [Edit(start, end, text[start:end])])
+    assert edited.entities == (Span(start, end, "NUMBER"),)
+    for released in (edited, note):
+        assert give_back(released, taken(note, released)) == note
+
+
 @given(notes(), st.sampled_from(MODES))
 def test_undo_carries_what_was_found_in_the_release(note: Note, mode: Mode) -> None:
     released = release(note, mode)
