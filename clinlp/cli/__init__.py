@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, demo, evaluate, train, vault
+from clinlp.cli import annotate, audit, demo, evaluate, train, vault
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 annotate.register(app)
+audit.register(app)
 demo.register(app)
 evaluate.register(app)
 train.register(app)

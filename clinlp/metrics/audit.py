@@ -78,8 +78,11 @@ class Audit:
 def audit(notes: Sequence[NoteLeakage], sampling: Sampling, coverage: Mapping[str, int]) -> Audit:
     """Add up notes and say how sure the shares are.
 
-    A bootstrap over patients, for the notes of one patient leak alike; a note without a patient stands alone.
+    A bootstrap over patients, for the notes of one patient leak alike; a note without a patient stands
+    alone, and where none has a patient, notes are drawn.
     """
+    if not any(note.patient_id for note in notes):
+        sampling = sampling._replace(unit="notes")
     scores = LeakageScores.of(notes)
     labels = list(scores.labels)
     columns = np.array([_counts(note, labels) for note in notes], np.float64).reshape(len(notes), -1)
