@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from hypothesis import strategies as st
 
 from clinlp.deid import Mode, deidentify
 from clinlp.deid.keys import Key
+from clinlp.deid.vault import VaultWriter, seal
 from clinlp.note import Diagnosis, Lang, Note
 from clinlp.spans import Context, Span
 
@@ -40,6 +43,30 @@ REST = {
     "en": ("Seen by Dr. ", ", no chest pain. ", "\r\n", " has asthma ", "😀 e\u0301 "),
     "zh": ("主治医师：", "，否认胸痛。", "\n", "患有哮喘", "𠮷 "),
 }
+
+
+EN = Note(
+    "en-1",
+    "Zyxqwv Quoxly, MRN 90417735, has asthma. Seen 3 May 2019.",
+    "p-90417735",
+    "en",
+    date(2019, 5, 3),
+    entities=(Span(33, 39, "DISEASE"), Span(7, 39, "LONG")),
+    phi=(Span(0, 13, "NAME"), Span(19, 27, "MRN"), Span(46, 56, "DATE")),
+    sections=(Span(0, 57, "other"),),
+    diagnoses=(Diagnosis("J45", 0.9, (Span(33, 39, "DISEASE"),)),),
+    fields={"ward": "7b", "name": "Zyxqwv"},
+)
+ZH = Note(
+    "中-1",
+    "患者祁缇澜，住院号90417735，患哮喘。记录者：苏黎禾。",
+    None,
+    "zh",
+    entities=(Span(19, 21, "DISEASE"),),
+    phi=(Span(2, 5, "NAME"), Span(9, 17, "MRN"), Span(26, 29, "NAME")),
+    fields={"病区": "七", "医生": "苏黎禾"},
+)
+BOTH = (EN, ZH)
 
 
 @st.composite
@@ -85,3 +112,13 @@ def release(note: Note, mode: Mode = "tag", keep: tuple[str, ...] = (), *, shift
     """What a release leaves of a note: no patient, no time or a shifted one, and the columns that are kept."""
     fields = {name: value for name, value in note.fields.items() if name in keep}
     return replace(deidentify(note, mode), patient_id=None, time=shift, fields=fields)
+
+
+def make(path: Path, originals: Iterable[Note], released: Iterable[Note], key: Key = KEY) -> Path:
+    with VaultWriter(path, key) as vault:
+        vault.write(seal(original, each, key) for original, each in zip(originals, released, strict=True))
+    return path
+
+
+def no_phi(words: str) -> bool:
+    return not any(sentinel in words for sentinel in SENTINELS)
