@@ -1,0 +1,225 @@
+"""Replaces PHI by realistic surrogates: keyed, so that a patient's notes agree whoever writes them and when."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Final
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.dates import are_day_first, cap_age, shift_dates, shift_of
+from clinlp.deid.surrogate_contacts import write_email, write_ip, write_phone, write_social, write_url
+from clinlp.deid.surrogate_draw import Draw, plain
+from clinlp.deid.surrogate_names import write_name
+from clinlp.deid.surrogate_numbers import write_number
+from clinlp.deid.surrogate_places import write_address, write_department, write_organisation
+from clinlp.deid.surrogate_places_zh import write_address as write_address_zh
+from clinlp.deid.surrogate_places_zh import write_department as write_department_zh
+from clinlp.deid.surrogate_places_zh import write_hospital as write_hospital_zh
+from clinlp.deid.surrogate_places_zh import write_org as write_org_zh
+from clinlp.errors import UsageError
+from clinlp.note import Lang, Note
+from clinlp.spans import Span
+from clinlp.text.language import detect_language
+
+LEAST_KEY_BYTES: Final = 16
+_TRIES: Final = 32
+_YEAR_AND_WEEKS: Final = 217  # a move that no date stands still under, and every weekday does
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogates:
+    """Gives each PHI span of a note its surrogate.
+
+    The surrogate depends on the key, the patient (`patient_id`, or else `note_id`), what kind of thing
+    it is, and its words without case, layout and accents; on nothing that was seen before. One rule is
+    stronger than agreement between notes: no surrogate is or holds a real value of its own note (of four
+    characters or more, or two Chinese ones). Where the keyed choice does, the next one of the same
+    keyed sequence is taken, in that note alone.
+
+    Attributes:
+        key: At least 16 secret bytes; whoever has them can tell which surrogate a name would get.
+        keep_weekday: Move dates by whole weeks.
+        max_days: The farthest that a patient's dates move.
+    """
+
+    key: bytes = field(repr=False)
+    keep_weekday: bool = False
+    max_days: int = 365
+
+    def __post_init__(self) -> None:
+        if len(self.key) < LEAST_KEY_BYTES:
+            raise UsageError(f"surrogates: key needs at least {LEAST_KEY_BYTES} bytes, got {len(self.key)}")
+        least = 7 if self.keep_weekday else 1
+        if self.max_days < least:
+            raise UsageError(f"surrogates: max_days needs at least {least}, got {self.max_days}")
+
+    def days(self, note: Note) -> int:
+        """Give the days that the dates of the note's patient move by, never 0."""
+        return self._draw(note).days
+
+    def patient_id(self, note: Note) -> str:
+        """Give an id that stands for the note's patient in a release: the same in all notes, of 20 signs."""
+        patient = note.patient_id or note.note_id
+        message = b"clinlp patient\0" + patient.encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, message, "sha256").hex()[:20]
+
+    def replacements(self, note: Note) -> tuple[str, ...]:
+        """Give one replacement for each span of `note.phi`, in order.
+
+        Ages to 89 stay, as the law allows; so do times and words that point from the note's day
+        (yesterday). What cannot be read, and what has no surrogate, becomes its tag, `[NAME]`.
+        """
+        writer = _Writer(note, self._draw(note), self.keep_weekday)
+        return tuple(writer.write(span) for span in note.phi)
+
+    def _draw(self, note: Note) -> Draw:
+        return _drawn(self.key, note.patient_id or note.note_id, self.keep_weekday, self.max_days)
+
+
+@lru_cache(maxsize=1024)
+def _drawn(key: bytes, patient: str, keep_weekday: bool, max_days: int) -> Draw:
+    days = shift_of(key, patient, max_days=max_days, keep_weekday=keep_weekday)
+    return Draw(hmac.digest(key, b"clinlp surrogates", "sha256"), patient, days)
+
+
+_Write = Callable[[str, Draw, Lang], str | None]
+
+
+def _by_script(en: Callable[[str, Draw], str | None], zh: Callable[[str, Draw], str | None]) -> _Write:
+    """Choose by the words' own script, not the note's language: both occur in notes of either."""
+    return lambda words, draw, _: zh(words, draw) if _han().search(words) else en(words, draw)
+
+
+def _numbered(label: PhiLabel) -> _Write:
+    return lambda words, draw, _: write_number(words, draw, label=label.value)
+
+
+@cache
+def _writers() -> Mapping[str, _Write]:
+    writers: dict[str, _Write] = {label.value: _numbered(label) for label in PhiLabel}
+    writers |= {
+        PhiLabel.NAME.value: lambda words, draw, _: write_name(words, draw),
+        PhiLabel.PHONE.value: write_phone,
+        PhiLabel.FAX.value: write_phone,
+        PhiLabel.EMAIL.value: lambda words, draw, _: write_email(words, draw),
+        PhiLabel.URL.value: lambda words, draw, _: write_url(words, draw),
+        PhiLabel.IP.value: lambda words, draw, _: write_ip(words, draw),
+        PhiLabel.SOCIAL.value: lambda words, draw, _: write_social(words, draw),
+        PhiLabel.LOCATION.value: _by_script(write_address, write_address_zh),
+        PhiLabel.HOSPITAL.value: _by_script(
+            lambda words, draw: write_organisation(words, draw, is_hospital=True), write_hospital_zh
+        ),
+        PhiLabel.ORG.value: _by_script(
+            lambda words, draw: write_organisation(words, draw, is_hospital=False), write_org_zh
+        ),
+        PhiLabel.DEPARTMENT.value: _by_script(write_department, write_department_zh),
+    }
+    return writers
+
+
+@cache
+def _han() -> re.Pattern[str]:
+    return re.compile("[\u3400-\u9fff]")
+
+
+@cache
+def _one_part() -> re.Pattern[str]:
+    """Find dates of one part, which others may hold: a year, a month's name."""
+    return re.compile(r"'?[0-9]{2,4}年?|[^\W\d_]+\.?")
+
+
+class _Writer:
+    """Writes the surrogates of one note and holds them to its real values."""
+
+    def __init__(self, note: Note, draw: Draw, keep_weekday: bool) -> None:
+        self.text = note.text
+        self.lang: Lang = note.lang or detect_language(note.text)
+        self.near = note.time
+        self.draw = draw
+        self.keep_weekday = keep_weekday
+        self.day_first = are_day_first(self._words(span) for span in note.phi if span.label == "DATE")
+        self._done: dict[tuple[str, str], str] = {}
+        self._real = self._real_values(note.phi)
+        self._lengths = sorted({len(value) for value in self._real})
+        self._salted = [draw]
+
+    def write(self, span: Span) -> str:
+        """Give the surrogate of one span, or its tag."""
+        words = self._words(span)
+        if (span.label, words) not in self._done:
+            self._done[span.label, words] = self._write(span.label, words) or f"[{span.label}]"
+        return self._done[span.label, words]
+
+    def _words(self, span: Span) -> str:
+        return self.text[span.start : span.end]
+
+    def _write(self, label: str, words: str) -> str | None:
+        if label == PhiLabel.AGE:
+            return cap_age(words, lang=self.lang)
+        if label == PhiLabel.DATE:
+            return self._write_date(words)
+        writer, value = _writers().get(label), plain(words)
+        if writer is None or not value:
+            return None
+        if not words.isascii() and not words.isprintable():
+            words = "".join(one for one in words if one.isprintable() or one.isspace())
+        for salt in range(_TRIES):
+            new = writer(words, self._salt(salt), self.lang)
+            if new is None:
+                return None
+            found = plain(new)
+            if found and found != value and not self._is_real(found):
+                return new
+        return None
+
+    def _salt(self, salt: int) -> Draw:
+        while salt >= len(self._salted):
+            self._salted.append(self.draw.salted(len(self._salted)))
+        return self._salted[salt]
+
+    def _write_date(self, words: str) -> str | None:
+        new = self._shift(words, self.draw.days)
+        if new is None:
+            return None
+        found = plain(new)
+        if found == plain(words):
+            if self._has_no_date(words):
+                return new
+            step = 1 if self.draw.days > 0 else -1  # a year alone, moved by too little to change it
+            match = re.fullmatch(r"([0-9]{4})(年?)", found)
+            return f"{int(match[1]) + step:04d}{match[2]}" if match else None
+        return None if self._is_real(found, is_date=True) else new
+
+    def _shift(self, words: str, days: int) -> str | None:
+        return shift_dates(words, days, lang=self.lang, near=self.near, day_first=self.day_first)
+
+    def _has_no_date(self, words: str) -> bool:
+        """Say whether there are only times, weekdays and words that point from the note's day."""
+        return self._shift(words, _YEAR_AND_WEEKS) == words
+
+    def _real_values(self, spans: Sequence[Span]) -> frozenset[str]:
+        """Give the values that no surrogate may be or hold; those that stay by design are none."""
+        values = set()
+        for label, words in {(span.label, self._words(span)) for span in spans}:
+            value = plain(words)
+            if len(value) < 4 and len(_han().findall(value)) < 2:
+                continue
+            if label == PhiLabel.AGE and cap_age(words, lang=self.lang) == words:
+                continue
+            if label == PhiLabel.DATE and self._has_no_date(words):
+                continue
+            values.add(value)
+        return frozenset(values)
+
+    def _is_real(self, found: str, *, is_date: bool = False) -> bool:
+        """Say whether a surrogate is or holds a real value of the note."""
+        for length in self._lengths:
+            for at in range(len(found) - length + 1):
+                part = found[at : at + length]
+                if part in self._real and not (is_date and _one_part().fullmatch(part)):
+                    return True
+        return False
