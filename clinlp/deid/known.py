@@ -1,0 +1,141 @@
+"""Finds the identifiers that a record already tells: its patient's name, birth date, numbers, address, doctors.
+
+Left out: Chinese names misspelt by sound, unless the value's own pinyin stands in another column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+
+from clinlp.deid import known_dates, known_fuzzy, known_names, known_names_zh, known_numbers, known_places
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.detect import Detector
+from clinlp.deid.known_columns import absent, column_value, guess_label, parse_known, values
+from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, search, squeeze
+from clinlp.note import Note
+from clinlp.spans import Span
+
+__all__ = ["absent", "guess_label", "known_detector", "parse_known"]
+
+_NUMBERS = frozenset(
+    (PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.SSN, PhiLabel.ID_CARD, PhiLabel.MRN, PhiLabel.HEALTH_PLAN, PhiLabel.ACCOUNT)
+) | {PhiLabel.LICENSE, PhiLabel.VEHICLE, PhiLabel.DEVICE, PhiLabel.BIOMETRIC, PhiLabel.BED, PhiLabel.ID}
+
+
+def known_detector(columns: Mapping[str, PhiLabel]) -> Detector:
+    """Give a detector that finds every trace of the values in the named columns of each note's own record.
+
+    Exact values score 1.0; parts, initials, nicknames and misspellings less. Nothing of a record is
+    kept from one note to the next.
+
+    Args:
+        columns: Column of `Note.fields` -> label; `patient_id` and `note_id` are the note's own.
+    """
+    return partial(_find, columns=dict(columns))
+
+
+def _find(notes: Sequence[Note], *, columns: Mapping[str, PhiLabel]) -> list[list[Span]]:
+    return [_find_in(note, columns) for note in notes]
+
+
+def _find_in(note: Note, columns: Mapping[str, PhiLabel]) -> list[Span]:
+    known = _Known()
+    for column, label in columns.items():
+        for value in values(column_value(note, column), label):
+            known.add(value, label)
+    if not known.forms or not note.text:
+        return []
+    page = Page(note.text)
+    return [_span(page, hit) for hit in _outer(known.find(page))]
+
+
+def _outer(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Leave out hits that lie within one of the same label and no lower score."""
+    reach: dict[str, tuple[int, float]] = {}
+    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end, -hit.score)):
+        end, score = reach.get(hit.label, (0, 0.0))
+        if hit.end > end or hit.score > score:
+            reach[hit.label] = hit.end, hit.score
+            yield hit
+
+
+def _span(page: Page, hit: Hit) -> Span:
+    """Make a span of a hit; marks without a look of their own at its end belong to it."""
+    end = hit.end
+    while end < len(page.flat) and page.flat[end] == HIDDEN:
+        end += 1
+    return Span(hit.start, end, hit.label, round(min(hit.score, 1.0), 3))
+
+
+class _Known:
+    """The forms of one record's values, and what is kept beside them to find what is not written out."""
+
+    def __init__(self) -> None:
+        self.forms: list[Form] = []
+        self.names: list[tuple[known_names.Name, str]] = []
+        self.surnames: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
+
+    def add(self, value: str | date, label: PhiLabel) -> None:
+        """Write one value in all its forms."""
+        if label is PhiLabel.NAME:
+            self.add_name(str(value))
+        elif label is PhiLabel.DATE or isinstance(value, date):
+            self.add_date(value, label)
+        elif label is PhiLabel.AGE:
+            self.forms += known_dates.age_forms(value, label.value)
+        elif label is PhiLabel.LOCATION:
+            self.forms += known_places.forms(value, label.value)
+        elif label in _NUMBERS:
+            self.forms += known_numbers.number_forms(value, label.value)
+            self.numbers[squeeze(value)] = label.value
+        else:
+            self.forms += known_numbers.literal_forms(value, label.value)
+
+    def add_name(self, value: str) -> None:
+        """Write a name; its Chinese and its Latin side each in their own way: 张伟 (Zhang Wei)."""
+        label = PhiLabel.NAME.value
+        folded = fold(value).replace(HIDDEN, "")
+        if any(map(is_han, folded)):
+            chinese = "".join(c for c in folded if is_han(c) or c in "·•・")
+            self.forms += known_names_zh.forms(chinese, label)
+            self.surnames[known_names_zh.parse(known_names_zh.clean(chinese)).surname] = label
+            value = re.sub(r"[\u3400-\u9fff()（）·•・]", " ", value)
+        name = known_names.parse(value)
+        if name is not None:
+            self.forms += known_names.forms(name, label)
+            self.names.append((name, label))
+
+    def add_date(self, value: str | date, label: PhiLabel) -> None:
+        """Write a date; what is no date stands as it is."""
+        days = known_dates.read(value)
+        for day in days:
+            self.forms += known_dates.forms(day, label.value)
+        if not days:
+            self.forms += known_numbers.literal_forms(str(value), label.value)
+
+    def find(self, page: Page) -> Iterator[Hit]:
+        """Find everything on the page."""
+        hits = known_places.beside(page, list(search(page, self.forms)))
+        yield from hits
+        yield from known_numbers.masked(page, self.numbers)
+        yield from known_names_zh.masked(page, self.surnames)
+        if self.names:
+            yield from self.find_names(page, [hit for hit in hits if hit.label == PhiLabel.NAME.value])
+
+    def find_names(self, page: Page, hits: list[Hit]) -> Iterator[Hit]:
+        """Find misspelt names, initials, and what stands between parts."""
+        parts = {part: label for name, label in self.names for part in known_names.parts(name)}
+        found = [*known_fuzzy.misspelt(page, parts)]
+        found += known_fuzzy.beside(page, [*hits, *found], self.names)
+        yield from found
+        yield from known_fuzzy.initials(page, self.names, _whole(hits))
+        yield from known_fuzzy.bridges(page, [*hits, *found])
+
+
+def _whole(hits: Iterable[Hit]) -> list[Hit]:
+    """The hits that are as good as the whole name: long ones of high score."""
+    return [hit for hit in hits if hit.score >= 0.9 and hit.end - hit.start > 5]
