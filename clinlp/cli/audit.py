@@ -171,7 +171,7 @@ def _pairs(gold: Path, predicted: Path, config: AuditOptions, coverage: Counter[
         coverage[f"n_{name}"] = len(rest)
         if rest:
             where = "PREDICTED" if name == "missing" else "GOLD"
-            remark(f"{len(rest):,} notes are not in {where} and not scored; the first: {next(iter(rest))}")
+            remark(f"notes that are not in {where}, not scored: {len(rest):,}; the first: {next(iter(rest))}")
 
 
 def _notes(path: Path, options: ReadOptions, side: str, coverage: Counter[str]) -> Iterator[Note]:
@@ -192,22 +192,22 @@ def _notes(path: Path, options: ReadOptions, side: str, coverage: Counter[str]) 
             yield note
     if first is not None:
         n, where = coverage[f"n_{side}_unreadable"], f"{first.source}:{first.line}"
-        remark(f"{n:,} records are not readable; the first: {where}: {first.reason or first.error}")
+        remark(f"records that are not readable: {n:,}; the first: {where}: {first.reason or first.error}")
     if coverage[f"n_{side}_twice"]:
-        remark(f"{path}: {coverage[f'n_{side}_twice']:,} records have an id that came before and are left out")
+        remark(f"{path}: records left out, for their id came before: {coverage[f'n_{side}_twice']:,}")
 
 
 def _remark(coverage: Counter[str], by: By) -> None:
     """Say what a reader of the numbers must know."""
     if coverage["n_other_text_left_out"]:
-        remark(
-            f"{coverage['n_other_text_left_out']:,} notes have another text than GOLD's, "
-            "so that spans cannot be compared; they are not scored"
-        )
+        n = coverage["n_other_text_left_out"]
+        remark(f"notes with another text than GOLD's, so that spans cannot be compared, not scored: {n:,}")
     if by == "auto" and coverage["n_by_text"]:
         remark(f"texts differ: all {coverage['n_by_text']:,} notes are scored by their text; --by says otherwise")
     if coverage["n_hardly_alike"]:
-        remark(f"{coverage['n_hardly_alike']:,} notes share under a fifth of their text with GOLD's; other notes?")
+        remark(
+            f"notes that share under a fifth of their text with GOLD's: {coverage['n_hardly_alike']:,}; other notes?"
+        )
 
 
 def _show(made: Audit) -> None:
@@ -235,7 +235,7 @@ def _show(made: Audit) -> None:
     )
     marks = sum(not leak.n_letters_left for leak in scores.leaks)
     if marks:
-        say(f"{marks:,} of the leaked spans keep nothing but spaces or marks; --words-only does not count these")
+        say(f"leaked spans that keep nothing but spaces or marks: {marks:,}; --words-only does not count these")
 
 
 def _percent(share: Interval) -> tuple[str, str]:
