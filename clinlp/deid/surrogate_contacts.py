@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, folded, like
+from clinlp.deid.surrogate_draw import Draw, characters, folded, like
 from clinlp.deid.surrogate_names import write_word
 from clinlp.deid.surrogate_numbers import pour, scramble, write_number
 from clinlp.note import Lang
@@ -37,19 +37,29 @@ def write_phone(words: str, draw: Draw, lang: Lang) -> str | None:
         if None in pieces or len(pieces) != len(parts) // 2 + 1:
             return None
         return "".join(f"{piece}{mark}" for piece, mark in zip(pieces, [*parts[::2], ""], strict=True))
-    extension = _patterns()[0].search(words)
-    tail = ""
-    if extension and extension.start():
-        new = write_number(extension[0], draw, label="PHONE")
-        if new is None:
-            return None
-        words, tail = words[: extension.start()], new
+    head, tail = "", ""
+    if match := re.match(r"[^0-9０-９+＋(（]+", words):
+        head, words = match[0], words[match.end() :]
+    if (match := _patterns()[0].search(words)) and match.start():
+        words, tail = words[: match.start()], match[0]
+    if not _is_known(head):
+        return None
     places = [at for at, one in enumerate(words) if one.isdecimal()]
     core = "".join(str(int(words[at])) for at in places)
-    if len(core) < 7 or any(one.isalpha() and not one.isascii() for one in words if not one.isdecimal()):
+    if len(core) < 7 or len(core) > 15:
         new = write_number(words, draw, label="PHONE")
-        return None if new is None else new + tail
-    return pour(words, places, _new_phone(core, words, draw, lang)) + tail
+    elif any(one.isalpha() for one in words):
+        return None
+    else:
+        new = pour(words, places, _new_phone(core, words, draw, lang))
+    ending = write_number(tail, draw, label="PHONE") if tail else ""
+    return None if new is None or ending is None else head + new + ending
+
+
+def _is_known(head: str) -> bool:
+    """Say whether the words before a number are all of those that say what it is."""
+    parts = re.findall(r"[A-Za-z]+|[^\W\d_]", head)
+    return all(part.lower() in folded("number_words") or part in characters("number_words_zh") for part in parts)
 
 
 def _new_phone(core: str, words: str, draw: Draw, lang: Lang) -> str:
@@ -120,8 +130,8 @@ def _landline(core: str, draw: Draw) -> str:
 
 def write_email(words: str, draw: Draw) -> str | None:
     """Give an address at a domain that RFC 2606 keeps for examples; names in it agree with the note's."""
-    local, at, domain = words.rpartition("@")
-    if not at or not local or not domain:
+    local, at, domain = words.replace("＠", "@").rpartition("@")
+    if not at or not local or not domain or not local.isascii():
         return None
     host = draw.pick(_ROOTS, "domain", domain.lower(), but=domain.lower())
     return f"{_names(local, draw)}@{like(domain, host)}"

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 from clinlp.deid.surrogate_draw import Draw, folded, like, pool
 from clinlp.deid.surrogate_names_zh import write_han
+from clinlp.deid.surrogate_numbers import scramble
 from clinlp.deid.words import listed
 
 _HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇"
@@ -30,7 +31,9 @@ def write_name(words: str, draw: Draw) -> str | None:
     """Give another name in the same form; none where the words have no name that can be read."""
     found = list(_parts().finditer(words))
     latin = [match["word"] for match in found if match["word"]]
-    capitals = bool(latin) and all(word.isupper() and len(word) <= 3 and _kind(_core(word)) is None for word in latin)
+    initials = {word for word in latin if word.isupper() and len(word) <= 3 and _kind(_core(word)) is None}
+    if words.isupper() and len(initials) < len(set(latin)):
+        initials = set()  # among capitals alone, a short word is a name
     pieces: list[str] = []
     at = named = 0
     for match in found:
@@ -43,7 +46,7 @@ def write_name(words: str, draw: Draw) -> str | None:
             named += new is not None
         else:
             is_kept = _is_kept(match[0], words[at : at + 1], is_alone=len(latin) == 1, is_later=bool(match.start()))
-            new = None if is_kept else _initials(match[0], draw) if capitals else write_word(match[0], draw)
+            new = None if is_kept else _initials(match[0], draw) if match[0] in initials else write_word(match[0], draw)
             named += not is_kept
         pieces.append(match[0] if new is None else new)
     return "".join(pieces) + words[at:] if named else None
@@ -62,7 +65,9 @@ def write_word(word: str, draw: Draw) -> str:
     ending = word[-2:] if len(word) > 3 and word[-2:].lower() in ("'s", "’s") else ""
     body = word[: len(word) - len(ending)]
     core = _core(body)
-    if len(core) <= 1:
+    if not core or body.isdecimal():
+        return scramble(body, draw)
+    if len(core) == 1:
         return _initials(body, draw) + ending
     first = draw.letter(core[0].upper())
     kind = _kind(core) or "surname"

@@ -31,6 +31,7 @@ _ZIP_PREFIXES = (
     "536",
 )
 """First three digits that no post office of the US has."""
+_COMPASS = ("NE", "NW", "SE", "SW")
 _JOINING = frozenset(("of", "the", "de", "la", "los", "las", "del", "and", "&", "on", "upon", "by"))
 
 
@@ -89,14 +90,18 @@ def _segment(part: str, draw: Draw, n_named: int) -> str:
     words = part.strip()
     if not words:
         return part
-    match = _patterns()[2].fullmatch(words)
-    head, code = (match[1], match[2]) if match else (words, "")
+    head, gap, code = words, "", ""
+    if match := _patterns()[2].fullmatch(words):
+        head, code = match[1], match[2]
+        gap = words[len(head) : match.start(2)]
     new = _division(head, draw, is_short=bool(code) or n_named > 1)
     if new is None:
-        new = _rewritten(words, list(_patterns()[1].finditer(words)), draw, _address_words(), is_address=True)
-    elif match:
-        new += words[len(head) : match.start(2)] + _zip(code, draw)
-    return part.replace(words, new, 1)
+        town, blank, last = head.rpartition(" ")
+        state = _division(last, draw, is_short=bool(town)) if len(last) == 2 and last not in _COMPASS else None
+        head = town if state else head
+        new = _rewritten(head, list(_patterns()[1].finditer(head)), draw, _address_words(), is_address=True)
+        new += blank + state if state else ""
+    return part.replace(words, new + gap + (_zip(code, draw) if code else ""), 1)
 
 
 def _division(words: str, draw: Draw, *, is_short: bool) -> str | None:
@@ -175,7 +180,10 @@ def _rewritten(
             before = tokens[i - 1][0].lower() if i else ""
             phrase = words[token.start() : tokens[end - 1].end()]
             is_street = is_address and following in folded("street_words")
-            pieces.append(_phrase(phrase, before, draw, is_street=is_street, is_address=is_address))
+            if is_address or words.isupper() or not phrase.isupper() or len(phrase) > 5:
+                pieces.append(_phrase(phrase, before, draw, is_street=is_street, is_address=is_address))
+            else:  # letters that stand for a name, as MGH does
+                pieces.append("".join(draw.letter(one) if "A" <= one <= "Z" else one for one in phrase))
             at, i = tokens[end - 1].end(), end
     return "".join(pieces) + words[at:]
 
@@ -242,9 +250,11 @@ def _surnames_folded() -> frozenset[str]:
 def _number(words: str, draw: Draw, *, is_last: bool) -> str:
     if is_last and _patterns()[3].fullmatch(words):
         return _zip(words, draw)
+    if match := re.fullmatch(r"(\d+)(st|nd|rd|th)", words, re.IGNORECASE):
+        new = scramble(match[1], draw)
+        ending = "th" if new[-2:-1] == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(new[-1], "th")
+        return new + like(match[2], ending)
     places = [at for at, one in enumerate(words) if one.isalnum() and one.isascii()]
-    suffix = len(words) - 2 if re.fullmatch(r"\d+(?:st|nd|rd|th)", words.lower()) else len(words)
-    places = [at for at in places if at < suffix]
     return pour(words, places, scramble("".join(words[at] for at in places).lower(), draw))
 
 

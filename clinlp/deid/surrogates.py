@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -27,7 +28,7 @@ from clinlp.text.language import detect_language
 
 LEAST_KEY_BYTES: Final = 16
 _TRIES: Final = 32
-_YEAR_AND_WEEKS: Final = 217  # a move that no date stands still under, and every weekday does
+_WEEKS: Final = 31 * 7  # weekdays stand still under this move, and no date does
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Surrogates:
         Ages to 89 stay, as the law allows; so do times and words that point from the note's day
         (yesterday). What cannot be read, and what has no surrogate, becomes its tag, `[NAME]`.
         """
-        writer = _Writer(note, self._draw(note), self.keep_weekday)
+        writer = _Writer(note, self._draw(note))
         return tuple(writer.write(span) for span in note.phi)
 
     def _draw(self, note: Note) -> Draw:
@@ -86,6 +87,7 @@ def _drawn(key: bytes, patient: str, keep_weekday: bool, max_days: int) -> Draw:
     return Draw(hmac.digest(key, b"clinlp surrogates", "sha256"), patient, days)
 
 
+_WITH_WORDS = {PhiLabel.HEALTH_PLAN, PhiLabel.DEVICE, PhiLabel.BIOMETRIC, PhiLabel.PHOTO}
 _Write = Callable[[str, Draw, Lang], str | None]
 
 
@@ -95,7 +97,16 @@ def _by_script(en: Callable[[str, Draw], str | None], zh: Callable[[str, Draw], 
 
 
 def _numbered(label: PhiLabel) -> _Write:
-    return lambda words, draw, _: write_number(words, draw, label=label.value)
+    """Write a number; words without one name an insurer, or what cannot be replaced."""
+
+    def write(words: str, draw: Draw, _: Lang) -> str | None:
+        if any(one.isdecimal() for one in words) or label not in _WITH_WORDS:
+            return write_number(words, draw, label=label.value)
+        if label == PhiLabel.HEALTH_PLAN and words.isascii():
+            return write_organisation(words, draw, is_hospital=False)
+        return None
+
+    return write
 
 
 @cache
@@ -135,14 +146,14 @@ def _one_part() -> re.Pattern[str]:
 class _Writer:
     """Writes the surrogates of one note and holds them to its real values."""
 
-    def __init__(self, note: Note, draw: Draw, keep_weekday: bool) -> None:
+    def __init__(self, note: Note, draw: Draw) -> None:
         self.text = note.text
         self.lang: Lang = note.lang or detect_language(note.text)
         self.near = note.time
         self.draw = draw
-        self.keep_weekday = keep_weekday
         self.day_first = are_day_first(self._words(span) for span in note.phi if span.label == "DATE")
         self._done: dict[tuple[str, str], str] = {}
+        self._shifted: dict[str, str | None] = {}
         self._real = self._real_values(note.phi)
         self._lengths = sorted({len(value) for value in self._real})
         self._salted = [draw]
@@ -165,8 +176,8 @@ class _Writer:
         writer, value = _writers().get(label), plain(words)
         if writer is None or not value:
             return None
-        if not words.isascii() and not words.isprintable():
-            words = "".join(one for one in words if one.isprintable() or one.isspace())
+        if not words.isascii():
+            words = "".join(one for one in unicodedata.normalize("NFC", words) if one.isprintable() or one.isspace())
         for salt in range(_TRIES):
             new = writer(words, self._salt(salt), self.lang)
             if new is None:
@@ -182,24 +193,27 @@ class _Writer:
         return self._salted[salt]
 
     def _write_date(self, words: str) -> str | None:
-        new = self._shift(words, self.draw.days)
-        if new is None:
-            return None
+        new = self._shift(words)
+        if new is None or (new == words and self._has_no_date(words)):
+            return new
         found = plain(new)
         if found == plain(words):
-            if self._has_no_date(words):
-                return new
             step = 1 if self.draw.days > 0 else -1  # a year alone, moved by too little to change it
             match = re.fullmatch(r"([0-9]{4})(年?)", found)
             return f"{int(match[1]) + step:04d}{match[2]}" if match else None
         return None if self._is_real(found, is_date=True) else new
 
-    def _shift(self, words: str, days: int) -> str | None:
+    def _shift(self, words: str) -> str | None:
+        if words not in self._shifted:
+            self._shifted[words] = self._shift_by(words, self.draw.days)
+        return self._shifted[words]
+
+    def _shift_by(self, words: str, days: int) -> str | None:
         return shift_dates(words, days, lang=self.lang, near=self.near, day_first=self.day_first)
 
     def _has_no_date(self, words: str) -> bool:
         """Say whether there are only times, weekdays and words that point from the note's day."""
-        return self._shift(words, _YEAR_AND_WEEKS) == words
+        return self._shift_by(words, _WEEKS) == words
 
     def _real_values(self, spans: Sequence[Span]) -> frozenset[str]:
         """Give the values that no surrogate may be or hold; those that stay by design are none."""
@@ -210,7 +224,7 @@ class _Writer:
                 continue
             if label == PhiLabel.AGE and cap_age(words, lang=self.lang) == words:
                 continue
-            if label == PhiLabel.DATE and self._has_no_date(words):
+            if label == PhiLabel.DATE and self._shift(words) == words and self._has_no_date(words):
                 continue
             values.add(value)
         return frozenset(values)
