@@ -66,13 +66,14 @@ class Crf(nn.Module):
         """
         emissions = emissions.float()
         steps = self.transitions + self.forbidden
-        best = emissions[:, 0] + self.starts + self.forbidden_start
+        said = emissions.unbind(1)
+        best = said[0] + self.starts + self.forbidden_start
         pointers = []
         stay = torch.arange(best.shape[1], device=best.device).expand_as(best)
-        for piece in range(1, emissions.shape[1]):
+        for piece in range(1, len(said)):
             reached, pointer = (best[:, :, None] + steps).max(1)
             real = mask[:, piece, None]
-            best = torch.where(real, reached + emissions[:, piece], best)
+            best = torch.where(real, reached + said[piece], best)
             pointers.append(torch.where(real, pointer, stay))
         tag = (best + self.ends + self.forbidden_end).argmax(1)
         path = [tag]
@@ -101,11 +102,12 @@ class Crf(nn.Module):
         log-sum-exp over `(window, tag, tag)` at a fraction of its cost.
         """
         steps = torch.exp(self.transitions + self.forbidden)
-        reach = emissions[:, 0] + self.starts + self.forbidden_start
+        said = emissions.unbind(1)  # its gradient is one tensor; that of emissions[:, piece] would be one a piece
+        reach = said[0] + self.starts + self.forbidden_start
         reaches = [reach]
-        for piece in range(1, emissions.shape[1]):
+        for piece in range(1, len(said)):
             top = reach.amax(1, keepdim=True).detach()
-            reached = torch.log((torch.exp(reach - top) @ steps).clamp_min(_TINY)) + top + emissions[:, piece]
+            reached = torch.log((torch.exp(reach - top) @ steps).clamp_min(_TINY)) + top + said[piece]
             reach = torch.where(mask[:, piece, None], reached, reach)
             reaches.append(reach)
         return reaches
