@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_zh_fields import find_fields, titles
+from clinlp.deid.names_zh_fields import find_fields
 from clinlp.deid.names_zh_prose import find_in_prose
-from clinlp.deid.names_zh_score import HAN, everyday, follows, is_han, looks, never, odds
+from clinlp.deid.names_zh_score import HAN, everyday, follows, is_han, looks, odds, titles
+from clinlp.deid.plain import original
+from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
 
 def find(text: str) -> list[Span]:
     """Find the names of people in Chinese text."""
+    text, places = plain_zh(text)
     spans = [
         *find_fields(text),
         *_titled(text),
@@ -30,7 +33,7 @@ def find(text: str) -> list[Span]:
         *_peoples(text),
     ]
     spans += _again(text, spans)
-    return spans
+    return original(spans, places)
 
 
 # --- titles ------------------------------------------------------------------------------------
@@ -71,7 +74,8 @@ def _best_before(text: str, at: int, least: int) -> int:
 
 def _stands_alone(text: str, at: int) -> bool:
     """Say whether a surname before a title is no part of a word: 张医生, but not 责任护士."""
-    if not _starts_name(text, at) or text[at : at + 2] in everyday() or text[at - 1 : at + 1] in everyday():
+    pair = text[at : at + 2]
+    if not _starts_name(text, at) or pair in word_set("zh", "not_names") or text[at - 1 : at + 1] in everyday():
         return False
     if odds().surname.get(text[at], -9) >= 3 and text[at] not in word_set("zh", "not_surnames"):
         return True
@@ -179,7 +183,7 @@ def _dotted() -> re.Pattern[str]:
 
 def _foreign(text: str) -> Iterator[Span]:
     """Names written in Chinese with a dot: 艾瑞克·司徒华."""
-    stops = never() | frozenset("由请经与和找是为")
+    stops = frozenset(words("zh", "foreign_stops")[0])
     for match in _dotted().finditer(text):
         low, stop = match.start(), match.end()
         while low and match.start() - low < 6 and is_han(text, low - 1) and text[low - 1] not in stops:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_zh_score import HAN, everyday, is_han, looks, measure, never, odds
+from clinlp.deid.names_zh_score import HAN, everyday, is_han, looks, measure, never, odds, titles
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
@@ -107,12 +107,6 @@ def next_name(text: str, stop: int) -> int:
 
 
 @cache
-def titles() -> re.Pattern[str]:
-    """Give the search for what stands right of a name: 主任医师, 先生."""
-    return re.compile(any_of(words("zh", "name_right")))
-
-
-@cache
 def _spaced() -> re.Pattern[str]:
     """A name of two characters set apart, 张　伟, and one that a line break cuts."""
     return re.compile(
@@ -132,7 +126,7 @@ def _value(text: str, at: int, *, is_chat: bool) -> int:
     if other and not (is_chat and other[0].isascii() and " " not in other[0]):
         return other.end() if not _is_code(text, other.end()) else at
     if is_chat:
-        return at + measure(text, at, 5)[0]
+        return at if text[at : at + 2] in everyday() else at + measure(text, at, 5)[0]
     stop = at
     while stop - at < 7 and is_han(text, stop):
         stop += 1

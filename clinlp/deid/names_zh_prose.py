@@ -78,7 +78,8 @@ def _needed(text: str, at: int) -> int:
     for size in sizes.get(text[stop - 1], ()) if stop else ():
         needed = roles.get(text[stop - size : stop]) if size <= stop else None
         if needed is not None:
-            return needed
+            is_chat = needed == _ROLE and text[stop] in "：:"  # 患者：谢谢
+            return _MARK if is_chat else needed
     return _MARK if not is_han(text, at - 1) else _LINK
 
 

@@ -59,6 +59,19 @@ def follows() -> re.Pattern[str]:
     return re.compile(any_of({*words("zh", "name_right"), *words("zh", "name_verbs")}))
 
 
+@cache
+def cities() -> frozenset[str]:
+    """Give the cities and provinces of two characters, as they are called: 昆明."""
+    names = {name.rstrip("省市") for name in (*listed("zh_cities"), *listed("zh_provinces"))}
+    return frozenset(name for name in names if len(name) == 2) - word_set("zh", "weak_cities")
+
+
+@cache
+def titles() -> re.Pattern[str]:
+    """Give the search for what stands right of a name: 主任医师, 先生."""
+    return re.compile(any_of(words("zh", "name_right")))
+
+
 def is_han(text: str, at: int) -> bool:
     """Say whether a Han character stands at `at`."""
     return at < len(text) and "\u4e00" <= text[at] <= "\u9fff"
@@ -70,7 +83,9 @@ def measure(text: str, at: int, least: int) -> tuple[int, int]:
     size = 2 if text[at : at + 2] in compound else 1
     base = _COMPOUND if size == 2 else surname.get(text[at : at + 1])
     first = at + size
-    if base is None or not is_han(text, first) or text[first] in never():
+    if base is None or not is_han(text, first) or text[first] in never() or titles().match(text, first):
+        return 0, 0
+    if text[first : first + 2] in cities():  # 于昆明
         return 0, 0
     known = everyday()
     one, two = text[first], text[first + 1 : first + 2]
@@ -113,9 +128,12 @@ def _end(text: str, stop: int, known: frozenset[str]) -> int:
     char = text[stop]
     if not "\u4e00" <= char <= "\u9fff":
         return 1 if char.isalnum() or char == "-" else 3
-    crosses = -3 if text[stop - 1 : stop + 1] in known else 0
+    across = follows().match(text, stop - 1)
+    crosses = -3 if (across and across.end() > stop) or text[stop - 1 : stop + 1] in known else 0
     if follows().match(text, stop):
         return 4 + crosses
     if text[stop : stop + 2] in known:
         return 2 + crosses
+    if char in "省市县区镇乡村路街州":
+        return -5
     return (1 if char in never() else -1) + crosses

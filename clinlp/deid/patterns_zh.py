@@ -9,6 +9,8 @@ from functools import cache
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.dates_zh import find_dates
 from clinlp.deid.patterns import leading
+from clinlp.deid.plain import original
+from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
@@ -17,14 +19,17 @@ _D = r"[0-9](?<![0-9.][0-9])"
 
 def find(text: str, *, all_ages: bool = False) -> list[Span]:
     """Find what numbers and dates give away in Chinese text."""
-    return [
+    text, places = plain_zh(text)
+    spans = [
         *find_dates(text),
         *_ages(text, all_ages=all_ages),
         *_phones(text),
         *_ids(text),
+        *_hidden_numbers(text),
         *_beds(text),
         *_plates(text),
     ]
+    return original(spans, places)
 
 
 # --- ages --------------------------------------------------------------------------------------
@@ -86,6 +91,38 @@ def _phones(text: str) -> Iterator[Span]:
             yield Span(match.start(), match.end(), label.value, score)
 
 
+@cache
+def _hidden_number() -> tuple[tuple[re.Pattern[str], PhiLabel], ...]:
+    """Identity cards with blanks or stars, which are no run of digits, and telephones with stars."""
+    return (
+        (
+            re.compile(
+                r"[1-9](?<![0-9A-Za-z].)[0-9]{5}([ -]{1,2})(?:1[89]|20)[0-9]{2}[ -]{0,2}[0-9]{2}[ -]{0,2}[0-9]{2}"
+                r"[ -]{1,2}[0-9]{3}[ -]?[0-9Xx](?![0-9A-Za-z])"
+            ),
+            PhiLabel.ID_CARD,
+        ),
+        (re.compile(r"[*＊](?<=[0-9].)[*＊xX]{3,13}[0-9Xx]{2,6}(?![0-9A-Za-z])"), PhiLabel.ID),
+    )
+
+
+def _hidden_numbers(text: str) -> Iterator[Span]:
+    (card, label), (stars, _) = _hidden_number()
+    for match in card.finditer(text):
+        yield Span(match.start(), match.end(), label.value, 0.9)
+    if "*" not in text and "＊" not in text:
+        return
+    for match in stars.finditer(text):
+        low = match.start()
+        while low and match.start() - low < 8 and text[low - 1].isdigit():
+            low -= 1
+        lead = text[low : match.start()]
+        if 2 <= len(lead) <= 6 and match.end() - low >= 10:
+            is_phone = lead[0] == "1" and len(lead) == 3 and match.end() - low <= 12
+            kind = PhiLabel.PHONE if is_phone else PhiLabel.ID_CARD
+            yield Span(low, match.end(), kind.value, 0.8)
+
+
 # --- numbers that their field names ------------------------------------------------------------
 
 _FIELDS = (
@@ -130,6 +167,9 @@ def _ids(text: str) -> Iterator[Span]:
         while low < match.start() and text[low] in "-_":
             low += 1
         reach = high
+        letters = re.match("[A-Za-z]+", text[low:high])
+        if letters and letters[0] in kinds:  # QQ236260, ID44321: the word ran in
+            low += letters.end()
         n_digits = sum(map(str.isdigit, text[low:high]))
         found = _kind(text, low, link, kinds, longest)
         if found is not None and (n_digits >= found[1] or (n_digits and high - low >= 5)):
@@ -146,7 +186,7 @@ def _ids(text: str) -> Iterator[Span]:
 def _social() -> re.Pattern[str]:
     return re.compile(
         r"[微Qq抖小快钉用登昵网W](?:信(?:号|ID|账号)?|Q(?:号码?|群)?|q号?|音号?|红书号?|手号?"
-        r"|钉号?|户名|录名|称|名|eChat(?:ID)?)[为是:： \s（(]{1,3}(?=[A-Za-z])"
+        r"|钉号?|户名|录名|称|名|eChat(?:ID)?)(?:[为是:： \s（(]{1,3}|(?<=信)|(?<=信号))(?=[A-Za-z])"
     )
 
 
@@ -172,7 +212,7 @@ def _bed() -> tuple[re.Pattern[str], re.Pattern[str]]:
         re.compile(rf"{_D}[0-9A-Za-z]{{0,3}}(?:[-—][0-9]{{1,3}})? ?号?床(?!旁|边|垫|头|上|位|单|下|栏|面|尾|日|/)"),
         re.compile(
             r"床(?:号|位号|位)?[:： \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
-            r"(?:[0-9A-Za-z-]{0,7}[0-9A-Za-z])?)(?:号?床)?(?![0-9A-Za-z.])"
+            r"(?:[0-9A-Za-z-]{0,7}[0-9A-Za-z])?)(?:号?床|号(?![0-9A-Za-z]))?(?![0-9A-Za-z.])"
         ),
     )
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.institutions_zh import find_employers, find_hospitals
+from clinlp.deid.places_zh_fields import find_values
+from clinlp.deid.plain import original
+from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
@@ -14,19 +19,28 @@ _HAN = "\u4e00-\u9fff"
 _ROAD = (
     rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区"
     rf"|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊|大厦|大楼"
-    rf"|广场|公馆|家园|别墅|宿舍|家属院|府|中心))"
+    rf"|广场|公馆|家园|别墅|宿舍|家属院|府|中心)(?![路街道巷乡镇村])|[{_HAN}]{{2,8}}(?=[0-9]{{1,4}}(?:栋|幢|号楼|座|单元|室|-[0-9])))"
 )
 _HOUSE = (
     r"(?:[0-9A-Za-z一二三四五六七八九十甲乙东西南北]{1,6}(?:[-—][0-9A-Za-z]{1,5}){0,3}"
     r"(?:号楼|号院|单元|[号栋幢座弄室层楼组队房门]|户))"
 )
-_TAIL = rf"(?:[ ,，]?(?:{_HOUSE}|{_ROAD})){{1,8}}(?:[0-9]{{1,5}}(?:[-—][0-9]{{1,5}}){{0,3}}(?![0-9岁]))?"
+_TAIL = rf"(?:[ ,，]?{_HOUSE}|{_ROAD}){{1,8}}(?:[0-9]{{1,5}}(?:[-—][0-9]{{1,5}}){{0,3}}(?![0-9岁]))?"
 
 
 def find(text: str) -> list[Span]:
     """Find addresses, hospitals, departments and employers in Chinese text."""
-    places = list(_divisions(text))
-    return [*places, *_roads(text, places), *_field_values(text), *_hospitals(text), *_post_codes(text)]
+    text, places = plain_zh(text)
+    towns = list(_divisions(text))
+    spans = [
+        *towns,
+        *_roads(text, towns),
+        *find_values(text),
+        *find_hospitals(text),
+        *find_employers(text),
+        *_post_codes(text),
+    ]
+    return original(spans, places)
 
 
 # --- administrative divisions ------------------------------------------------------------------
@@ -79,47 +93,96 @@ def _is_clinical(text: str, start: int, stop: int) -> bool:
     return "医" in text[start:stop] or text[stop : stop + 1] == "医"
 
 
-def _hits(text: str, left: re.Pattern[str]) -> Iterator[tuple[int, int, int]]:
+def _hits(text: str, left: re.Pattern[str]) -> list[tuple[int, int, int]]:
+    """Give the divisions as start, end and level; short and ambiguous names only beside a sign."""
     known, suffix = _known()
+    hits, unsure = [], []
     for match in suffix.finditer(text):
         end = match.end()
         for size in range(min(11, end), 2, -1):
             level = known.get(text[end - size : end])
             if level:
-                yield end - size, end, level
+                hits.append((end - size, end, level))
                 break
+        else:
+            if text[end - 2 : end] in _short():
+                unsure.append((end - 2, end, 3))
     bare, provinces, weak = _bare()
     for match in bare.finditer(text):
         name = match[0]
         if name in provinces or name in ("北京", "天津", "上海", "重庆"):
-            yield match.start(), match.end(), 1
-        elif name not in weak or left.search(text, max(0, match.start() - 4), match.start()):
-            yield match.start(), match.end(), 2
+            hits.append((match.start(), match.end(), 1))
+        elif name in weak:
+            unsure.append((match.start(), match.end(), 2))
+        else:
+            hits.append((match.start(), match.end(), 2))
+    ends = {end for _, end, _ in hits} if unsure else set()
+    for start, end, level in unsure:
+        if start in ends or left.search(text, max(0, start - 4), start):
+            hits.append((start, end, level))
+    return hits
 
 
 @cache
-def _road() -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _short() -> frozenset[str]:
+    """Counties of two characters: 蔚县."""
+    return frozenset(name for name in listed("zh_counties") if len(name) == 2)
+
+
+# --- streets and villages ----------------------------------------------------------------------
+
+
+@cache
+def _road() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    ends = "路|大街|街|巷|弄|胡同|大道|小区|村|里|花园|公寓|家园|新村|苑|城|公馆|宿舍|家属院|府|园|湾|庭|郡|屯|庄"
     return (
-        re.compile(rf"[0-9]{{1,5}}(?:[-—][0-9]{{1,5}})?号(?:楼|院)?(?:{_HOUSE}){{0,4}}"),
-        re.compile(rf"[{_HAN}]{{1,8}}(?:路|大街|街|巷|弄|胡同|大道|小区|村|里)(?:[0-9]{{1,5}}弄)?$"),
+        re.compile(
+            rf"[0-9]{{1,5}}(?:[-—][0-9]{{1,5}}){{0,2}}(?:号(?:楼|院)?|栋|幢|座|单元)(?:{_HOUSE}){{0,4}}"
+            r"(?:(?:[0-9]{1,4}(?:[-—][0-9]{1,5}){1,3}|[0-9]{2,5})室?(?![0-9]))?"
+        ),
+        re.compile(rf"[{_HAN}]{{1,8}}(?:{ends})(?:[0-9]{{1,5}}弄)?$"),
+        re.compile("住在|位于|居住于|居住|家住|现住|返回|前往|住|在|于|至|到|：|为|由|从|距|经"),
     )
 
 
 def _roads(text: str, places: list[Span]) -> Iterator[Span]:
-    """Streets with a house number that no division leads in."""
-    number, road = _road()
-    covered = [(span.start, span.end) for span in places]
+    """Streets and houses with a number that no division leads in, and villages of a town."""
+    number, road, cut = _road()
+    tail, _ = _tail()
+    reach = max((span.end for span in places), default=0)
+    starts = [span.start for span in places]
     for match in number.finditer(text):
-        if any(start <= match.start() < end for start, end in covered[:64]):
+        before = bisect_right(starts, match.start()) - 1
+        if match.start() < reach and before >= 0 and places[before].end > match.start():
             continue
-        window = text[max(0, match.start() - 12) : match.start()]
-        found = road.search(window)
-        if found:
-            name = re.split(
-                "|".join(("住在", "位于", "居住", "家住", "现住", "住", "在", "于", "至", "到", "：", "为")), found[0]
-            )[-1]
-            if len(name) > 1:
-                yield Span(match.start() - len(name), match.end(), PhiLabel.LOCATION.value, 0.75)
+        found = road.search(text, max(0, match.start() - 12), match.start())
+        name = cut.split(found[0])[-1] if found else ""
+        if len(name) > 1:
+            more = tail.match(text, match.end())
+            end = more.end() if more and "医" not in more[0] else match.end()
+            yield Span(match.start() - len(name), end, PhiLabel.LOCATION.value, 0.75)
+    for match in _village().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.6)
+    for match in _home().finditer(text):
+        more = tail.match(text, match.end())
+        if more and "医" not in more[0] and len(more[0]) > 3:
+            yield Span(match.end(), more.end(), PhiLabel.LOCATION.value, 0.7)
+
+
+@cache
+def _village() -> re.Pattern[str]:
+    """A town with its village: 前进镇白云村三组."""
+    return re.compile(
+        rf"(?:^|[^{_HAN}]|[住于在到至由从])([{_HAN}]{{2,5}}(?:镇|乡|街道)[{_HAN}]{{1,5}}?(?:村|屯|庄|大队|社区|岗子|组)"
+        rf"(?:{_HOUSE}|[0-9一二三四五六七八九十]{{1,3}}[组队社号])?)"
+    )
+
+
+@cache
+def _home() -> re.Pattern[str]:
+    return re.compile(
+        r"家(?<![大].)住(?:在|于)?|[现暂]住(?:在|于)?(?![院我])|居住(?:在|于)|住(?<![居入收留现家].)[在于](?=.{3})"
+    )
 
 
 @cache
@@ -130,111 +193,3 @@ def _post() -> re.Pattern[str]:
 def _post_codes(text: str) -> Iterator[Span]:
     for match in _post().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.9)
-
-
-# --- fields ------------------------------------------------------------------------------------
-
-
-@cache
-def _fields() -> tuple[re.Pattern[str], dict[str, PhiLabel], re.Pattern[str], re.Pattern[str]]:
-    kinds = dict.fromkeys(words("zh", "address_fields"), PhiLabel.LOCATION)
-    kinds |= dict.fromkeys(words("zh", "org_fields"), PhiLabel.ORG)
-    kinds |= dict.fromkeys(words("zh", "department_fields"), PhiLabel.DEPARTMENT)
-    return (
-        re.compile(r"[:：]"),
-        kinds,
-        re.compile(r"[ \t\u3000]*([^\s，。；;|：:][^\n。；;|：:\t]{0,60})"),
-        re.compile(rf"[ \u3000]{{2,}}|[ \u3000](?=[{_HAN}]{{2,8}}(?:[:：]|$))|[，,]"),
-    )
-
-
-def _field_values(text: str) -> Iterator[Span]:
-    """What stands after 住址：, 工作单位：, 科室：."""
-    colon, kinds, value, ends = _fields()
-    for match in colon.finditer(text):
-        window = text[max(0, match.start() - 12) : match.start()]
-        key = re.sub(r"[\s\u3000]", "", re.split(r"[\n，。；,;|]", window)[-1])
-        label = next((kinds[key[-size:]] for size in range(min(9, len(key)), 1, -1) if key[-size:] in kinds), None)
-        found = value.match(text, match.end()) if label else None
-        if label is None or found is None:
-            continue
-        start, stop = found.start(1), found.end(1)
-        if text[stop : stop + 1] in (":", "："):  # the next field's name ran in
-            stop = max(text.rfind(mark, start, stop) for mark in (" ", "，", ",", "\u3000"))
-        cut = ends.search(text, start, max(start, stop))
-        stop = cut.start() if cut else stop
-        words_ = text[start:stop].strip()
-        if stop <= start or words_ in word_set("zh", "not_values") or _is_province(words_):
-            continue
-        if label is PhiLabel.DEPARTMENT and len(words_) > 20:
-            continue
-        yield Span(start, start + len(text[start:stop].rstrip()), label.value, 0.85)
-
-
-@cache
-def _provinces() -> frozenset[str]:
-    return listed("zh_provinces") | {
-        re.sub("(?:省|市|(?:壮族|回族|维吾尔)?自治区)$", "", name) for name in listed("zh_provinces")
-    }
-
-
-def _is_province(value: str) -> bool:
-    return value in _provinces()
-
-
-# --- hospitals ---------------------------------------------------------------------------------
-
-
-@cache
-def _hospital() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], frozenset[str]]:
-    cuts = "|".join(sorted(words("zh", "hospital_cuts"), key=lambda w: (-len(w), w)))
-    cuts += "|(?<!协)和(?=[^平谐睦县田林])"
-    generic = word_set("zh", "hospital_generic")
-    departments = "|".join(sorted(words("zh", "departments"), key=lambda w: (-len(w), w)))
-    return (
-        re.compile(any_of(words("zh", "hospital_words"))),
-        re.compile(f"(?:{cuts})"),
-        re.compile(
-            rf"(?:（[{_HAN}]{{1,8}}(?:院区|分院|医院)?）)?(?:[{_HAN}]{{1,4}}(?:院区|分院))?"
-            rf"(?:{departments})?(?:[一二三四五六七八九十0-9]{{1,2}}(?:病区|区|科|病房))?"
-        ),
-        generic,
-    )
-
-
-def _hospitals(text: str) -> Iterator[Span]:
-    """Hospitals with the place and order that name them; 我院, 当地医院 and 外院 name none."""
-    anchor, cuts, tail, generic = _hospital()
-    for match in anchor.finditer(text):
-        low = match.start()
-        while (
-            low
-            and match.start() - low < 18
-            and ("\u4e00" <= text[low - 1] <= "\u9fff" or text[low - 1] in "0123456789（）")
-        ):
-            low -= 1
-        start = low
-        for cut in cuts.finditer(text, low, match.start()):
-            start = cut.end()
-        lead = text[start : match.start()].lstrip("0123456789）")
-        start = match.start() - len(lead)
-        name = lead + match[0]
-        head = re.sub("(?:人民|中心|附属|中医|总|中)?医院$|[^院]{2,5}$", "", name) if lead else ""
-        if (
-            not lead
-            or lead in generic
-            or head in generic
-            or lead[:2] in ("某某", "当地", "外地")
-            or lead[0] in "某该本我外"
-            or "某" in lead[-2:]
-            or _few().match(lead)
-        ):
-            continue
-        more = tail.match(text, match.end())
-        end = more.end() if more else match.end()
-        yield Span(start, end, PhiLabel.HOSPITAL.value, 0.8)
-
-
-@cache
-def _few() -> re.Pattern[str]:
-    return re.compile(r"[多几两一二三四数各][所家个]|[市县省区镇乡](?!立)[^市县省区]{0,4}$|当地|外地")
