@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, characters, folded, like
-from clinlp.deid.surrogate_names import write_word
+from clinlp.deid.surrogate_draw import Draw, characters, folded, like, pool
+from clinlp.deid.surrogate_names import kind_of, write_word
 from clinlp.deid.surrogate_numbers import pour, scramble, write_number
 from clinlp.note import Lang
 
@@ -151,9 +151,19 @@ def _names(words: str, draw: Draw) -> str:
             return scramble(part, draw)
         if part.lower() in ("wx", "wxid", "qq", "weixin", "wechat"):
             return part
-        return write_word(part, draw)
+        return _account_word(part, draw)
 
     return _patterns()[3].sub(change, words)
+
+
+def _account_word(word: str, draw: Draw) -> str:
+    """Give another name, or for a surname in pinyin with initials (wangxm) another one of that form."""
+    low = word.lower()
+    if kind_of(low) is None:
+        for size in range(len(low) - 1, max(1, len(low) - 4), -1):
+            if low[:size].capitalize() in pool("syllables"):
+                return write_word(word[:size], draw) + "".join(write_word(one, draw) for one in word[size:])
+    return write_word(word, draw)
 
 
 def write_url(words: str, draw: Draw) -> str | None:

@@ -31,7 +31,7 @@ def write_name(words: str, draw: Draw) -> str | None:
     """Give another name in the same form; none where the words have no name that can be read."""
     found = list(_parts().finditer(words))
     latin = [match["word"] for match in found if match["word"]]
-    initials = {word for word in latin if word.isupper() and len(word) <= 3 and _kind(_core(word)) is None}
+    initials = {word for word in latin if word.isupper() and len(word) <= 3 and kind_of(_core(word)) is None}
     if words.isupper() and len(initials) < len(set(latin)):
         initials = set()  # among capitals alone, a short word is a name
     pieces: list[str] = []
@@ -70,7 +70,7 @@ def write_word(word: str, draw: Draw) -> str:
     if len(core) == 1:
         return _initials(body, draw) + ending
     first = draw.letter(core[0].upper())
-    kind = _kind(core) or "surname"
+    kind = kind_of(core) or "surname"
     if kind == "pinyin":
         parts = _syllables(core)
         drawn = [draw.pick(_syllable_pool(first), "syllable", parts[0])]
@@ -99,7 +99,7 @@ def _core(word: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _kind(core: str) -> str | None:
+def kind_of(core: str) -> str | None:
     """Say what a name is by itself, never by its place: that would part "Smith, John" from "John Smith"."""
     female, male, surnames, romanized = _listed()
     parts = _syllables(core)
@@ -157,7 +157,11 @@ def _names() -> dict[str, list[str]]:
         "male_surname": (male - female) & surnames,
         "neutral": set(pool("neutral_names")) | (female & male),
     }
-    return {kind: sorted(filter(str.isalpha, names)) for kind, names in kinds.items()}
+    return {kind: sorted(_cased(name) for name in names if name.isalpha()) for kind, names in kinds.items()}
+
+
+def _cased(name: str) -> str:
+    return f"Mc{name[2:].capitalize()}" if name.startswith("Mc") and len(name) > 4 else name
 
 
 @cache

@@ -171,7 +171,7 @@ def _rewritten(
         if any(one.isdecimal() for one in token[0]):
             pieces.append(_number(token[0], draw, is_last=is_address and i == len(tokens) - 1))
             at, i = token.end(), i + 1
-        elif _is_kind(token[0], kept):
+        elif _is_kind(token[0], kept) and not (is_address and _is_street_name(tokens, i)):
             pieces.append(token[0])
             at, i = token.end(), i + 1
         else:
@@ -186,6 +186,13 @@ def _rewritten(
                 pieces.append("".join(draw.letter(one) if "A" <= one <= "Z" else one for one in phrase))
             at, i = tokens[end - 1].end(), end
     return "".join(pieces) + words[at:]
+
+
+def _is_street_name(tokens: Sequence[re.Match[str]], at: int) -> bool:
+    """Say whether a kind word is all the name that a street has, as in 27 North St."""
+    if at + 1 == len(tokens) or tokens[at + 1][0].lower() not in folded("street_words"):
+        return False
+    return tokens[at][0].lower() not in folded("street_words") and (at == 0 or tokens[at - 1][0][-1:].isdecimal())
 
 
 def _is_kind(word: str, kept: frozenset[str]) -> bool:

@@ -29,7 +29,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(f"({longest_first('kept_zh')}|第[{_NUMERALS}十〇零百0-9]+)"),
         re.compile(
-            f"([^\\W0-9０-９A-Za-z]*?)({longest_first('units_zh')})|([^\\W0-9０-９A-Za-z]+)|([0-9０-９A-Za-z]+)"
+            f"([^\\W0-9０-９A-Za-z]*?)({longest_first('units_zh')})(?:(?<![镇乡庄屯村里])|(?![市县区乡镇村]))|([^\\W0-9０-９A-Za-z]+)|([0-9０-９A-Za-z]+)"
         ),
         re.compile(f"[{_NUMERALS}]+|[0-9]+"),
         re.compile(f"[{_NUMERALS}十0-9]+(?=病?[区房室]|科|楼|层|组|部|门诊|单元)|(?<=科)[{_NUMERALS}0-9]+$"),
