@@ -92,11 +92,11 @@ def audit(
     notes = _score(gold, predicted, config, coverage)
     if not any(note.overall.n_spans for note in notes):
         raise DataError(f"{gold}: PHI needed in a note that both sides hold, got none in {len(notes):,} notes")
-    made = add_up(notes, Sampling(config.level, config.resamples, config.seed, config.unit), coverage)
+    sampling = Sampling(config.level, config.resamples, config.seed, config.unit)
+    made = add_up(notes, sampling, coverage, words_only=config.words_only)
     _show(made)
-    settings = {"by": config.by, "words_only": config.words_only}
     if json_file is not None:
-        _write(json_file, json.dumps({"settings": settings, **made.to_dict()}, indent=1, ensure_ascii=False) + "\n")
+        _write(json_file, json.dumps(made.to_dict(), indent=1, ensure_ascii=False) + "\n")
         say(f"all numbers: {json_file}")
     if html_file is not None:
         from clinlp.report.audit import render_audit

@@ -42,6 +42,7 @@ class Audit:
         n_units_leaking: Those of whom any PHI survives.
         leaking_at_most: Exact one-sided bound of their share, at the level of the intervals.
         coverage: How many notes were scored and how, and what could not be.
+        words_only: Whether letters and digits alone were counted.
     """
 
     scores: LeakageScores
@@ -53,6 +54,7 @@ class Audit:
     leaking_at_most: float
     sampling: Sampling
     coverage: Mapping[str, int] = field(default_factory=dict)
+    words_only: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything for JSON."""
@@ -61,6 +63,7 @@ class Audit:
         return {
             "coverage": dict(self.coverage),
             "sampling": self.sampling._asdict(),
+            "words_only": self.words_only,
             "overall": _row(scores.overall, self.overall),
             "labels": {label: _row(leakage, self.labels[label]) for label, leakage in scores.labels.items()},
             "over_redaction": over | self.over_redaction.to_dict(),
@@ -75,7 +78,9 @@ class Audit:
         }
 
 
-def audit(notes: Sequence[NoteLeakage], sampling: Sampling, coverage: Mapping[str, int]) -> Audit:
+def audit(
+    notes: Sequence[NoteLeakage], sampling: Sampling, coverage: Mapping[str, int], *, words_only: bool = False
+) -> Audit:
     """Add up notes and say how sure the shares are.
 
     A bootstrap over patients, for the notes of one patient leak alike; a note without a patient stands
@@ -111,6 +116,7 @@ def audit(notes: Sequence[NoteLeakage], sampling: Sampling, coverage: Mapping[st
         leaking_at_most=upper_bound(leaking, held, level=sampling.level),
         sampling=sampling,
         coverage=coverage,
+        words_only=words_only,
     )
 
 

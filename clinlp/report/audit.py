@@ -74,7 +74,7 @@ def _cards(audit: Audit) -> Iterator[str]:
         ("Other characters removed 误删率", audit.over_redaction, (scores.n_other_removed, scores.n_other)),
     ):
         yield (
-            f'<div class="card"><span>{name}</span><b>{_percent(share.value)}</b>'
+            f'<div class="card"><span>{name}</span><b>{_percent(share.value)} %</b>'
             f'<span class="faint">{_range(share)}</span><span class="faint">{of[0]:,} / {of[1]:,}</span></div>'
         )
 
@@ -170,11 +170,13 @@ def _left(leakage: Leakage) -> int:
 
 def _method(audit: Audit) -> str:
     sampling = audit.sampling
+    counted = ("letter or digit", "字母、数字或汉字") if audit.words_only else ("character", "字符")
     return (
-        "A span leaks if any counted character of it survives, whatever label it was found under. "
+        f"A span leaks if any {counted[0]} of it survives, whatever label it was found under. "
         f"Intervals: percentile bootstrap over {sampling.unit}, {100 * sampling.level:g} %, "
         f"{sampling.n_resamples:,} resamples, seed {sampling.seed}; where nothing leaked they cannot say more than the "
-        "exact bound. Offsets are characters of the gold text, half-open. 任一字符残留即为泄露，不论类别；"
+        "exact bound. Offsets are characters of the gold text, half-open. "
+        f"任一{counted[1]}残留即为泄露，不论类别；"
         f"区间为按{'患者' if sampling.unit == 'patients' else '病历'}重抽样的百分位自助法；"
         "位置为标准文本的字符偏移，左闭右开。"
     )

@@ -121,7 +121,9 @@ def test_the_page_shows_every_number() -> None:
     assert ["gold notes without a counterpart, not scored 缺失，未评分", "2"] in page.rows
     assert "1 of 5 patients with PHI leak" in page.words
     assert "Audit of <released>" in page.words
-    assert f"{100 * result.overall.characters.value:.2f}" in page.words
+    assert f"{100 * result.overall.characters.value:.2f} %" in page.words
+    assert "A span leaks if any character of it survives" in page.words
+    assert "any letter or digit of it survives" in render_audit(audit(scored(), Sampling(), {}, words_only=True))
 
 
 def test_the_page_asks_nothing_of_a_network_and_runs_nothing() -> None:
