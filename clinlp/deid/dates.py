@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import calendar
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
 from clinlp.deid.dates_age import cap_age
-from clinlp.deid.dates_forms import digit_forms, invisible, plain
+from clinlp.deid.dates_forms import invisible
 from clinlp.deid.dates_parts import Mention, holiday_in
-from clinlp.deid.dates_read import Reader
+from clinlp.deid.dates_read import Reader, are_day_first
 from clinlp.deid.dates_write import Writer
 from clinlp.errors import UsageError
 from clinlp.note import Lang
@@ -77,17 +77,6 @@ def shift_dates(
         return Writer(words, reading, moved, near + step if needs_near else near).write(days)
     except (ValueError, OverflowError):  # no such day, no such year, or not understood
         return None
-
-
-def are_day_first(spans: Iterable[str]) -> bool | None:
-    """Say from all the dates of a note or patient whether days stand before months; None where nothing tells."""
-    votes = 0
-    for words in spans:
-        match = digit_forms()[0].match(plain(words.strip()))
-        if match and len(match[1]) < 3:
-            first, second = int(match[1]), int(match[3])
-            votes += (12 < first < 32 and second < 13) - (first < 13 and 12 < second < 32)
-    return votes > 0 if votes else None
 
 
 def _resolve(mentions: Sequence[Mention], near: date) -> list[date]:

@@ -79,7 +79,7 @@ _SAME: Final = {
     ",": "，",
     "~": "～〜",
     "(": "（",
-    "'": "’‘`´",
+    "'": "’‘´",
     "〇": "○◯",
     "号": "號",
     "周": "週",
@@ -100,7 +100,7 @@ def _plain() -> dict[int, int]:
 
 def plain(words: str) -> str:
     """Give the words with one kind of digit, blank, hyphen and the like; as long as they are."""
-    return words.translate(_plain())
+    return words if words.isascii() and words.isprintable() else words.translate(_plain())
 
 
 @cache
@@ -185,7 +185,10 @@ def day_forms() -> tuple[re.Pattern[str], ...]:
             rf"(?:{_AFTER_YEAR})?"
         ),
         _compile(rf"(?P<year>\d{{4}})[ ,./-]{{0,2}}{_MONTH}(?:[ ,./-]{{0,2}}(?P<day>{_day()}))?"),
-        _compile(rf"(?P<day>\d{{1,2}}(?:st|nd|rd|th)|{_nth()})(?![a-z\d])"),
+        _compile(
+            r"(?P<day>\d{1,2}(?:st|nd|rd|th)(?! (?:week|half|quarter|trimester))"
+            rf"|(?<=the )(?:{_nth()})(?! [a-z]))(?![a-z\d])"
+        ),
     )
 
 
@@ -193,7 +196,7 @@ def day_forms() -> tuple[re.Pattern[str], ...]:
 def digit_forms() -> tuple[re.Pattern[str], ...]:
     """Give the forms of digits alone: three parts, compact, two parts, a decade, a year."""
     return (
-        _compile(r"(\d{1,4}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,4})(?!\d)"),
+        _compile(r"(\d{1,4})( ?[-/.] ?)(\d{1,2})\2 ?(\d{1,4})(?!\d)"),
         _compile(r"(\d{8})(?:t?(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d(?:\.\d+)?)?z?)?(?![\da-z])"),
         _compile(r"(\d{1,4}) ?([-/.]) ?(\d{1,2}|\d{4})(?!\d)(?: (?P<year>(?:19|20)\d\d)(?![\d:]))?"),
         _compile(r"(\d{3}0|\d0)(?: ?年代|'?s(?![a-z]))"),
@@ -219,8 +222,8 @@ def han_forms() -> tuple[re.Pattern[str], ...]:
             rf"(?P<month>{_NUMBER}) ?(?:月(?:份? ?{part}|份| ?{day}|$))?|(?={_TO}{_NUMBER} ?月))"
         ),
         _compile(
-            rf"(?P<year>{_HAN_YEAR}) ?年 ?(?:(?P<season>[春夏秋冬])[季天]?|(?P<holiday>{_han_holidays()})节?)"
-            rf"|(?P<season_>[春夏秋冬])[季天]|(?P<holiday_>{_han_holidays()})节?"
+            rf"(?P<year>{_HAN_YEAR}) ?年 ?(?:(?P<season>[春夏秋冬])[季天]?|(?P<holiday>{_han_holidays()}))"
+            rf"|(?P<season_>[春夏秋冬])[季天]|(?P<holiday_>{_han_holidays()})"
         ),
         _compile(rf"(?P<year>{_HAN_YEAR}) ?年(?!代)"),
         _compile(rf"(?:(?P<said>[上本当下]个?)月 ?)?{day})"),
@@ -229,7 +232,7 @@ def han_forms() -> tuple[re.Pattern[str], ...]:
 
 def _han_holidays() -> str:
     names = [name for name in (*HOLIDAYS, *NTH_HOLIDAYS) if not name.isascii()]
-    return "|".join(sorted(names, key=lambda name: (-len(name), name)))
+    return "|".join(f"{name}节?" for name in sorted(names, key=lambda name: (-len(name), name)))
 
 
 @cache

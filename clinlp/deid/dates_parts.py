@@ -232,7 +232,12 @@ def of_name(match: re.Match[str]) -> Mention:
             return Mention(fields, "season", year, SEASONS[season.lower()])
     group = "holiday" if groups.get("holiday") else "holiday_"
     fields += (Field("holiday", *match.span(group)),)
-    return Mention(fields, "day", year, holiday=_holiday_names()[_letters(match[group])])
+    return Mention(fields, "day", year, holiday=_holiday(match[group]))
+
+
+def _holiday(words: str) -> str:
+    name = _letters(words)
+    return _holiday_names().get(name) or _holiday_names()[name.removesuffix("节")]
 
 
 @cache

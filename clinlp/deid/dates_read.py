@@ -7,7 +7,7 @@ raise `ValueError`, and the caller hides them whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from clinlp.deid.dates_forms import (
@@ -50,7 +50,7 @@ class Reader:
     def __init__(self, words: str, *, lang: Lang, day_first: bool | None) -> None:
         self.text = plain(words)
         self.lang = lang
-        self.day_first = day_first
+        self.day_first = are_day_first((words,)) if day_first is None and len(words) > 15 else day_first
         self.mentions: list[Mention] = []
         self.weekdays: list[tuple[int, int]] = []
         self.after = 0  # where the last date ended
@@ -79,6 +79,8 @@ class Reader:
     def _next(self, at: int) -> int:
         first = self.text[at]
         if first in "0123456789":
+            if three := digit_forms()[0].match(self.text, at):
+                return self._take(three, self._three(three))
             return self._time(at) or self._counted(at) or self._han(at) or self._day_first(at) or self._digits(at)
         if first.isascii():
             return self._time(at) or self._month_first(at) or self._named(at) or self._word(at)
@@ -100,6 +102,10 @@ class Reader:
         if not self.mentions or not self.after < at or self.text[self.after : at].strip(" tT"):
             return False
         return self.mentions[-1].unit == "day" and self.mentions[-1].has("year")
+
+    def _is_range_without_year(self, at: int) -> bool:
+        is_range = self.text[self.after : at].strip() == "-"
+        return is_range and bool(self.mentions) and self.mentions[-1].year is None
 
     def _counted(self, at: int) -> int:
         match = said_before().match(self.text, at)
@@ -176,9 +182,7 @@ class Reader:
         return 0
 
     def _digits(self, at: int) -> int:
-        three, compact, two, decade, year, _ = digit_forms()
-        if match := three.match(self.text, at):
-            return self._take(match, self._three(match))
+        _, compact, two, decade, year, _ = digit_forms()
         if match := compact.match(self.text, at):
             return self._take(match, self._compact(match))
         match = two.match(self.text, at)
@@ -209,6 +213,8 @@ class Reader:
         groups = (match[1], match[3], match[4])
         if len(groups[0]) > 2:
             orders = ["ymd"]
+        elif len(groups[2]) < 3 and self.text[match.end() : match.end() + 2].strip()[:1] == match[2].strip() != ".":
+            raise ValueError("four numbers")
         else:
             is_day_first = self.lang == "zh" if self.day_first is None else self.day_first
             orders = ["dmy", "mdy"] if is_day_first else ["mdy", "dmy"]
@@ -237,6 +243,8 @@ class Reader:
         first, second = match[1], match[3]
         where = match.span(1), match.span(3)
         if 4 in (len(first), len(second)) and not match["year"]:
+            if len(second) == 4 and self._is_range_without_year(match.start()):
+                raise ValueError("a range of days or of months: 3/1-5/2021")
             year_at = int(len(second) == 4)
             year, month = (first, second)[year_at], (second, first)[year_at]
             if len(month) < 3 and 1 <= int(month) <= 12:
@@ -256,6 +264,17 @@ class Reader:
                 fields = (Field("month", *where[month_at]), Field("day", *where[day_at]), *fields_of(match, "year"))
                 return Mention(fields, "day", value, numbers[month_at], numbers[day_at])
         raise ValueError("no date")
+
+
+def are_day_first(spans: Iterable[str]) -> bool | None:
+    """Say from all the dates of a note or patient whether days stand before months; None where nothing tells."""
+    votes = 0
+    for words in spans:
+        for match in digit_forms()[0].finditer(plain(words)):
+            if len(match[1]) < 3:
+                first, second = int(match[1]), int(match[3])
+                votes += (12 < first < 32 and second < 13) - (first < 13 and 12 < second < 32)
+    return votes > 0 if votes else None
 
 
 def _in_order(groups: Sequence[str], spans: Sequence[tuple[int, int]], order: str) -> Mention | None:

@@ -131,7 +131,8 @@ class Writer:
         mention = next(mention for mention in self.reading.mentions if field in mention.fields)
         for other in mention.fields:
             gap = self.text[min(field.end, other.end) : max(field.start, other.start)]
-            if other is not field and gap.strip() in ("", "-", "/", ".") and gap != " ":
+            is_bare = gap == "" and self.text[other.start].isascii()
+            if other is not field and (is_bare or gap.strip() in ("-", "/", ".")):
                 return True
         return False
 
