@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import unicodedata
 from bisect import bisect
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ class People:
     surnames: tuple[str, ...]
     reach: tuple[float, ...]  # cumulative weights of `surnames`
     given: tuple[str, ...]
+    places: dict[str, Pool]
 
 
 def _romanised(words: Iterable[str]) -> list[str]:
@@ -82,13 +84,29 @@ def load_people(lang: str) -> People:
         weights = [(2.0 if len(name) > 1 else 30.0) / (rank + 12) for rank, name in enumerate(surnames)]
         found = import_module("faker.providers.person.zh_CN").Provider
         given = [*found.first_names_male, *found.first_names_female]
-        return People((), (Pool(()), Pool(())), tuple(surnames), tuple(accumulate(weights)), tuple(given))
+        return People((), (Pool(()), Pool(())), tuple(surnames), tuple(accumulate(weights)), tuple(given), _places())
     banks = load_vocabulary(lang).banks
     own = sorted(name[8:] for name in banks if name.startswith("q_given_"))
     written = [(banks[f"q_given_{n}"], banks[f"q_given_{n}"], banks[f"q_surname_{n}"]) for n in own]
     drawn = [_provider(locale) for locale in (*LATIN.split(), *CYRILLIC.split())]
     cultures = [c for c in (*drawn, *written, *written) if all(pool.items for pool in c)]
-    return People(tuple(cultures), (_census("first_names"), _census("surnames")), (), (), ())
+    return People(tuple(cultures), (_census("first_names"), _census("surnames")), (), (), (), {})
+
+
+def _places() -> dict[str, Pool]:
+    """Provinces, cities and districts of China as banks, with and without the word for what they are."""
+    provinces, cities, counties = (
+        (LISTS / f"zh_{kind}.txt").read_text("utf-8").split() for kind in ("provinces", "cities", "counties")
+    )
+    kinds = re.compile("(?:维吾尔|壮族|回族)?自治区$|[省市]$")
+    short = [re.sub("(?:..?族)*自治州$|地区$|盟$|市$", "", city) for city in cities]
+    return {
+        "q_province_list": Pool(provinces),
+        "q_province_short": Pool(kinds.sub("", name) for name in provinces),
+        "q_city_list": Pool(cities),
+        "q_city_short": Pool(name for name in short if len(name) > 1),
+        "q_district": Pool(counties),
+    }
 
 
 def _census(kind: str) -> Pool:

@@ -12,7 +12,7 @@ from corpora.patient import Patient, Person, date_of
 from corpora.people import FullPerson, draw_chinese, draw_english, load_people, plain
 from corpora.pieces import PHI, Piece
 from corpora.slots import Writer
-from corpora.vocabulary import Template, Vocabulary
+from corpora.vocabulary import Pool, Template, Vocabulary
 
 CODED: Final = frozenset({"MRN", "ACCOUNT", "HEALTH_PLAN", "LICENSE", "DEVICE", "ID", "BIOMETRIC"})
 CODE_RATE: Final = 0.3  # of these numbers have a format that no list holds
@@ -63,8 +63,8 @@ class PhiWriter(Writer):
     """Fills the slots of one dense note: every identifier is drawn in one of many formats."""
 
     def __init__(self, vocabulary: Vocabulary, patient: Patient, part: str, rng: random.Random) -> None:
-        super().__init__(vocabulary, patient, _NO_TEMPLATE, part, rng)
         self.people = load_people(vocabulary.lang)
+        super().__init__(vocabulary, patient, _NO_TEMPLATE, part, rng)
         self.draw_person = draw_chinese if vocabulary.lang == "zh" else draw_english
         self.date_form = self.draw(vocabulary.banks["q_date"])
 
@@ -79,6 +79,10 @@ class PhiWriter(Writer):
         core = words.strip(" ").rstrip(".,;:，。、 ")
         after = words.strip(" ")[len(core) :]
         return [Piece(core, slot.name), Piece(after)] if after else [Piece(core, slot.name)]
+
+    def _bank(self, *names: str) -> Pool:
+        places = self.people.places
+        return next((places[name] for name in names if name in places), None) or super()._bank(*names)
 
     def _phi(self, slot: Slot) -> str:
         arg, _, form = slot.arg.partition(".")

@@ -117,7 +117,7 @@ class Composer:
     def _with_carrier(self, sentence: list[Piece]) -> list[Piece]:
         """A clinical sentence with an identifier before it or inside it."""
         if (kind := self.rng.random()) < 0.2:
-            return [*self.line("t_lead"), *sentence]
+            return [*self.line("t_lead"), *self._continued(sentence)]
         last = sentence[-1]
         if kind < 0.45 and not last.label and last.text.endswith((".", "。")):
             end = last.text[-1]
@@ -125,6 +125,13 @@ class Composer:
         if kind < 0.6:
             return self._renamed(sentence)
         return sentence
+
+    def _continued(self, sentence: list[Piece]) -> list[Piece]:
+        """The sentence without its capital, most of the time."""
+        first = sentence[0]
+        if first.label or not re.match("[A-Z][a-z]", first.text) or self.rng.random() < 0.2:
+            return sentence
+        return [Piece(first.text[0].lower() + first.text[1:]), *sentence[1:]]
 
     def _renamed(self, sentence: list[Piece]) -> list[Piece]:
         """The sentence with the patient's name for "the patient"."""

@@ -77,13 +77,8 @@ class Spoiler:
         if self.rng.random() >= self.typo:
             return word
         at = self.rng.randrange(1, len(word) - 1)
-        return self.rng.choice(
-            (
-                word[:at] + word[at + 1 :],
-                word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-                word[:at] + word[at] + word[at:],
-            )
-        )
+        before, here, after = word[:at], word[at], word[at + 1 :]
+        return self.rng.choice((before + after, before + after[:1] + here + after[1:], before + here + here + after))
 
     def _scanned(self, text: str) -> str:
         text = "".join(_SCANNED[c] if c in _SCANNED and self.rng.random() < self.scan else c for c in text)
