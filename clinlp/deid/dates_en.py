@@ -19,7 +19,7 @@ _MONTH = (
     r"|(?<=d)ec(?:ember|\.)?)(?![A-Za-z])"
 )
 _ANY_MONTH = _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")  # a day may touch it: 3Dec2021
-_DAY = r"(?:3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th)?(?![0-9])"
+_DAY = r"(?:3[01]|[12][0-9]|0?[1-9])(?:st|nd|rd|th)?(?![0-9A-Za-z])"
 _YEAR = r"(?:(?:19|20)[0-9]{2}|'[0-9]{2})(?![0-9])"
 _TIME = r"(?:(?:,? (?:at )?|T|, )[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\b\.?|Z\b)?)?"
 _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
@@ -28,7 +28,9 @@ _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
 @cache
 def _numeric_dates() -> tuple[re.Pattern[str], ...]:
     return (
-        re.compile(rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[-/.][0-9]){_TIME}"),
+        re.compile(
+            rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[/.][0-9]|-[0-9](?![0-9]?[-/.][0-9]{{1,2}}[-/.])){_TIME}"
+        ),
         re.compile(
             rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%a-zA-Z]|\.[0-9])"
         ),
@@ -43,6 +45,7 @@ def _before_short_date() -> re.Pattern[str]:
         r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA"
         r"|DOD|LMP|EDD|due|as of|last"
         r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
+        r"|admit|adm|d/c|dc|dx|given|taken|collected|next|vax|vaccinated|expires?|exp|[a-z]+day,?"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
     )
@@ -62,14 +65,18 @@ def find_dates(text: str) -> Iterator[Span]:
     """Find the dates of an English text."""
     full, short, year_month, compact = _numeric_dates()
     for match in full.finditer(text):
-        if _is_full(match[0], match[1]):
+        if _is_full(match[0], match[1]) or (match[1] == "." and _is_short_birth(text, match)):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.95)
+    reach = -9
     for match in short.finditer(text):
         month, _, rest = match[0].partition("/")
         if len(rest) == 4 and rest.isdigit():
             if 1 <= int(month) <= 12:
                 yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.85)
-        elif _is_month_day(text, match, month, rest):
+        elif _is_month_day(text, match, month, rest) or (
+            match.start() - reach < 6 and 0 < int(month) < 13 and _chain().fullmatch(text, reach, match.start())
+        ):
+            reach = match.end()
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
     for match in year_month.finditer(text):
         if match[0][:2] in ("19", "20") and 1 <= int(match[0][5:]) <= 12:
@@ -82,6 +89,23 @@ def find_dates(text: str) -> Iterator[Span]:
     yield from _month_names(text)
     yield from _named_days(text)
     yield from _month_years(text)
+
+
+@cache
+def _birth() -> re.Pattern[str]:
+    return re.compile(r"(?:\bborn|\bdob|\bD\.?O\.?B\.?|birth)[a-z ]{0,8}[:=(]? ?$", re.IGNORECASE)
+
+
+def _is_short_birth(text: str, match: re.Match[str]) -> bool:
+    """Say whether `4.7.56` is a date, because it is somebody's birth."""
+    day, month, year = (int(part) for part in re.split(r"[^0-9]", match[0], maxsplit=3)[:3])
+    is_date = 0 < day < 32 and 0 < month < 13 and year < 100
+    return is_date and bool(_birth().search(text, max(0, match.start() - 20), match.start()))
+
+
+@cache
+def _chain() -> re.Pattern[str]:
+    return re.compile(r" ?(?:&|and|,|to|-|or) ?")
 
 
 @cache
@@ -118,7 +142,7 @@ def _is_full(date: str, separator: str) -> bool:
 
 @cache
 def _months() -> tuple[re.Pattern[str], ...]:
-    year = rf"(?:,? ?(?:of )?{_YEAR}|[-/ ]'?[0-9]{{2}}(?![0-9%]|[.:/][0-9]| ?(?:mg|ml|mm|cm|years?|y)))"
+    year = rf"(?:[,/. -]{{0,2}}(?:of )?{_YEAR}|[-/ ]'?[0-9]{{2}}(?![0-9%]|[.:/][0-9]| ?(?:mg|ml|mm|cm|years?|y)))"
     return (
         # 3-Dec-21, 3rd of December, 03 DEC 2021
         re.compile(
@@ -146,7 +170,7 @@ def _month_names(text: str) -> Iterator[Span]:
     for match in month_first.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
     for match in alone.finditer(text):
-        before = text[max(0, match.start() - 14) : match.start()].lower().split()
+        before = text[max(0, match.start() - 14) : match.start()].lower().replace("-", " ").split()
         if match[0] in ("March", "May", "June", "April", "August") and (
             not before or before[-1] not in word_set("en", "before_month")
         ):

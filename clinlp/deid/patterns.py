@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.plain import original, plain
 from clinlp.spans import Span
 
 _WIDE = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
@@ -47,7 +48,8 @@ def narrow(text: str) -> str:
 
 def find_common(text: str) -> list[Span]:
     """Find e-mail and web addresses, IP addresses, identity cards, SSNs and payment cards."""
-    return [*_emails(text), *_urls(text), *_ips(text), *_long_numbers(text)]
+    shown, places = plain(text)
+    return original([*_emails(shown), *_urls(shown), *_ips(shown), *_long_numbers(shown)], places)
 
 
 def is_id_card(number: str) -> bool:
@@ -70,7 +72,23 @@ def _email() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(r"[A-Za-z0-9._%+'-]{1,64}$"), re.compile(r"@ ?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 
+@cache
+def _handle() -> re.Pattern[str]:
+    return re.compile(r"_[A-Za-z0-9_.]*[A-Za-z0-9_]")
+
+
+@cache
+def _spelled() -> re.Pattern[str]:
+    return re.compile(
+        r"[A-Za-z0-9._%+-]{1,64} ?[(\[] ?(?:at|AT) ?[)\]] ?"
+        r"[A-Za-z0-9-]+(?:(?:\.| ?[(\[] ?(?:dot|DOT) ?[)\]] ?)[A-Za-z0-9-]+)+"
+    )
+
+
 def _emails(text: str) -> Iterator[Span]:
+    if "(at)" in text or "[at]" in text or " at ]" in text or " at )" in text:
+        for match in _spelled().finditer(text):
+            yield Span(match.start(), match.end(), PhiLabel.EMAIL.value, 0.95)
     local, domain = _email()
     at = text.find("@")
     while at >= 0:
@@ -84,7 +102,8 @@ def _emails(text: str) -> Iterator[Span]:
             has_dot = "." in after[0] and " " not in after[0]
             yield Span(low, after.end(), PhiLabel.EMAIL.value, 0.99 if has_dot else 0.7)
         elif after and len(after[0]) > 3 and " " not in after[0] and not after[0][1].isdigit():
-            yield Span(at, after.end(), PhiLabel.SOCIAL.value, 0.7)  # a handle: @name
+            tail = _handle().match(text, after.end())
+            yield Span(at, tail.end() if tail else after.end(), PhiLabel.SOCIAL.value, 0.7)  # a handle: @name
         at = text.find("@", after.end() if after else at + 1)
 
 
@@ -148,6 +167,8 @@ def _ips(text: str) -> Iterator[Span]:
         groups = text[low:high].rstrip(":.").split(":")
         is_whole = len(groups) == 8 or (len(groups) >= 4 and "" in groups)
         # A clock (12:30:45) and a ratio have digits of two places only.
+        if len(groups) == 6 and all(len(group) == 2 for group in groups) and not text[low:high].isdigit():
+            yield Span(low, high, PhiLabel.DEVICE.value, 0.9)  # a MAC address
         if is_whole and any(len(group) > 2 for group in groups) and len(groups) <= 8:
             yield Span(low, high, PhiLabel.IP.value, 0.9)
 

@@ -1,4 +1,4 @@
-"""Ages, telephone numbers, record numbers and street addresses in English notes."""
+"""Ages and telephone numbers in English notes, and all that the other pattern modules find."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from functools import cache
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.dates_en import find_dates
+from clinlp.deid.ids_en import code_systems, find_ids, find_logins
 from clinlp.deid.patterns import leading
+from clinlp.deid.plain import original, plain
+from clinlp.deid.streets_en import find_streets
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
@@ -17,7 +20,16 @@ _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
 
 def find(text: str, *, all_ages: bool = False) -> list[Span]:
     """Find what numbers and months give away in English text."""
-    return [*find_dates(text), *_ages(text, all_ages=all_ages), *_phones(text), *_ids(text), *_streets(text)]
+    shown, places = plain(text)
+    spans = [
+        *find_dates(shown),
+        *_ages(shown, all_ages=all_ages),
+        *_phones(shown),
+        *find_ids(shown),
+        *find_logins(shown),
+        *find_streets(shown),
+    ]
+    return original(spans, places)
 
 
 @cache
@@ -29,7 +41,10 @@ def _age() -> tuple[re.Pattern[str], ...]:
             r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
             r"|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
         ),
-        re.compile(r"[Aa]ge(?<![a-z].{3})d?(?: is| of|:| at \w+:)? ?([0-9]{1,3})(?![0-9]|[/.:-][0-9])"),
+        re.compile(
+            r"[Aad](?<![a-z].)(?:(?<=[Aa])ged?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"
+            r"([0-9]{1,3})(?![0-9]|[/.:-][0-9]|%)"
+        ),
     )
 
 
@@ -59,7 +74,7 @@ def _phone() -> tuple[re.Pattern[str], ...]:
         re.compile(
             r"[(+0-9](?<![0-9A-Za-z.-][(+0-9])(?:(?<=\+)[0-9]{1,3}[ .-]?\(?|"
             r"(?<=0)0?1?[ .-]?[0-9]?[ .-]?|(?<=1)[ .-]?\(?)?"
-            rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}"
+            rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)/]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}"
             rf"(?![0-9]|[-/][0-9]){extension}"
         ),
         re.compile(rf"{_D}[0-9]{{2}}-[0-9]{{4}}(?![0-9-]){extension}"),
@@ -88,15 +103,18 @@ def _phones(text: str) -> Iterator[Span]:
         for match in pattern.finditer(text):
             if match[0][0] == "+" and sum(map(str.isdigit, match[0])) < 7:
                 continue  # a lens of +3.50
-            window = text[max(0, match.start() - 36) : match.start()]
+            low = match.start() + (match[0][0] == "(" and ")" not in match[0])
+            window = text[max(0, low - 36) : low]
             if faxed.search(window):
-                yield Span(match.start(), match.end(), PhiLabel.FAX.value, 0.95)
+                yield Span(low, match.end(), PhiLabel.FAX.value, 0.95)
             elif said.search(window):
-                yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.95)
+                yield Span(low, match.end(), PhiLabel.PHONE.value, 0.95)
+            elif code_systems().search(window):
+                continue
             elif score:
-                yield Span(match.start(), match.end(), PhiLabel.PHONE.value, score)
+                yield Span(low, match.end(), PhiLabel.PHONE.value, score)
             elif sum(c.isdigit() for c in match[0]) == 10:
-                yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.5)
+                yield Span(low, match.end(), PhiLabel.PHONE.value, 0.5)
     for match in loose.finditer(text):
         if sum(c.isdigit() for c in match[0]) < 4 or _decimal().fullmatch(match[0]):
             continue
@@ -107,143 +125,3 @@ def _phones(text: str) -> Iterator[Span]:
 @cache
 def _decimal() -> re.Pattern[str]:
     return re.compile(r"[0-9]+\.[0-9]+")
-
-
-@cache
-def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
-    link = (
-        r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
-        r"|ending in)\b[\s:#.=(\[-]*){0,3}[A-Za-z]{0,4}[-#]?$"
-    )
-    kinds = [
-        (re.compile(rf"(?<![A-Za-z/])(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
-        for key, label in (
-            ("mrn_words", PhiLabel.MRN),
-            ("ssn_words", PhiLabel.SSN),
-            ("plan_words", PhiLabel.HEALTH_PLAN),
-            ("license_words", PhiLabel.LICENSE),
-            ("vehicle_words", PhiLabel.VEHICLE),
-            ("device_words", PhiLabel.DEVICE),
-            ("account_words", PhiLabel.ACCOUNT),
-            ("bed_words", PhiLabel.BED),
-            ("id_words", PhiLabel.ID),
-        )
-    ]
-    return (
-        re.compile(r"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/._][0-9A-Za-z]+)*"),
-        kinds,
-    )
-
-
-def _ids(text: str) -> Iterator[Span]:
-    number, kinds = _id()
-    reach = 0
-    for match in number.finditer(text):
-        low, high = match.start(), match.end()
-        if low < reach:
-            continue
-        while (
-            low > reach
-            and match.start() - low < 12
-            and (text[low - 1].isalnum() or text[low - 1] == "-")
-            and text[low - 1].isascii()
-        ):
-            low -= 1
-        while text[low] == "-":
-            low += 1
-        reach = high
-        n_digits = sum(map(str.isdigit, text[low:high]))
-        window = text[max(0, low - 40) : low]
-        if n_digits < 2 and high - low < 4 and not window.rstrip(" :#").lower().endswith(("bed", "room")):
-            continue
-        if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
-            continue
-        found = _kind(window, kinds)
-        if found is PhiLabel.BED or (found is not None and n_digits >= 3):
-            yield Span(low, high, found.value, 0.9)
-        elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
-            yield Span(low, high, PhiLabel.ID.value, 0.55)
-    for match in _login().finditer(text):
-        yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
-
-
-@cache
-def _fraction() -> re.Pattern[str]:
-    return re.compile(r"[0-9]{1,3}/[0-9]{1,3}")
-
-
-@cache
-def _measure() -> re.Pattern[str]:
-    """A number with a unit: never given out, even after `report` or `visit`."""
-    return re.compile(
-        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?)(?![A-Za-z])"
-    )
-
-
-@cache
-def _login() -> re.Pattern[str]:
-    """A user name after its word, which must be told by a colon, `is` or a quote from running text."""
-    return re.compile(
-        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id)|(?<=l)og(?:in|on)|"
-        r"(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
-        r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle"
-        r"|account))?(?: is |: ?|=| ['\"])"
-        r"([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
-    )
-
-
-def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabel | None:
-    """Say what the words right before a number call it."""
-    tail = window.rstrip()
-    if not tail or not (tail[-1] in ":#.=([-" or tail[-1].isalpha()):
-        return None
-    for pattern, label in kinds:
-        if pattern.search(window):
-            return label
-    return None
-
-
-def _is_code(token: str, n_digits: int) -> bool:
-    """Tell a number that somebody gave out (many digits, perhaps behind capitals) from a measurement or a marker."""
-    if n_digits == len(token):
-        return n_digits >= 7
-    return n_digits >= 5 and bool(_code().fullmatch(token))
-
-
-@cache
-def _code() -> re.Pattern[str]:
-    return re.compile(r"[A-Z]{1,4}-?[0-9]{5,}|[A-Z]{2,4}-[0-9]{2,}-[0-9]{3,}")
-
-
-@cache
-def _street() -> tuple[re.Pattern[str], ...]:
-    kinds = "|".join(words("en", "street_words"))
-    unit = r"(?:,? ?(?:\n ?)?(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor|Fl|#)\.? ?#?[0-9A-Za-z-]{1,6})?"
-    states = "|".join(words("en", "states"))
-    word = r"[A-Z0-9À-Þ][\w'’.-]*"
-    place = rf"(?:,[ \n]{{1,2}}{word}(?: {word}){{0,2}}(?=[,.\n ]))?"
-    return (
-        re.compile(
-            rf"{_D}[0-9]{{0,5}}[A-Za-z]?(?:-[0-9]+)?,? (?:(?:[NSEW]\.?|North|South|East"
-            rf"|West) )?(?:{word} ){{1,4}}(?:{kinds})\b\.?{unit}{place}"
-            rf"(?:,? (?:{states})(?![A-Za-z]))?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
-        ),
-        re.compile(
-            r"P\.? ?O\.? ?Box [0-9]{1,7}|(?:Apt|Apartment|Suite|Ste|Unit)\b\.? #?[0-9]{1,5}[A-Z]?\b", re.IGNORECASE
-        ),
-        re.compile(r"[0-9](?<=[A-Z] [0-9]|[a-z] [0-9]|, [0-9])[0-9]{4}(?:-[0-9]{4})?(?![0-9A-Za-z]|[-.,/][0-9])"),
-        re.compile(rf"(?:{states})(?![A-Za-z])[,.]? *$"),
-        re.compile(r"(?:zip|post(?:al)?)[ -]?(?:code)?[ :#is]{0,6}$", re.IGNORECASE),
-    )
-
-
-def _streets(text: str) -> Iterator[Span]:
-    street, box, five, state, said = _street()
-    for match in street.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.9)
-    for match in box.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.8)
-    for match in five.finditer(text):
-        window = text[max(0, match.start() - 20) : match.start()]
-        if state.search(window) or said.search(window):
-            yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)

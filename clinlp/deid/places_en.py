@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.plain import original, plain
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
@@ -15,7 +16,8 @@ _WORD = r"[A-ZÀ-Þ][\w'’.&-]*"
 
 def find(text: str) -> list[Span]:
     """Find hospitals, cities and employers in English text."""
-    return [*_hospitals(text), *_cities(text), *_employers(text)]
+    shown, places = plain(text)
+    return original([*_hospitals(shown), *_cities(shown), *_employers(shown)], places)
 
 
 @cache
@@ -89,9 +91,7 @@ def _cut(text: str, start: int, end: int) -> int:
 def _city() -> tuple[re.Pattern[str], ...]:
     states = "|".join(words("en", "states"))
     code = r"(?:,? [0-9]{5}(?:-[0-9]{4})?(?![0-9]))?"
-    listed = any_of(map(re.escape, words("en", "cities")), guard=r"(?<![\w-].)")
     return (
-        re.compile(rf"{listed}(?![\w-])(?:,? (?:{states})(?![\w])\.?)?{code}"),
         re.compile(rf", ({states})(?![\w.]){code}"),
         re.compile(r"(?:[A-Z][a-zA-Z'’-]+|(?:St|Mt|Ft)\.)(?: (?:[A-Z][a-zA-Z'’-]+|of|de|la|del)){0,3}$"),
         re.compile(r"[ifton](?<!\w.)(?:n|rom|o|ear|f) ([A-Z][a-z'’-]{2,}(?: [A-Z][a-z'’-]+){0,2})(?![\w])"),
@@ -99,15 +99,7 @@ def _city() -> tuple[re.Pattern[str], ...]:
 
 
 def _cities(text: str) -> Iterator[Span]:
-    listed, state, before, placed = _city()
-    for match in listed.finditer(text):
-        after = text[match.end() : match.end() + 14].lower().split()
-        word = after[0].strip("'.,;:") if after else ""
-        is_thing = word in word_set("en", "not_after_city") or (
-            word in word_set("en", "eponym_nouns") and text[match.end()] == " "
-        )
-        if not is_thing and text[match.end() : match.end() + 1] != "/":
-            yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.65)
+    state, before, placed = _city()
     for match in state.finditer(text):
         low = max(0, match.start() - 40)
         found = before.search(text, low, match.start())

@@ -36,7 +36,7 @@ def listed(name: str) -> frozenset[str]:
     """Give the lines of a packed list, `data/NAME.txt` or `data/NAME.txt.gz`."""
     folder = resources.files("clinlp.deid") / "data"
     data = _read(f"{name}.txt") if (folder / f"{name}.txt").is_file() else gzip.decompress(_read(f"{name}.txt.gz"))
-    return frozenset(data.decode("utf-8").split())
+    return frozenset(line.strip() for line in data.decode("utf-8").splitlines() if line.strip())
 
 
 def _read(name: str) -> bytes:

@@ -1,0 +1,184 @@
+"""Record, account, licence, device and login numbers in English notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.words import words
+from clinlp.spans import Span
+
+
+@cache
+def code_systems() -> re.Pattern[str]:
+    """Code systems, whose numbers say what and not who."""
+    return re.compile(
+        r"(?:SNOMED(?: CT)?|LOINC|RxNorm|RXCUI|NDC|CPT|ICD(?:-?(?:9|10))?(?:-CM)?|HCPCS|OMIM|PMID)[ :#]{1,3}$"
+    )
+
+
+@cache
+def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
+    link = (
+        r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
+        r"|ending in)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:[A-Z]{2,4}) )$"
+    )
+    kinds = [
+        (re.compile(rf"(?<![A-Za-z/])(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
+        for key, label in (
+            ("mrn_words", PhiLabel.MRN),
+            ("ssn_words", PhiLabel.SSN),
+            ("plan_words", PhiLabel.HEALTH_PLAN),
+            ("license_words", PhiLabel.LICENSE),
+            ("vehicle_words", PhiLabel.VEHICLE),
+            ("device_words", PhiLabel.DEVICE),
+            ("account_words", PhiLabel.ACCOUNT),
+            ("bed_words", PhiLabel.BED),
+            ("id_words", PhiLabel.ID),
+        )
+    ]
+    return (
+        re.compile(r"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/._][0-9A-Za-z]+)*"),
+        kinds,
+    )
+
+
+def find_ids(text: str) -> Iterator[Span]:
+    """Find numbers that were given to a person or a thing, by the words before them or by their form."""
+    number, kinds = _id()
+    reach = 0
+    for match in number.finditer(text):
+        low, high = match.start(), match.end()
+        if low < reach:
+            continue
+        while (
+            low > reach
+            and match.start() - low < 12
+            and (text[low - 1].isalnum() or text[low - 1] == "-")
+            and text[low - 1].isascii()
+        ):
+            low -= 1
+        while text[low] == "-":
+            low += 1
+        reach = high
+        n_digits = sum(map(str.isdigit, text[low:high]))
+        window = text[max(0, low - 40) : low]
+        if n_digits < 2 and high - low < 4 and not window.rstrip(" :#").lower().endswith(("bed", "room")):
+            continue
+        if text[low:high].startswith("NCT") or (_is_theatre(window) and n_digits < 3):
+            continue
+        if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
+            continue
+        if code_systems().search(window):
+            continue
+        found = _kind(window, kinds)
+        if found is not None:
+            low, reach = _widened(text, low, high)
+            high = reach
+        if found is PhiLabel.BED or (found is not None and n_digits >= 3):
+            yield Span(low, high, found.value, 0.9)
+        elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
+            yield Span(low, high, PhiLabel.ID.value, 0.55)
+
+
+def find_logins(text: str) -> Iterator[Span]:
+    """Find user names after their word, and in the paths of home folders."""
+    if "/home/" in text or "Users" in text:
+        for match in _home().finditer(text):
+            yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.8)
+    for match in _login().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
+
+
+def _is_theatre(window: str) -> bool:
+    """Say whether the room is one of work, whose number tells nothing of a person: operating room #2."""
+    return (
+        window.rstrip(" #")
+        .lower()
+        .endswith(("operating room", "exam room", "procedure room", "trauma room", "or room"))
+    )
+
+
+@cache
+def _beside() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"(?<![A-Za-z])[A-Z]{2,4} $"),
+        re.compile(r"(?: [0-9]{2,4}){1,3}(?![0-9A-Za-z./%-]| ?(?:[a-z]{1,3}\b|[MF]\b|[yY]))"),
+    )
+
+
+_ABBREVIATED = frozenset(("of", "no", "id", "ssn", "ss", "mrn", "mr", "dln", "hic", "hicn", "npi", "dea"))
+
+
+@cache
+def _said() -> frozenset[str]:
+    """Give the plain words that announce a number, which are no part of it."""
+    keys = ("mrn", "ssn", "plan", "license", "vehicle", "device", "account", "bed", "id")
+    return frozenset(word.lower().rstrip("?") for key in keys for word in words("en", f"{key}_words")) | {
+        *_ABBREVIATED,
+    }
+
+
+def _widened(text: str, low: int, high: int) -> tuple[int, int]:
+    """Take the letters before a number and the groups after it: policy BCX 88291, MRN 338 291 04."""
+    before, after = _beside()
+    letters = before.search(text, max(0, low - 6), low)
+    if letters and letters[0].strip().lower() in _said():
+        letters = None
+    groups = after.match(text, high) if high - low <= 4 and text[low:high].isdigit() else None
+    return letters.start() if letters else low, groups.end() if groups else high
+
+
+@cache
+def _fraction() -> re.Pattern[str]:
+    return re.compile(r"[0-9]{1,3}/[0-9]{1,3}")
+
+
+@cache
+def _measure() -> re.Pattern[str]:
+    """A number with a unit: never given out, even after `report` or `visit`."""
+    return re.compile(
+        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?)(?![A-Za-z])"
+    )
+
+
+@cache
+def _home() -> re.Pattern[str]:
+    return re.compile(r"(?:/home/|[/\\]Users[/\\])([A-Za-z][\w.-]+)")
+
+
+@cache
+def _login() -> re.Pattern[str]:
+    """A user name after its word, which must be told by a colon, `is` or a quote from running text."""
+    return re.compile(
+        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id|(?=[:=]))|(?<=l)og(?:in|on)|"
+        r"(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
+        r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle"
+        r"|account))?(?: is |: ?|=| ['\"]|(?= \w*[_.0-9]) )"
+        r"(?!(?:user|username|login|id|name|handle)\b)([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
+    )
+
+
+def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabel | None:
+    """Say what the words right before a number call it."""
+    tail = window.rstrip()
+    if not tail or not (tail[-1] in ":#.=([-" or tail[-1].isalpha()):
+        return None
+    for pattern, label in kinds:
+        if pattern.search(window):
+            return label
+    return None
+
+
+def _is_code(token: str, n_digits: int) -> bool:
+    """Tell a number that somebody gave out (many digits, perhaps behind capitals) from a measurement or a marker."""
+    if n_digits == len(token):
+        return n_digits >= 7
+    return n_digits >= 5 and bool(_code().fullmatch(token))
+
+
+@cache
+def _code() -> re.Pattern[str]:
+    return re.compile(r"[A-Z]{1,4}-?[0-9]{5,}|[A-Z]{2,4}-[0-9]{2,}-[0-9]{3,}")

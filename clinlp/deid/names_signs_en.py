@@ -1,0 +1,241 @@
+"""Strong signs of a name in English notes: fields, titles in small letters, degrees, closings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WORD, Capitals, kinds
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.words import any_of, word_set, words
+from clinlp.spans import Span
+
+_MAX_PARTS = 5
+
+
+class Signs(Capitals):
+    """The capitalised words of one text with the rules that need no listed name."""
+
+    def fields(self) -> Iterator[Span]:
+        """Names after `Attending:` and its kind, in capitals or not."""
+        text, known = self.text, word_set("en", "fields")
+        at = text.find(":")
+        while at >= 0:
+            key = _key(text, at)
+            if key is not None and _is_field(key, known):
+                yield from self.values(at + 1)
+            at = text.find(":", at + 1)
+
+    def values(self, position: int) -> Iterator[Span]:
+        """The names of a field's value: one, or a list."""
+        text = self.text
+        for _ in range(_MAX_PARTS):
+            lead = _lead().match(text, position)
+            position = lead.end() if lead else position
+            at = self.at(position)
+            if at == len(self.starts) or self.starts[at] != position:
+                lower = _lower_name().match(text, position)
+                if (
+                    lower
+                    and lower[1] not in word_set("en", "not_field_names")
+                    and not kinds().get(lower[1], 0) & (STOP | WORD)
+                ) and all(kinds().get(part, 0) & (FIRST | LAST) for part in lower[0].split()):
+                    yield Span(lower.start(), lower.end(), PhiLabel.NAME.value, 0.75)
+                return
+            if not self.can_start(at):
+                return
+            stop = self.run(at, strong=True)
+            last, comma = self.comma_first(at, stop)
+            if comma:
+                stop = last
+            if stop - at == 1 and not self.is_single(at, stop):
+                return
+            yield self.span(at, stop, 0.9)
+            more = _more().match(text, self.ends[stop - 1])
+            if not more:
+                return
+            position = more.end()
+
+    def can_start(self, at: int) -> bool:
+        """Say whether a name may start with the word."""
+        bits = self.bits[at]
+        if bits & (STOP | TITLE) or self.word(at).lower() in word_set("en", "not_field_names"):
+            return False
+        if bits & WORD and not bits & FIRST and not (self.follows(at + 1) and self.bits[at + 1] & (FIRST | LAST)):
+            return bool(bits & LAST) and self.comma_first(at, at + 1)[1]
+        return True
+
+    def is_single(self, at: int, stop: int) -> bool:
+        """Say whether one word after a field is a name: listed, or all there is on the line."""
+        bits = self.bits[at]
+        if bits & (FIRST | LAST) and not bits & WORD:
+            return True
+        after = self.text[self.ends[stop - 1] : self.ends[stop - 1] + 2].lstrip(" ")
+        return (
+            not bits & (WORD | EPONYM)
+            and after[:1] in ("", "\n", ",", ".", ";")
+            and self.ends[at] - self.starts[at] > 2
+            and not self.is_upper(at)
+        )
+
+    def comma_first(self, at: int, stop: int) -> tuple[int, bool]:
+        """Read `Last, First M.`: the index after it, and whether it is one."""
+        if stop >= len(self.starts) or self.text[self.ends[stop - 1] : self.starts[stop]] not in (", ", ","):
+            return stop, False
+        bits = self.bits[stop]
+        if not bits & FIRST or bits & STOP or not (self.bits[at] & LAST or not self.bits[at]):
+            return stop, False
+        return self.run(stop, strong=False, limit=3), True
+
+    def degrees(self) -> Iterator[Span]:
+        """Names before `, MD` and its kind."""
+        for match in _degree().finditer(self.text):
+            at = self.at(match.start()) - 1
+            if at < 0 or not _before_degree().fullmatch(self.text, self.ends[at], match.start()):
+                continue
+            stop = at + 1
+            weak = match[0].replace(".", "") in word_set("en", "weak_degrees")
+            if not self.is_part(at, strong=not weak) or (self.is_upper(at) and self.bits[at] & WORD):
+                continue
+            while (
+                at > 0
+                and stop - at < 4
+                and self.follows(at)
+                and self.is_part(at - 1, strong=not weak)
+                and self.is_upper(at - 1) == self.is_upper(stop - 1)
+            ):
+                at -= 1
+            while at > 0 and self.is_letters(at - 1) and self.follows(at) and stop - at < 4:
+                at -= 1
+            listed_parts = sum(1 for i in range(at, stop) if self.bits[i] & (FIRST | LAST))
+            if listed_parts == 0 and (weak or stop - at < 2):
+                continue
+            if stop - at == 1 and (weak or self.bits[at] & (WORD | EPONYM)):
+                continue
+            yield self.span(at, stop, 0.9)
+
+    def is_letters(self, at: int) -> bool:
+        """Say whether the word is one initial, or two written together: JM Keller."""
+        size = self.ends[at] - self.starts[at]
+        return size == 1 or (size == 2 and self.is_upper(at) and not self.bits[at] & (STOP | TITLE))
+
+    def is_listed_on(self, at: int) -> bool:
+        """Say whether the word goes on with a list of names: `Drs. Ahmed and Kapoor`."""
+        more = _more().match(self.text, self.ends[at - 1])
+        return more is not None and more.end() == self.starts[at] and self.is_part(at, strong=True)
+
+    def lower_titles(self) -> Iterator[Span]:
+        """Names after a title in small letters: dr. patel, ms. anna Lind."""
+        known = kinds()
+        for match in _lower_title().finditer(self.text):
+            if known.get(match[1].lower(), 0) & STOP:
+                continue
+            last = match[2]
+            is_pair = last and known.get(match[1].lower(), 0) & FIRST and not known.get(last.lower(), 0) & (WORD | STOP)
+            yield Span(match.start(1), match.end(2) if is_pair else match.end(1), PhiLabel.NAME.value, 0.8)
+
+    def introduced(self) -> Iterator[Span]:
+        """Names after `my name is`, `maiden name is`, `I'm`, `this is`."""
+        for match in _introduction().finditer(self.text):
+            lead = _lead().match(self.text, match.end())
+            at = self.at(lead.end() if lead else match.end())
+            if at == len(self.starts) or self.starts[at] != (lead.end() if lead else match.end()):
+                continue
+            if self.bits[at] & (STOP | TITLE):
+                continue
+            stop = self.run(at, strong=True, limit=3)
+            is_said = "name" in match[0] or "call" in match[0]
+            if is_said or (self.bits[at] & (FIRST | LAST) and not self.bits[at] & (WORD | EPONYM)):
+                yield self.span(at, stop, 0.75)
+
+    def lower_roles(self) -> Iterator[Span]:
+        """Listed names in small letters after `pt`, `wife` and their kind: pt john smith."""
+        known = kinds()
+        for match in _lower_role().finditer(self.text):
+            first, last = known.get(match[1], 0), known.get(match[2] or "", 0)
+            is_pair = first & FIRST and last & LAST and not (first | last) & STOP and not (first & WORD and last & WORD)
+            if is_pair and (not last & WORD or match[2] in word_set("en", "common_last_names")):
+                yield Span(match.start(1), match.end(2), PhiLabel.NAME.value, 0.75)
+            elif first & FIRST and not first & (WORD | EPONYM | STOP):
+                yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.6)
+
+    def closings(self) -> Iterator[Span]:
+        """Who signs a letter: `Sincerely,` and the capitalised words after it."""
+        for match in _closing().finditer(self.text):
+            at = self.at(match.end())
+            if at < len(self.starts) and self.starts[at] == match.end() and not self.bits[at] & (STOP | TITLE):
+                yield self.span(at, self.run(at, strong=True), 0.75)
+
+    # --- listed names -------------------------------------------------------------------------
+
+
+@cache
+def _lead() -> re.Pattern[str]:
+    return re.compile(r"[ \t]*(?:\n[ \t]*)?(?:(?:Drs?|Mr|Mrs|Ms|Miss|Mx|Prof|Professor|Doctor|Rev|Nurse)\b\.? ?){0,2}")
+
+
+@cache
+def _lower_name() -> re.Pattern[str]:
+    return re.compile(r"([a-z][a-z'-]+)(?: [a-z]\.?)?(?: [a-z][a-z'-]+)?")
+
+
+@cache
+def _more() -> re.Pattern[str]:
+    degree = r"(?:,? ?(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?D\.?|PA-?C?|NP|CRNA|FNP|ARNP|DPM|DDS))*"
+    return re.compile(rf"{degree}(?:, | and |; ?| ?/ ?| & )(?=[A-Z])")
+
+
+@cache
+def _degree() -> re.Pattern[str]:
+    return re.compile(any_of(map(re.escape, words("en", "degrees")), guard="(?<=[ ,(].)") + r"(?![\w-])")
+
+
+@cache
+def _before_degree() -> re.Pattern[str]:
+    return re.compile(r"(?:\.?,? {1,2}|\.? ?\(|,)(?:(?:Jr|Sr|II|III|IV)\.?,? )?(?:[A-Z][A-Za-z.]{1,5}, ?){0,2}")
+
+
+@cache
+def _lower_title() -> re.Pattern[str]:
+    return re.compile(
+        r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? "
+        r"((?:(?<=\. )|(?<=dr ))[a-zA-Z]['a-z-]{2,})(?: ([a-zA-Z]['a-z-]{2,}))?(?![a-z])"
+    )
+
+
+@cache
+def _introduction() -> re.Pattern[str]:
+    return re.compile(
+        r"[nItTgc](?<![A-Za-z].)(?:(?<=n)ame(?:'s| is|d)|(?<=I)(?:'m| am)|(?<=[tT])his is|"
+        r"(?<=g)oes by|(?<=c)all(?:s|ed)? (?:me|him|her))"
+        r" (?=[A-Z]|[dm][rs])"
+    )
+
+
+@cache
+def _lower_role() -> re.Pattern[str]:
+    roles = any_of(words("en", "close_roles"), guard="(?<![A-Za-z].)")
+    return re.compile(rf"{roles}(?:,|:| is| named| called)? ([a-z]{{3,}})(?: ([a-z]{{3,}})(?![A-Za-z]))?(?![A-Za-z])")
+
+
+@cache
+def _closing() -> re.Pattern[str]:
+    closings = any_of(words("en", "closings"), guard="(?<![A-Za-z].)")
+    return re.compile(rf"{closings}[,.!]?\s{{1,4}}(?=[A-Z])")
+
+
+def _key(text: str, colon: int) -> str | None:
+    """Give the words before a colon, in lower case, back to the start of the phrase."""
+    low = colon
+    floor = max(0, colon - 34)
+    while low > floor and (text[low - 1].isalpha() or text[low - 1] in " '’-#"):
+        low -= 1
+    key = text[low:colon].strip(" -").lower().replace("’", "'")
+    return key or None
+
+
+def _is_field(key: str, known: frozenset[str]) -> bool:
+    """Say whether the phrase, or its last three, two or one words, names a field of a person."""
+    parts = key.split()
+    return any(" ".join(parts[-n:]) in known for n in (3, 2, 1) if n <= len(parts))
