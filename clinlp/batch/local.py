@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.output import (
@@ -32,6 +32,9 @@ from clinlp.records import ReadOptions, WriteOptions, list_files
 from clinlp.records.files import stem
 from clinlp.records.formats import open_sink
 from clinlp.text.tokens import tokenize
+
+if TYPE_CHECKING:  # cryptography: loaded only for a vault
+    from clinlp.deid.vault import VaultWriter
 
 
 class _Output(Protocol):
@@ -62,12 +65,13 @@ def annotate(
     pipeline, records = _begin(inputs, config)
     prepare_folder(out)
     began = datetime.now(UTC)
-    job = _Job(pipeline, config, Quarantine(out / QUARANTINE), tell)
-    parts = Parts(out, config.part_notes)
-    try:
-        return job.run(records, inputs, _Lines(parts, config, job.seconds), parts.close)
-    finally:
-        write_manifest(out, _facts(job, inputs, parts, began))
+    with _vault(config, out) as vault:
+        job = _Job(pipeline, config, Quarantine(out / QUARANTINE), tell, vault)
+        parts = Parts(out, config.part_notes)
+        try:
+            return job.run(records, inputs, _Lines(parts, config, job.seconds), parts.close)
+        finally:
+            write_manifest(out, _facts(job, inputs, parts, began))
 
 
 def deidentify(
@@ -96,9 +100,9 @@ def deidentify(
         raise UsageError(f"{out}: an output beside the input needed, got the input itself or a place in it")
     pipeline, records = _begin(inputs, config)
     quarantine = Quarantine(out.with_name(f"{stem(out)}.{QUARANTINE}"))
-    job = _Job(pipeline, config, quarantine, tell)
     lost: Counter[str] = Counter()
-    with open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
+    with _vault(config, out) as vault, open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
+        job = _Job(pipeline, config, quarantine, tell, vault)
         quarantine.path.unlink(missing_ok=True)
         summary = job.run(records, inputs, _Sink(sink.write, job.seconds))
     summary.lost = {kind: n for kind, n in sorted(lost.items()) if n}
@@ -119,6 +123,22 @@ def _begin(inputs: Sequence[Path], config: BatchConfig) -> tuple[Pipeline, Itera
     return Pipeline(config), _again(first, records)
 
 
+def _vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWriter | None]:
+    """Open the vault that the config names, apart from what is released.
+
+    Raises:
+        UsageError: It would lie in the output, or cannot be written.
+    """
+    if config.vault is None:
+        return nullcontext()
+    if config.vault.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{config.vault}: a vault apart from the output needed, got one in it")
+    from clinlp.deid.keys import read_key
+    from clinlp.deid.vault import VaultWriter
+
+    return VaultWriter(config.vault, read_key(config.key_file))
+
+
 def _again(first: Record, records: Iterator[Record]) -> Iterator[Record]:
     yield first
     yield from records
@@ -127,8 +147,16 @@ def _again(first: Record, records: Iterator[Record]) -> Iterator[Record]:
 class _Job:
     """Carries chunks from the records through the pipeline to an output."""
 
-    def __init__(self, pipeline: Pipeline, config: BatchConfig, quarantine: Quarantine, tell: Tell | None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        config: BatchConfig,
+        quarantine: Quarantine,
+        tell: Tell | None,
+        vault: VaultWriter | None,
+    ) -> None:
         self.pipeline, self.config, self.quarantine, self.tell = pipeline, config, quarantine, tell
+        self.vault = vault
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.summary = Summary(quarantine=quarantine.path)
 
@@ -145,6 +173,8 @@ class _Job:
         with Stop() as stop, closing(self.quarantine):
             try:
                 for chunk in chunks(records, self.config, self.seconds):
+                    if not self.summary.n_records:
+                        self._check_columns(chunk)
                     results = annotate_chunk(self.pipeline, chunk)
                     with stop.held():
                         self._keep(chunk, results, output)
@@ -160,8 +190,28 @@ class _Job:
                 self._finish(time.perf_counter() - began, stop.asked)
         return self.summary
 
+    def _check_columns(self, chunk: Sequence[Record]) -> None:
+        """Refuse a known column that no record has: a slip of the pen would let its identifiers through."""
+        if not self.pipeline.deidentifier.known:
+            return
+        from clinlp.deid.known import absent
+
+        notes = [record.note for record in chunk if isinstance(record.note, Note)]
+        if notes and (missing := absent(self.pipeline.deidentifier.known, notes)):
+            raise UsageError(
+                f"{chunk[0].source}: a column {missing[0]!r} needed (--known), got none in the first "
+                f"{len(notes):,} records"
+            )
+
     def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: _Output) -> None:
-        """Write a chunk: its notes to the output, its failures, those of writing too, to quarantine."""
+        """Write a chunk: its notes to the output, its failures, those of writing too, to quarantine.
+
+        Entries of the vault come first: whatever happens then, what was released can be undone.
+        """
+        sealed = self.pipeline.deidentifier.sealed
+        if self.vault is not None:
+            self.vault.write(sealed)
+        sealed.clear()
         written = iter(output.write([result for result in results if isinstance(result, Note)]))
         for at, record in enumerate(chunk):
             result = results[at]
@@ -180,7 +230,7 @@ class _Job:
         last = ("tokens", "sentences", "write")
         order = ["read", *(stage for stage in self.pipeline.seconds if stage != "read"), *last]
         summary.seconds = {stage: spent[stage] for stage in order if stage in spent}
-        summary.left_out = dict(self.pipeline.left_out)
+        summary.left_out = dict(self.pipeline.deidentifier.left_out)
         summary.wall_s, summary.interrupted = wall_s, asked
 
 

@@ -21,7 +21,7 @@ _PANELS: dict[type[Config], str] = {
     ReadOptions: "How the input is read",
     BatchConfig: "How the output is written",
 }
-_RULES_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top", "device", "precision")
+_TEXT_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
 
 
@@ -64,19 +64,22 @@ def annotate(
     _end(summary, out)
 
 
-@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_RULES_ONLY, "tokens", "part_notes"))
+@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_TEXT_ONLY, "tokens", "part_notes"))
 def deidentify(
     config: BatchConfig,
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file; its ending tells the format.")],
     mode: Annotated[
-        Literal["tag", "mask", "placeholder"],
-        typer.Option(help="`tag` writes [NAME], `mask` a filler of the same length, `placeholder` [NAME-1]."),
+        Literal["tag", "mask", "placeholder", "surrogate"],
+        typer.Option(
+            help="`tag` writes [NAME], `mask` a filler of the same length, `placeholder` [NAME-1], `surrogate` "
+            "another name, the same one in all notes of a patient."
+        ),
     ] = "tag",
     to: Annotated[Format | None, typer.Option(help="Format of the output, where its name does not tell.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find PHI by rules and replace it; loads no model.
+    """Find PHI by rules, known identifiers and, if you say so, a trained tagger, and replace it.
 
     A record that fails goes to a file beside the output (id, line and error, never text) and stops no
     other. Ctrl-C keeps what is finished. Columns other than the text are left out unless
@@ -86,6 +89,8 @@ def deidentify(
 
     - `clinlp deidentify notes.csv -o released.csv`
     - `clinlp deidentify dump.jsonl.gz -o released.parquet --mode placeholder --keep-field ward`
+    - `clinlp deidentify notes.csv -o released.csv --mode surrogate --key-file key --known patient_name=NAME`
+    - `clinlp deidentify notes.csv -o released.csv --mode surrogate --key-file key --vault ../release.vault`
     """
     from clinlp.batch.local import deidentify as run
 

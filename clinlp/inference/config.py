@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pydantic import Field
@@ -16,6 +17,19 @@ class PipelineConfig(Config):
     """What the pipeline does to a note."""
 
     deid: Mode = Field("tag", description="How PHI is replaced; `off` keeps the text and marks PHI as spans over it.")
+    phi: str = Field(
+        "off", description="Trained PHI tagger beside the rules: `bundled` (by language), `off`, or a model folder."
+    )
+    thresholds: Path | None = Field(None, description="Least scores of found PHI: a file of `clinlp calibrate`.")
+    known: tuple[str, ...] = Field(
+        (), description="Column that names the patient, COLUMN=LABEL: found in any spelling wherever it stands."
+    )
+    key_file: Path | None = Field(
+        None, description="Secret of surrogates and vault (`clinlp key new FILE`); else the variable CLINLP_KEY."
+    )
+    vault: Path | None = Field(None, description="Encrypted file that lets `clinlp reidentify` undo the release.")
+    max_shift_days: int = Field(365, ge=1, description="With surrogates, dates of a patient move by at most so much.")
+    keep_weekday: bool = Field(False, description="With surrogates, dates move by whole weeks.")
     entities: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
     diagnosis: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
     sections: bool = Field(True, description="Find sections by their headings.")

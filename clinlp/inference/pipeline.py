@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clinlp.deid import default_detectors, deidentify, find_phi
 from clinlp.errors import DataError, Failure
 from clinlp.inference.config import PipelineConfig
+from clinlp.inference.release import Deidentifier
 from clinlp.note import Lang, Note
 from clinlp.text.context import add_context
 from clinlp.text.language import detect_language
@@ -38,7 +38,7 @@ class Pipeline:
 
     Attributes:
         seconds: Time spent in each stage so far.
-        left_out: How often each column was left out of released notes.
+        deidentifier: What finds and replaces PHI; it counts what was left out and holds the vault's entries.
     """
 
     def __init__(self, config: PipelineConfig | None = None) -> None:
@@ -49,8 +49,7 @@ class Pipeline:
         """
         self.config = config or PipelineConfig()
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.left_out: Counter[str] = Counter()
-        self._detectors = default_detectors()
+        self.deidentifier = Deidentifier(self.config)
         self._taggers: dict[str, EntityPredictor] = {}
         self._diagnosers: dict[str, DiagnosisPredictor] = {}
         for name in (self.config.entities, self.config.diagnosis):  # a wrong name is said before any work
@@ -63,7 +62,7 @@ class Pipeline:
         self._each(done, "read", self._read)
         if self.config.sections:
             self._each(done, "sections", lambda note: replace(note, sections=find_sections(note.text, _lang(note))))
-        self._all(done, "phi", lambda found: find_phi(found, self._detectors))
+        self._all(done, "phi", self.deidentifier.find)
         if self.config.entities != "off":
             self._by_language(done, "entities", self._tagger)
         if self.config.context:
@@ -71,13 +70,13 @@ class Pipeline:
         if self.config.diagnosis != "off":
             self._by_language(done, "diagnosis", self._diagnoser)
         if self.config.deid != "off":
-            self._each(done, "release", self._release)
+            self._each(done, "release", self.deidentifier.release)
         return done
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names or folders of the models loaded so far."""
-        return (*self._taggers, *self._diagnosers)
+        return (*self.deidentifier.models, *self._taggers, *self._diagnosers)
 
     def _read(self, note: Note) -> Note:
         """Refuse what no stage should see, and say the language."""
@@ -92,21 +91,6 @@ class Pipeline:
         if not note.entities:
             return note
         return replace(note, entities=add_context(note.text, note.entities, _lang(note), note.sections))
-
-    def _release(self, note: Note) -> Note:
-        """Replace PHI, and leave out columns that nobody said may be released."""
-        kept = self.config.keep_fields
-        if "*" not in kept:
-            out = [name for name in note.fields if name not in kept]
-            out += [name for name in ("patient_id", "time") if getattr(note, name) is not None and name not in kept]
-            self.left_out.update(out)
-            note = replace(
-                note,
-                fields={name: value for name, value in note.fields.items() if name in kept},
-                patient_id=note.patient_id if "patient_id" in kept else None,
-                time=note.time if "time" in kept else None,
-            )
-        return deidentify(note, self.config.deid)
 
     def _tagger(self, lang: Lang) -> EntityPredictor:
         from clinlp.inference.entities import EntityPredictor

@@ -1,0 +1,77 @@
+"""`clinlp calibrate`: thresholds for PHI with a stated bound on what still leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clinlp.cli.console import remark, say
+from clinlp.errors import DataError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(calibrate)
+
+
+def calibrate(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD", help="Notes with all their `phi`; half of them choose.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the thresholds go, as JSON.")],
+    phi: Annotated[
+        str, typer.Option(help="PHI tagger beside the rules: `bundled` (by language), `off`, or a model folder.")
+    ] = "bundled",
+    alpha: Annotated[float, typer.Option(help="The risk that must not be passed.")] = 0.01,
+    risk: Annotated[
+        Literal["characters", "notes"],
+        typer.Option(
+            help="`characters`: share of a note's PHI characters that leaks; `notes`: share of notes with any."
+        ),
+    ] = "characters",
+    confidence: Annotated[
+        float | None, typer.Option(help="Hold the bound with this probability, not on average over calibration sets.")
+    ] = None,
+    recall: Annotated[
+        float, typer.Option(help="Share of each label's characters that its own threshold finds.")
+    ] = 0.99,
+    seed: Annotated[int, typer.Option(help="Chooses the halves, by patient.")] = 1,
+) -> None:
+    """Choose thresholds for found PHI with a stated bound on what still leaks.
+
+    One half of the notes' patients sets a threshold for each label, the other half lowers them
+    together until conformal risk control promises the risk. The promise holds for notes like these,
+    not for others. Use the file with `--thresholds FILE`.
+
+    **Examples**
+
+    - `clinlp calibrate gold.jsonl -o thresholds.json --alpha 0.01`
+    - `clinlp calibrate gold.jsonl -o thresholds.json --risk notes --alpha 0.05 --confidence 0.9`
+    """
+    from dataclasses import replace
+
+    from clinlp.data.splits import split
+    from clinlp.deid.conformal import base_thresholds, write_thresholds
+    from clinlp.deid.conformal import calibrate as choose
+    from clinlp.inference.config import PipelineConfig
+    from clinlp.inference.release import Deidentifier
+    from clinlp.records import read_notes
+
+    if out.exists():
+        raise UsageError(f"{out}: a new file needed for the thresholds, got one that is there")
+    notes = list(read_notes(gold))
+    if not any(note.phi for note in notes):
+        raise DataError(f"{gold}: notes with phi needed, got none")
+    first, second = split(notes, 0.5, seed)
+    finder = Deidentifier(PipelineConfig(phi=phi))
+    halves = [(part, finder.candidates([replace(note, phi=()) for note in part])) for part in (first, second)]
+    base = base_thresholds(*halves[0], recall)
+    found = choose(*halves[1], base, alpha=alpha, risk=risk, confidence=confidence)
+    write_thresholds(found, out)
+    sure = "on average" if confidence is None else f"with confidence {confidence:g}"
+    what = "of a note's PHI characters leak" if risk == "characters" else "of notes leak any PHI"
+    say(f"at most {found.bound:.2%} {what}, {sure}; {found.observed:.2%} of the {found.n_notes:,} calibration notes'")
+    say(f"{found.over_redaction:.2%} of their other characters are removed")
+    for label, threshold in found.thresholds.items():
+        say(f"{label:>14} {threshold:.3f}")
+    remark("the promise holds for notes like the calibration notes, and for no others")
