@@ -148,7 +148,7 @@ _SHORT = (
     rf"(?<!\d)\d\d(?![\d:]|\.\d| ?[ap]\.?m\b| ?h(?:rs?|ours?)?\b| ?(?:of )?{_MONTH.replace('P<month>', ':')}"
     r"| ?(?:,|and|&|to|-|~) ?\d)"
 )
-_YEAR = rf"(?:, ?| ?,? ?of |[-/. ]|\. |)(?P<year>(?:1[5-9]|2[01])\d\d(?![\d:])|(?<=['\-/. ,a-z]){_SHORT})"
+_YEAR = rf"(?:, ?| ?,? ?of |[-/. ]|\. |)(?P<year>(?:1[89]|2[01])\d\d(?![\d:])|(?<=['\-/. ,a-z]){_SHORT})"
 _AFTER_YEAR = _YEAR.replace("(?P<year>", "'?(?P<year>")
 
 
@@ -196,9 +196,12 @@ def day_forms() -> tuple[re.Pattern[str], ...]:
 def digit_forms() -> tuple[re.Pattern[str], ...]:
     """Give the forms of digits alone: three parts, compact, two parts, a decade, a year."""
     return (
-        _compile(r"(\d{1,4})( ?[-/.] ?)(\d{1,2})\2 ?(\d{1,4})(?!\d)"),
+        _compile(r"(\d{1,4})( ?[-/.] ?)(\d{1,2})\2 ?(\d{1,4})(?!\d)(?: ?[日号])?"),
         _compile(r"(\d{8})(?:t?(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d(?:\.\d+)?)?z?)?(?![\da-z])"),
-        _compile(r"(\d{1,4}) ?([-/.]) ?(\d{1,2}|\d{4})(?!\d)(?: (?P<year>(?:19|20)\d\d)(?![\d:]))?"),
+        _compile(
+            r"(\d{1,4}) ?([-/.]) ?(\d{1,2}|\d{4})(?!\d)"
+            r"(?: (?P<year>(?:19|20)\d\d)(?![\d:])| ?[日号]|(?P<whole> ?月份?))?"
+        ),
         _compile(r"(\d{3}0|\d0)(?: ?年代|'?s(?![a-z]))"),
         _compile(r"(\d{6}|\d{4})(?!\d)"),
         _compile(r"(\d{1,2})(?!\d)"),

@@ -50,11 +50,11 @@ class Reader:
     def __init__(self, words: str, *, lang: Lang, day_first: bool | None) -> None:
         self.text = plain(words)
         self.lang = lang
-        self.day_first = are_day_first((words,)) if day_first is None and len(words) > 15 else day_first
+        self.day_first = are_day_first((words,), lang=lang) if day_first is None and len(words) > 15 else day_first
         self.mentions: list[Mention] = []
         self.weekdays: list[tuple[int, int]] = []
         self.after = 0  # where the last date ended
-        self.is_said = False
+        self.is_said = False  # whether a time or a word such as yesterday was read
 
     def read(self) -> Reading:
         """Read the words.
@@ -77,6 +77,7 @@ class Reader:
         return Reading(tuple(self.mentions), tuple(self.weekdays))
 
     def _next(self, at: int) -> int:
+        """Take what starts here; the forms that hold more come first."""
         first = self.text[at]
         if first in "0123456789":
             if three := digit_forms()[0].match(self.text, at):
@@ -98,10 +99,10 @@ class Reader:
         return match.end() if match else 0
 
     def _is_after_date(self, at: int) -> bool:
-        """Say whether nothing but a blank stands between a whole date and here."""
+        """Say whether nothing but a blank stands between a day and here."""
         if not self.mentions or not self.after < at or self.text[self.after : at].strip(" tT"):
             return False
-        return self.mentions[-1].unit == "day" and self.mentions[-1].has("year")
+        return self.mentions[-1].unit == "day"
 
     def _is_range_without_year(self, at: int) -> bool:
         is_range = self.text[self.after : at].strip() == "-"
@@ -213,8 +214,8 @@ class Reader:
         groups = (match[1], match[3], match[4])
         if len(groups[0]) > 2:
             orders = ["ymd"]
-        elif len(groups[2]) < 3 and self.text[match.end() : match.end() + 2].strip()[:1] == match[2].strip() != ".":
-            raise ValueError("four numbers")
+        elif len(groups[2]) < 3 and self.text[match.end() : match.end() + 1] == match[2].strip() != ".":
+            raise ValueError("four numbers: 3/4/5/6")
         else:
             is_day_first = self.lang == "zh" if self.day_first is None else self.day_first
             orders = ["dmy", "mdy"] if is_day_first else ["mdy", "dmy"]
@@ -251,13 +252,13 @@ class Reader:
                 places = Field("year", *where[year_at]), Field("month", *where[1 - year_at])
                 return Mention(places, "month", plausible_year(year), int(month))
             raise ValueError("no month")
-        if len(first) > 2 or len(second) > 2:
+        if len(first) > 2 or len(second) > 2 or match["whole"]:
             raise ValueError("no date")
         if not match["year"] and len(second) == 2 and not 1 <= int(second) <= 31 and 1 <= int(first) <= 12:
             places = Field("month", *where[0]), Field("year", *where[1])
             return Mention(places, "month", full_year(second), int(first))
         value = full_year(match["year"]) if match["year"] else None
-        orders = ((1, 0), (0, 1)) if self.day_first else ((0, 1), (1, 0))
+        orders = ((1, 0), (0, 1)) if self.day_first and self.lang == "en" else ((0, 1), (1, 0))
         for month_at, day_at in orders:
             numbers = int(first), int(second)
             if is_valid(value, numbers[month_at], numbers[day_at]):
@@ -266,12 +267,15 @@ class Reader:
         raise ValueError("no date")
 
 
-def are_day_first(spans: Iterable[str]) -> bool | None:
-    """Say from all the dates of a note or patient whether days stand before months; None where nothing tells."""
+def are_day_first(spans: Iterable[str], *, lang: Lang) -> bool | None:
+    """Say from all the dates of a note or patient whether days stand before months; None where nothing tells.
+
+    Chinese writes 21/12/03 from year to day, so there only dates with a full year tell.
+    """
     votes = 0
     for words in spans:
         for match in digit_forms()[0].finditer(plain(words)):
-            if len(match[1]) < 3:
+            if len(match[1]) < 3 and (lang == "en" or len(match[4]) == 4):
                 first, second = int(match[1]), int(match[3])
                 votes += (12 < first < 32 and second < 13) - (first < 13 and 12 < second < 32)
     return votes > 0 if votes else None

@@ -54,11 +54,7 @@ class Writer:
             case "year":
                 written = self._year(old, new.year + self._winter(at))
             case "month":
-                written = (
-                    self._number(field, new.month)
-                    if _is_number(old)
-                    else _month_name(old, new.month, self._is_short(field))
-                )
+                written = self._month(field, new.month)
             case "day":
                 written = self._day(field, new.day)
             case "part":
@@ -75,6 +71,15 @@ class Writer:
                 months = (new.year - self.near.year) * 12 + new.month - self.near.month
                 written = _said(SAID_MONTHS, months) + old[1:]
         return self._as_wide(field, written)
+
+    def _month(self, field: Field, month: int) -> str:
+        old = self.text[field.start : field.end]
+        if not old[0].isascii() or old[0].isdigit():
+            return self._number(field, month)
+        name = MONTHS[month - 1]
+        if self._is_short(field):
+            name = "sept" if month == 9 and old.lower() == "sept" else name[:3]
+        return _cased(name, old)
 
     def _holiday(self, field: Field, new: date) -> str:
         if not self.text[field.start].isascii():
@@ -103,7 +108,7 @@ class Writer:
 
     def _day(self, field: Field, day: int) -> str:
         old = self.text[field.start : field.end]
-        if not _is_number(old[0]):
+        if not old[0].isdigit() and old.isascii():
             return _cased(numbered("en", "ordinals")[day - 1].replace("-", "-" if " " not in old else " "), old)
         digits = old.rstrip("stndrhSTNDRH ")
         if digits == old:
@@ -156,38 +161,40 @@ class Writer:
         return after == "." or (before + after).strip(" ,")[:1] in tuple("-/0123456789")
 
     def _month_between(self, at: int) -> list[_Edit]:
-        """Write the month that two days no longer share: March 3-5 to March 31-April 2."""
+        """Write the month that two days no longer share: March 30-31 becomes March 31-April 1.
+
+        Raises:
+            ValueError: The words show no way to write a month beside this day.
+        """
         mention = self.reading.mentions[at]
         if mention.unit != "day" or mention.has("month") or mention.has("holiday") or mention.said_month is not None:
             return []
-        day = next(field for field in mention.fields if field.kind == "day")
+        day, number = _field(mention, "day"), self.moved[at].month
         if mention.is_led:
-            if self.moved[at].month == self.moved[at + 1].month:
+            if number == self.moved[at + 1].month:
                 return []
             named = self.reading.mentions[at + 1]
             last, month = _field(named, "day"), _field(named, "month")
-            name = _month_name(self.text[month.start : month.end], self.moved[at].month, self._is_short(month))
-            return [(day.end, day.end, self.words[last.end : month.start] + name)]
-        if not at or self.moved[at].month == self.moved[at - 1].month:
+            return [(day.end, day.end, self.words[last.end : month.start] + self._month(month, number))]
+        before = self.reading.mentions[:at]
+        if (
+            not at
+            or number == self.moved[at - 1].month
+            or all(other.unit == "day" and not other.month for other in before)
+        ):
             return []
-        donor = next((other for other in reversed(self.reading.mentions[:at]) if other.has("month")), None)
-        if donor is None or not donor.has("day"):
-            if donor is None and not any(other.unit != "day" for other in self.reading.mentions[:at]):
-                return []
+        donor = next((other for other in reversed(before) if other.has("month") and other.has("day")), None)
+        if donor is None or _field(donor, "day").start < _field(donor, "month").end:
             raise ValueError("the month of a day cannot be written")
         month, first = _field(donor, "month"), _field(donor, "day")
-        if first.start < month.end:
-            raise ValueError("the month of a day cannot be written")
-        old = self.text[month.start : month.end]
-        number = self.moved[at].month
-        name = self._number(month, number) if _is_number(old) else _month_name(old, number, self._is_short(month))
-        return [(day.start, day.start, self._as_wide(month, name) + self.words[month.end : first.start])]
+        name = self._as_wide(month, self._month(month, number))
+        return [(day.start, day.start, name + self.words[month.end : first.start])]
 
     def _weekday(self, start: int, end: int, days: int) -> _Edit:
         old = self.text[start:end]
         if not old.isascii():
-            names = HAN_WEEKDAYS[:-1] + ("天" if old == "天" else "日")
-            return start, end, names[(names.replace("天", "日").index(old.replace("天", "日")) + days) % 7]
+            names = HAN_WEEKDAYS.replace("日", old if old in "日天" else "日")
+            return start, end, names[(names.index(old) + days) % 7]
         at = next(at for at, name in enumerate(WEEKDAYS) if name.startswith(old.lower()[:3]))
         name = WEEKDAYS[(at + days) % 7]
         if old.lower() != WEEKDAYS[at]:
@@ -199,21 +206,10 @@ def _field(mention: Mention, kind: str) -> Field:
     return next(field for field in mention.fields if field.kind == kind)
 
 
-def _is_number(words: str) -> bool:
-    return not words[0].isascii() or words[0].isdigit()
-
-
 def _cased(name: str, like: str) -> str:
     if like.isupper():
         return name.upper()
     return name[0].upper() + name[1:] if like[0].isupper() else name
-
-
-def _month_name(old: str, month: int, is_short: bool) -> str:
-    name = MONTHS[month - 1]
-    if is_short:
-        name = "sept" if month == 9 and old.lower() == "sept" else name[:3]
-    return _cased(name, old)
 
 
 def _han_number(old: str, value: int) -> str:

@@ -26,9 +26,11 @@ def test_form(lang: Lang, words: str) -> None:
 
 
 def test_a_note_tells_whether_its_days_stand_first() -> None:
-    assert are_day_first(["03/04/2021", "25/04/2021"]) is True
-    assert are_day_first(["03/04/2021", "04/25/2021"]) is False
-    assert are_day_first(["03/04/2021", "2021-04-25", "2021年4月25日"]) is None
+    assert are_day_first(["03/04/2021", "25/04/2021"], lang="en") is True
+    assert are_day_first(["03/04/2021", "04/25/2021"], lang="en") is False
+    assert are_day_first(["03/04/2021", "2021-04-25", "2021年4月25日"], lang="en") is None
+    assert are_day_first(["25/04/2021"], lang="zh") is True
+    assert are_day_first(["21/12/03", "2021年4月25日"], lang="zh") is None
     assert shift_dates("03/04/2021", 1, lang="en") == "03/05/2021"
     assert shift_dates("03/04/2021", 1, lang="en", day_first=True) == "04/04/2021"
     assert shift_dates("03/04/2021", 1, lang="zh") == "04/04/2021"
