@@ -10,8 +10,8 @@ from clinlp.deid.surrogate_names import kind_of, write_word
 from clinlp.deid.surrogate_numbers import pour, scramble, write_number
 from clinlp.note import Lang
 
-_CHINA_MOBILE = ("154", "160", "161", "163", "164", "168", "169")
-_CHINA_AREA = ("030", "032", "040", "050", "060", "080", "084", "092", "096")
+_CHINA_MOBILE = ("154", "160", "163", "164", "168", "169")
+_CHINA_AREA = ("030", "032", "050", "060", "084", "092", "096")
 """Beginnings of Chinese mobile numbers, and of four-digit area codes, that are not assigned."""
 _ROOTS = ("example.com", "example.net", "example.org")
 _HOSTS = ("care", "clinic", "portal", "health", "info", "mail", "my", "home", "post", "web")
@@ -113,7 +113,7 @@ def _chinese(core: str, draw: Draw) -> str:
     if core[0] == "0" and len(core) > 9:
         return _landline(core, draw)
     if len(core) == 10 and core[0] in "48":
-        return f"{core[0]}004{scramble(core[4:], draw)}"
+        return f"{core[0]}90{scramble(core[3:], draw)}"  # calls to 400 and 800 go through; none has 490
     if len(core) in (7, 8):
         return f"9{scramble(core[1:], draw)}"  # no subscriber's number starts with 9
     return scramble(core, draw)

@@ -151,7 +151,8 @@ class _Writer:
         self.lang: Lang = note.lang or detect_language(note.text)
         self.near = note.time
         self.draw = draw
-        self.day_first = are_day_first(self._words(span) for span in note.phi if span.label == "DATE")
+        dates = [self._words(span) for span in note.phi if span.label == PhiLabel.DATE]
+        self.day_first = are_day_first(dates, lang=self.lang)
         self._done: dict[tuple[str, str], str] = {}
         self._shifted: dict[str, str | None] = {}
         self._real = self._real_values(note.phi)
