@@ -45,14 +45,16 @@ def _candidates() -> re.Pattern[str]:
 def find_in_prose(text: str) -> Iterator[Span]:
     """Find the names that a role announces, the further names of its list, and those between clear borders."""
     known, weak, compound = everyday(), word_set("zh", "weak_surnames"), odds().compound
+    no_names = word_set("zh", "not_names")
     reach = 0
     for match in _candidates().finditer(text):
         at = match.start()
         if at < reach:
             continue
-        needed = _needed(text, at)
+        needed, pair = _needed(text, at), text[at : at + 2]
+        if pair in no_names:
+            continue
         if needed > _ROLE:
-            pair = text[at : at + 2]
             if pair in known and pair not in compound:
                 continue
             needed += 2 * (match[0] in weak and pair not in compound)

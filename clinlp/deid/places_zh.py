@@ -108,8 +108,11 @@ def _hits(text: str, left: re.Pattern[str]) -> list[tuple[int, int, int]]:
             if text[end - 2 : end] in _short():
                 unsure.append((end - 2, end, 3))
     bare, provinces, weak = _bare()
+    kinds = _named_after()
     for match in bare.finditer(text):
         name = match[0]
+        if kinds.match(text, match.end()):
+            continue
         if name in provinces or name in ("北京", "天津", "上海", "重庆"):
             hits.append((match.start(), match.end(), 1))
         elif name in weak:
@@ -121,6 +124,12 @@ def _hits(text: str, left: re.Pattern[str]) -> list[tuple[int, int, int]]:
         if start in ends or left.search(text, max(0, start - 4), start):
             hits.append((start, end, level))
     return hits
+
+
+@cache
+def _named_after() -> re.Pattern[str]:
+    """What is called after a place and is none: 广州管圆线虫, 北京型."""
+    return re.compile(any_of(words("zh", "named_after_places")))
 
 
 @cache
@@ -162,7 +171,9 @@ def _roads(text: str, places: list[Span]) -> Iterator[Span]:
             end = more.end() if more and "医" not in more[0] else match.end()
             yield Span(match.start() - len(name), end, PhiLabel.LOCATION.value, 0.75)
     for match in _village().finditer(text):
-        yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.6)
+        name = cut.split(match[1])[-1]
+        if len(name) > 4:
+            yield Span(match.end(1) - len(name), match.end(1), PhiLabel.LOCATION.value, 0.6)
     for match in _home().finditer(text):
         more = tail.match(text, match.end())
         if more and "医" not in more[0] and len(more[0]) > 3:

@@ -16,8 +16,8 @@ CASES = Path(__file__).parent.parent / "cases"
 
 def cases() -> list[Note]:
     notes = []
-    for name in ("deid_en.jsonl", "deid_zh.jsonl"):
-        for line in (CASES / name).read_text("utf-8").splitlines():
+    for path in sorted([*CASES.glob("deid_*.jsonl"), *CASES.glob("adversarial_*.jsonl")]):
+        for line in path.read_text("utf-8").splitlines():
             record = json.loads(line)
             phi = tuple(Span(*span) for span in record["phi"])
             notes.append(Note(record["note_id"], record["text"], lang=record["lang"], phi=phi))
