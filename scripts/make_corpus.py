@@ -9,12 +9,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from clinlp.records import to_record
 from corpora.generator import make_notes
+from corpora.queries import phi_notes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lang", choices=("en", "zh"), required=True)
+    parser.add_argument(
+        "--kind",
+        choices=("notes", "phi"),
+        default="notes",
+        help="notes: whole records with all gold (default); phi: short texts dense with identifiers, gold phi alone",
+    )
     parser.add_argument("--notes", type=int, default=400, help="how many notes (default 400)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same notes (default 1)")
     parser.add_argument(
@@ -27,7 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with options.output.open("w", encoding="utf-8", newline="\n") as file:
-        for record in make_notes(options.lang, options.notes, options.seed, options.part):
+        given = (options.lang, options.notes, options.seed, options.part)
+        for record in make_notes(*given) if options.kind == "notes" else map(to_record, phi_notes(*given)):
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
