@@ -235,7 +235,7 @@ def _apart(page: Page, low: int, high: int) -> bool:
             return False
         if inner in _NUMERALS and outer and outer in _NUMERALS + "十":
             return False
-    if flat[low].isdecimal() and before and before in ".,/-" and low > 1 and flat[low - 2].isdecimal():
+    if flat[low].isdecimal() and before and before in "./-" and low > 1 and flat[low - 2].isdecimal():
         inside = flat[low:high]
         if before != "-" or "-" in inside or inside.isdecimal():
             return False

@@ -10,7 +10,7 @@ from itertools import pairwise
 from clinlp.deid.known_context import common, everyday, is_abbreviation, is_listed_name
 from clinlp.deid.known_names import Name
 from clinlp.deid.known_page import Hit, Page
-from clinlp.deid.words import words
+from clinlp.deid.words import listed, words
 
 _NEAR = 60
 """Characters from a full name within which its bare initials mean the person."""
@@ -164,21 +164,7 @@ def initials(page: Page, names: Iterable[tuple[Name, str]], full: Sequence[Hit])
     dotted, bare, before = _initials()
     for match in dotted.finditer(page.text):
         letters = re.sub(r"[^a-z]", "", match[0].lower())
-        if letters in known and letters not in (
-            "iv",
-            "im",
-            "po",
-            "am",
-            "pm",
-            "md",
-            "do",
-            "pa",
-            "rn",
-            "np",
-            "us",
-            "eg",
-            "ie",
-        ):
+        if letters in known and letters not in listed("known_dotted"):
             yield Hit(match.start(), match.end(), known[letters], 0.7)
     ends = sorted((hit.start, hit.end) for hit in full)
     for match in bare.finditer(page.text):

@@ -109,6 +109,7 @@ def parts(name: Name) -> dict[str, float]:
                 found[word] = 1.0
     if len(name.last) > 1:
         found["".join(atom for token in name.last for atom in token)] = 1.0
+    found.setdefault("".join(name.last[-1]) + "s", 0.8)  # the Marchettis
     for nick in _called(name):
         found.setdefault(nick, 0.8)
     return found

@@ -169,10 +169,12 @@ def titled_at(page: Page, start: int, end: int, label: str, size: int) -> Hit | 
     if high - low != end - start:
         return None
     surname = page.flat[low : low + size]
+    if surname in "向和同" and not has_role(page, low):
+        return None
     if surname in word_set("zh", "weak_surnames"):
         if not _is_open(page, low):
             return None
-    elif page.before(low) + surname in _words():
+    elif size == 1 and page.before(low) + surname in _words():
         return None
     return Hit(low, low + size, label, 0.8)
 

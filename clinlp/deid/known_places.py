@@ -11,58 +11,23 @@ from clinlp.deid.categories import PhiLabel
 from clinlp.deid.known_context import common
 from clinlp.deid.known_names_zh import has_role
 from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
-from clinlp.deid.words import words
+from clinlp.deid.words import listed, words
 
-_SHORT = {
-    "street": "st",
-    "avenue": "ave",
-    "boulevard": "blvd",
-    "road": "rd",
-    "drive": "dr",
-    "lane": "ln",
-    "court": "ct",
-    "place": "pl",
-    "square": "sq",
-    "terrace": "ter",
-    "circle": "cir",
-    "highway": "hwy",
-    "parkway": "pkwy",
-    "trail": "trl",
-    "crescent": "cres",
-    "route": "rte",
-    "heights": "hts",
-    "mount": "mt",
-    "saint": "st",
-    "fort": "ft",
-    "apartment": "apt",
-    "suite": "ste",
-    "floor": "fl",
-    "building": "bldg",
-    "unit": "unit",
-    "room": "rm",
-    "north": "n",
-    "south": "s",
-    "east": "e",
-    "west": "w",
-    "northeast": "ne",
-    "northwest": "nw",
-    "southeast": "se",
-    "southwest": "sw",
-    "first": "1st",
-    "second": "2nd",
-    "third": "3rd",
-    "fourth": "4th",
-}
-_LONG = {short: long for long, short in reversed(_SHORT.items())}
-_STATES = (
-    "AL Alabama;AK Alaska;AZ Arizona;AR Arkansas;CA California;CO Colorado;CT Connecticut;DE Delaware;FL Florida;"
-    "GA Georgia;HI Hawaii;ID Idaho;IL Illinois;IN Indiana;IA Iowa;KS Kansas;KY Kentucky;LA Louisiana;ME Maine;"
-    "MD Maryland;MA Massachusetts;MI Michigan;MN Minnesota;MS Mississippi;MO Missouri;MT Montana;NE Nebraska;"
-    "NV Nevada;NH New Hampshire;NJ New Jersey;NM New Mexico;NY New York;NC North Carolina;ND North Dakota;OH Ohio;"
-    "OK Oklahoma;OR Oregon;PA Pennsylvania;RI Rhode Island;SC South Carolina;SD South Dakota;TN Tennessee;TX Texas;"
-    "UT Utah;VT Vermont;VA Virginia;WA Washington;WV West Virginia;WI Wisconsin;WY Wyoming;DC District of Columbia"
-)
-_FLATS = frozenset(("apt", "apartment", "unit", "suite", "ste", "room", "rm", "floor", "fl", "bldg", "building", "#"))
+
+def _pairs(name: str) -> Iterator[list[str]]:
+    return (line.replace("_", " ").split("=") for line in sorted(listed(name)))
+
+
+@cache
+def _short() -> dict[str, str]:
+    """Street word -> its abbreviation."""
+    return {pair[0]: pair[1] for pair in _pairs("known_streets")}
+
+
+@cache
+def _long() -> dict[str, str]:
+    """Abbreviation -> street word; of two, the one that is a street's (`st` is a street and a saint)."""
+    return {short: long for long, short in sorted(_pairs("known_streets"), key=lambda pair: pair[0] == "street")}
 
 
 class Part(NamedTuple):
@@ -76,8 +41,7 @@ class Part(NamedTuple):
 @cache
 def _states() -> dict[str, str]:
     """Short and long name of each state, folded -> the other one."""
-    pairs = [item.split(" ", 1) for item in fold(_STATES).split(";")]
-    return {key: other for short, long in pairs for key, other in ((short, long), (long, short))}
+    return {key: other for short, long in _pairs("known_states") for key, other in ((short, long), (long, short))}
 
 
 @cache
@@ -106,9 +70,8 @@ def _tokens(text: str) -> list[str]:
 
 def _groups(tokens: list[str]) -> Iterator[tuple[list[str], Part]]:
     """Take one piece of an address apart: flat, street with number, zip code, state, and what is left, the town."""
-    rest, flats = list(tokens), next((at for at, word in enumerate(tokens) if at and word in _FLATS), None)
-    if flats is None and tokens and tokens[0] in _FLATS:
-        flats = 0
+    rest = list(tokens)
+    flats = next((at for at, word in enumerate(tokens) if word in listed("known_flats")), None)
     if flats is not None:
         end = flats + 2
         while end < len(rest) and rest[end][0].isdecimal() and len(rest[end]) < 5:
@@ -146,7 +109,9 @@ def _spelt(tokens: list[str], label: str, part: Part, *, limit: int = 6) -> Iter
     """Write the tokens with each street word long and short, up to `limit` spellings."""
     spellings = [""]
     for token in tokens:
-        others = dict.fromkeys((token, _SHORT.get(token, token), _LONG.get(token, token)))
+        others = dict.fromkeys(
+            (token, _short().get(token, token), _long().get(token, token), _states().get(token, token))
+        )
         plain = dict.fromkeys(squeeze(other) for other in others)
         spellings = [head + tail for head in spellings for tail in plain][: limit * 4]
     for key in dict.fromkeys(spellings):
@@ -167,9 +132,10 @@ def english_at(page: Page, start: int, end: int, label: str, part: Part) -> Hit 
         return None
     if is_word and not part.is_weak and not _placed(page, low):
         return Hit(low, high, label, part.score * 0.9, is_weak=True)
+    if word[-5:].isdecimal() and (zip_plus := _plus_four().match(page.text, high)):
+        high = zip_plus.end()
+    high += flat[high : high + 2] == ".,"  # the point of an abbreviation
     if word.isdecimal():
-        zip_plus = _plus_four().match(page.text, high)
-        high = zip_plus.end() if zip_plus else high
         return None if _is_measured(page, high) else Hit(low, high, label, part.score, part.is_weak)
     return Hit(low, high, label, part.score, part.is_weak)
 
