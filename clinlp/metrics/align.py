@@ -18,10 +18,10 @@ from html import unescape
 from typing import Final, NamedTuple
 
 from clinlp.metrics.diff import shared_runs
+from clinlp.metrics.fragments import MASKS, lost_parts
 from clinlp.spans import Span
 
 _HAN: Final = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_FILLERS: Final = frozenset("*#_•●■□▇█×＊＃＿xX")
 _HIDDEN: Final = "\0"  # stands for each character that cannot be the original's
 _OPAQUE: Final = -1  # key of a replacement, which no word of the original has
 
@@ -100,10 +100,11 @@ def align(original: str, released: str, replaced: Sequence[Span] = ()) -> Alignm
     before, after = words.of(original), words.of(visible, opaque)
     runs = shared_runs([word.key for word in before], [word.key for word in after])
     gaps = tuple(_gaps(before, after, runs, len(released)))
-    removed = []
+    removed: list[Span] = []
     for gap in gaps:
-        for start, end in _lost(original, released, visible, gap):
-            removed.append(Span(start, end, "REMOVED"))
+        old = original[gap.start : gap.end]
+        shown = [visible[start:end].strip() for start, end in ((gap.to_start, gap.to_end), *gap.near)]
+        removed += [Span(gap.start + start, gap.start + end, "REMOVED") for start, end in lost_parts(old, *shown)]
     n_words = sum(word.end - word.start for word in before)
     n_spaces, n_respelled = _changes(original, released, (before, after), runs)
     n_lost = sum(not character.isspace() for span in removed for character in original[span.start : span.end])
@@ -149,7 +150,7 @@ class _Words:
 
 def _hide(original: str, released: str, replaced: Sequence[Span]) -> tuple[str, list[tuple[int, int]]]:
     """Blank out tags that the original does not hold, and what is known to be a replacement."""
-    found = [(span.start, min(span.end, len(released))) for span in replaced]
+    found = [(span.start, span.end) for span in replaced if MASKS.isdisjoint(released[span.start : span.end])]
     tags = {match.span(): match.group() for match in _tag().finditer(released)}
     new = {tag for tag in set(tags.values()) if tag not in original}
     found += [place for place, tag in tags.items() if tag in new]
@@ -198,63 +199,6 @@ def _is_near(differences: Sequence[tuple[int, int, int, int]], one: int, other: 
     return differences[second][0] - differences[first][1] <= _NEAR
 
 
-def _lost(original: str, released: str, visible: str, gap: Gap) -> list[tuple[int, int]]:
-    """Give what a gap has lost: all but parts of words that stand at its borders or show through a mask."""
-    old = original[gap.start : gap.end]
-    new, shown = released[gap.to_start : gap.to_end].strip(), visible[gap.to_start : gap.to_end].strip()
-    if len(old) == len(new) and any(b in _FILLERS and a != b for a, b in zip(old, new, strict=True)):
-        kept = [a == b and a.isalnum() and b not in _FILLERS for a, b in zip(old, new, strict=True)]
-    else:
-        head = _shared_head(old, shown)
-        tail = _shared_head(old[head:][::-1], shown[head:][::-1])
-        kept = [at < head or at >= len(old) - tail for at in range(len(old))]
-    elsewhere = (visible[start:end] for start, end in gap.near)
-    kept = [k or moved for k, moved in zip(kept, _moved(old, " ".join((shown, *elsewhere))), strict=True)]
-    lost, at = [], 0
-    while at < len(old):
-        end = at + 1
-        while end < len(old) and kept[end] == kept[at]:
-            end += 1
-        stripped = old[at:end].strip()
-        if stripped and not kept[at]:
-            start = gap.start + at + old[at:end].index(stripped)
-            lost.append((start, start + len(stripped)))
-        at = end
-    return lost
-
-
-def _shared_head(old: str, new: str) -> int:
-    """Count the first characters that survive of a word that was cut: `138****5678`, `[NAME]son`.
-
-    What follows must be no letter, digit or space, or the likeness of two words would count.
-    """
-    n = 0
-    while n < min(len(old), len(new)) and old[n] == new[n]:
-        n += 1
-    while n:
-        n_letters = sum(map(str.isalnum, old[:n]))
-        follows = new[n] if n < len(new) else ""
-        if not n_letters or (
-            not (follows.isalnum() and follows not in _FILLERS)
-            and not follows.isspace()
-            and (n_letters > 1 or follows in _FILLERS)
-        ):
-            return n
-        n -= 1
-    return 0
-
-
-def _moved(old: str, shown: str) -> list[bool]:
-    """Mark words of three characters or more that survive in another order."""
-    flags = [False] * len(old)
-    there = {match.group() for match in _long_word().finditer(shown)}
-    if there:
-        for match in _long_word().finditer(old):
-            if match.group() in there:
-                flags[match.start() : match.end()] = [True] * len(match.group())
-    return flags
-
-
 def _changes(
     original: str,
     released: str,
@@ -281,11 +225,6 @@ def _changes(
 @lru_cache(maxsize=1)
 def _word() -> re.Pattern[str]:
     return re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|\S")
-
-
-@lru_cache(maxsize=1)
-def _long_word() -> re.Pattern[str]:
-    return re.compile(rf"[^\W_{_HAN}]{{3,}}")
 
 
 @lru_cache(maxsize=1)

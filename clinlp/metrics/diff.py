@@ -27,7 +27,25 @@ def shared_runs(before: Sequence[int], after: Sequence[int]) -> list[Run]:
             runs[-1] = (runs[-1][0], runs[-1][1], runs[-1][2] + length)
         else:
             runs.append((x, y, length))
-    return runs
+    return _joined(_joined(runs, before, after, right=True), before, after, right=False)
+
+
+def _joined(runs: Sequence[Run], before: Sequence[int], after: Sequence[int], *, right: bool) -> list[Run]:
+    """Move a run to its neighbour where the same items stand there too, and nothing came between in `after`.
+
+    Of `a . b .` and `X .` the last point is meant, if what follows it is the same.
+    """
+    made: list[Run] = []
+    for x, y, length in reversed(runs) if right else runs:
+        if made:
+            x_next, y_next, n = made[-1]
+            at = x_next - length if right else x_next + n
+            touches = y + length == y_next if right else y_next + n == y
+            if touches and before[at : at + length] == after[y : y + length]:
+                made[-1] = (at, y, n + length) if right else (x_next, y_next, n + length)
+                continue
+        made.append((x, y, length))
+    return made[::-1] if right else made
 
 
 def _pieces(before: Sequence[int], after: Sequence[int]) -> Iterator[Run]:

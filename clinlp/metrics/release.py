@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clinlp.metrics.align import Alignment, align
+from clinlp.metrics.align import Alignment, Gap, align
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -33,7 +35,9 @@ def removed_from(gold: Note, released: Note) -> tuple[list[Span], Alignment]:
     gone = np.zeros(len(gold.text) + 1, np.bool_)
     for span in found.removed:
         gone[span.start : span.end] = True
+    wanted = np.zeros_like(gone)
     for span in gold.phi:
+        wanted[span.start : span.end] = True
         if not gone[span.start : span.end].any():
             continue
         if _still_there(gold.text[span.start : span.end], span, found):
@@ -42,8 +46,19 @@ def removed_from(gold: Note, released: Note) -> tuple[list[Span], Alignment]:
         for at in range(span.start, span.end):
             if not gone[at] and _says_nothing(gold.text, at):
                 gone[at] = True
+    for gap in found.gaps:
+        _keep_spaces(gold.text, gap, found, wanted, gone)
     edges = np.flatnonzero(np.diff(gone, prepend=False))
     return [Span(int(a), int(b), "REMOVED") for a, b in edges.reshape(-1, 2)], found
+
+
+def _keep_spaces(text: str, gap: Gap, found: Alignment, wanted: NDArray[np.bool_], gone: NDArray[np.bool_]) -> None:
+    """Give back the spaces between replaced spans, if as many stand between their replacements."""
+    spaces = [match.span() for match in _space().finditer(text, gap.start, gap.end)]
+    between = [slice(*space) for space in spaces if not wanted[slice(*space)].any()]
+    if between and len(_space().findall(found.visible[gap.to_start : gap.to_end].strip())) >= len(between):
+        for space in between:
+            gone[space] = False
 
 
 def _still_there(words: str, span: Span, found: Alignment) -> bool:
@@ -51,13 +66,14 @@ def _still_there(words: str, span: Span, found: Alignment) -> bool:
 
     Within a tag they must have four letters or more, for `[BED-1]` does not leak a bed 1.
     """
-    gaps = [gap for gap in found.gaps if gap.start < span.end and span.start < gap.end]
+    first = bisect_right(found.gaps, span.start, key=lambda gap: gap.end)
+    gaps = found.gaps[first : bisect_left(found.gaps, span.end, key=lambda gap: gap.start)]
     start, end = min(gap.to_start for gap in gaps), max(gap.to_end for gap in gaps)
     sought = _plain(words)
     if not any(map(str.isalnum, sought)):
         return False
-    for first, last in ((start, end), *(place for gap in gaps for place in gap.near)):
-        region = found.released[first:last]
+    for place in ((start, end), *(near for gap in gaps for near in gap.near)):
+        region = found.released[slice(*place)]
         if _stands_in(sought.casefold(), _plain(_any_tag().sub("\0", region)).casefold()):
             return True
         if sum(map(str.isalnum, sought)) >= 4 and _stands_in(sought, _plain(region)):
@@ -91,6 +107,11 @@ def _says_nothing(text: str, at: int) -> bool:
     if character in _UNITS and at:
         return text[at - 1].isdecimal() or text[at - 1] in _DIGITS or text[at - 1].isspace()
     return not character.isalnum()
+
+
+@lru_cache(maxsize=1)
+def _space() -> re.Pattern[str]:
+    return re.compile(r"\s+")
 
 
 @lru_cache(maxsize=1)

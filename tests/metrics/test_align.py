@@ -49,6 +49,10 @@ def lost(original: str, released: str) -> list[str]:
         ("Annabel Okoye came", "Ann Lee came", ["Annabel Okoye"]),  # two names that begin alike
         ("Jorun came", "J**** came", ["orun"]),
         ("Tel 12345678", "Tel 12**56**", ["34", "78"]),
+        ("Tel 12345678", "Tel xx34xxxx", ["12", "5678"]),
+        ("Max Xu came", "xxx xx came", ["Max Xu"]),
+        ("No 21316412608", "No <CARD_NR_3>", ["21316412608"]),  # as long as the number, and not its mask
+        ("To a.b@c.de. Test", "To [EMAIL]. Test", ["a.b@c.de"]),
         ("Mabaso, Jorun came", "Jorun Mabaso came", [","]),  # another order hides nothing
         ("(Jorun Mabaso)", "([NAME])", ["Jorun Mabaso"]),
         ("[Jorun by Dr Lie on May 3]", "[[N] by Dr Lie on [D]]", ["Jorun", "May 3"]),
@@ -76,6 +80,14 @@ def test_changes_that_remove_nothing_are_counted(original: str, released: str, c
     found = align(original, released)
     assert all(original[span.start : span.end] in ("Mabaso", "王") for span in found.removed)
     assert (found.n_spaces, found.n_respelled, found.n_escapes) == counts
+
+
+def test_spaces_between_replaced_spans_stay_where_they_are_written_again() -> None:
+    note = gold("Jorun Mabaso\n 12 May came", "Jorun Mabaso", "12 May")
+    for released, n_removed in (("[NAME] [DATE] came", 0), ("[NAME][DATE] came", 2), ("***** ****** ** *** came", 0)):
+        removed, _ = removed_from(note, Note("n", released))
+        scored = score_note(note, removed)
+        assert (scored.n_other_removed, scored.leaks) == (n_removed, ())
 
 
 def gold(text: str, *words: str) -> Note:
@@ -115,6 +127,8 @@ def test_known_replacements_hide_the_words_that_surrogates_share() -> None:
     assert leaked(note, released) == [(28, 7)]
     assert leaked(note, released, "19 May 2021") == []
     assert leaked(note, EN + " ", "12 May 2021") == [(28, 11)]  # a replacement that is the same replaced nothing
+    masked = ZH.replace("13812345678", "138****5678")  # a mask lets through what it lets through
+    assert leaked(gold(ZH, "13812345678"), masked, "138****5678") == [(9, 7)]
     chinese = gold(ZH, "2021年12月3日")
     assert leaked(chinese, ZH.replace("12月3日", "11月3日"), "2021年11月3日") == []
 
