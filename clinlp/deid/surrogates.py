@@ -137,12 +137,6 @@ def _han() -> re.Pattern[str]:
     return re.compile("[\u3400-\u9fff]")
 
 
-@cache
-def _one_part() -> re.Pattern[str]:
-    """Find dates of one part, which others may hold: a year, a month's name."""
-    return re.compile(r"'?[0-9]{2,4}年?|[^\W\d_]+\.?")
-
-
 class _Writer:
     """Writes the surrogates of one note and holds them to its real values."""
 
@@ -197,12 +191,12 @@ class _Writer:
         new = self._shift(words)
         if new is None or (new == words and self._has_no_date(words)):
             return new
-        found = plain(new)
-        if found == plain(words):
-            step = 1 if self.draw.days > 0 else -1  # a year alone, moved by too little to change it
-            match = re.fullmatch(r"([0-9]{4})(年?)", found)
-            return f"{int(match[1]) + step:04d}{match[2]}" if match else None
-        return None if self._is_real(found, is_date=True) else new
+        if plain(new) == plain(words):  # moved by too little to change it
+            year = re.fullmatch(r"([0-9]{4})(年?)", plain(new))
+            if year is None:
+                return None
+            new = f"{int(year[1]) + (1 if self.draw.days > 0 else -1):04d}{year[2]}"
+        return None if self._is_real(plain(new)) else new
 
     def _shift(self, words: str) -> str | None:
         if words not in self._shifted:
@@ -230,11 +224,8 @@ class _Writer:
             values.add(value)
         return frozenset(values)
 
-    def _is_real(self, found: str, *, is_date: bool = False) -> bool:
+    def _is_real(self, found: str) -> bool:
         """Say whether a surrogate is or holds a real value of the note."""
-        for length in self._lengths:
-            for at in range(len(found) - length + 1):
-                part = found[at : at + length]
-                if part in self._real and not (is_date and _one_part().fullmatch(part)):
-                    return True
-        return False
+        return any(
+            found[at : at + length] in self._real for length in self._lengths for at in range(len(found) - length + 1)
+        )
