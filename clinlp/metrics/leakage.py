@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Leakage:
     Attributes:
         n_notes: Notes that hold such PHI.
         n_notes_clean: Those of them of which none of it survives.
+        n_spans_untouched: Spans of which all survives.
     """
 
     n_spans: int = 0
@@ -29,6 +30,7 @@ class Leakage:
     n_characters_removed: int = 0
     n_notes: int = 0
     n_notes_clean: int = 0
+    n_spans_untouched: int = 0
 
     @property
     def span_recall(self) -> float:
@@ -53,6 +55,7 @@ class Leakage:
             self.n_characters_removed + other.n_characters_removed,
             self.n_notes + other.n_notes,
             self.n_notes_clean + other.n_notes_clean,
+            self.n_spans_untouched + other.n_spans_untouched,
         )
 
 
@@ -183,17 +186,18 @@ def score_note(gold: Note, removed: Sequence[Span], *, words_only: bool = False)
         if n_left:
             n_letters = sum(gold.text[span.start + int(at)].isalnum() for at in left.nonzero()[0])
             leaks.append(Leak(gold.note_id, span.start, span.end, span.label, n_left, n_letters))
-        count = Leakage(1, int(not n_left), n_characters, n_characters - n_left, 1, int(not n_left))
-        if span.label in labels:  # one note, clean if all its spans of the label are
-            before = labels[span.label]
-            clean = min(count.n_notes_clean, before.n_notes_clean)
-            total = before + count
-            count = Leakage(*_first_four(total), 1, clean)
-        labels[span.label] = count
+        before = labels.get(span.label, Leakage(n_notes_clean=1))
+        total = before + Leakage(1, int(not n_left), n_characters, n_characters - n_left)
+        untouched = before.n_spans_untouched + (0 < n_left == n_characters)
+        # one note, clean if all its spans of the label are
+        labels[span.label] = replace(
+            total, n_notes=1, n_notes_clean=before.n_notes_clean * (not n_left), n_spans_untouched=untouched
+        )
     wanted &= counted
     n_spans = len(gold.phi)
     found = (n_spans, n_spans - len(leaks), int(wanted.sum()), int((wanted & gone).sum()))
-    overall = Leakage(*found, int(bool(gold.phi)), int(bool(gold.phi) and not leaks))
+    n_untouched = sum(each.n_spans_untouched for each in labels.values())
+    overall = Leakage(*found, int(bool(gold.phi)), int(bool(gold.phi) and not leaks), n_untouched)
     n_other, n_other_removed = int(other.sum()), int((other & gone).sum())
     return NoteLeakage(gold.note_id, gold.patient_id, overall, labels, n_other, n_other_removed, tuple(leaks))
 
@@ -202,10 +206,6 @@ def _score_pair(truth: Note, guess: Note) -> NoteLeakage:
     if truth.note_id != guess.note_id or truth.text != guess.text:
         raise DataError(f"note {truth.note_id}: leakage needs the same note with the same text, got another")
     return score_note(truth, guess.phi)
-
-
-def _first_four(leakage: Leakage) -> tuple[int, int, int, int]:
-    return leakage.n_spans, leakage.n_spans_removed, leakage.n_characters, leakage.n_characters_removed
 
 
 def _mark(size: int, spans: Sequence[Span]) -> NDArray[np.bool_]:

@@ -92,7 +92,7 @@ def _bound(audit: Audit) -> str:
 def _tables(audit: Audit) -> Iterator[str]:
     yield _table(
         "By category 按类别",
-        ("label 类别", "spans 处", "leaked 泄露", "characters 字符 %", "spans 处 %", "notes 病历 %"),
+        ("label 类别", "spans 处", "leaked 泄露", "whole 完整泄露", "characters 字符 %", "spans 处 %", "notes 病历 %"),
         [*_categories(audit)],
     )
     leaky = [note for note in audit.scores.notes if note.leaks]
@@ -144,7 +144,8 @@ def _category(name: str, leakage: Leakage, recall: Recall) -> tuple[str, ...]:
         f"{_percent(each.value)} <small>{_range(each)}</small>"
         for each in (recall.characters, recall.spans, recall.notes)
     )
-    return (escape(name), f"{leakage.n_spans:,}", f"{leakage.n_spans - leakage.n_spans_removed:,}", *shares)
+    counts = (leakage.n_spans, leakage.n_spans - leakage.n_spans_removed, leakage.n_spans_untouched)
+    return (escape(name), *(f"{n:,}" for n in counts), *shares)
 
 
 def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -128,6 +128,12 @@ def test_spaces_and_marks_may_be_left_out_of_account() -> None:
     assert words.n_other == len("room7")
 
 
+def test_spans_left_whole_are_told_from_those_that_are_cut() -> None:
+    scores = score_leakage([note(Span(0, 7, "NAME"), Span(9, 15, "DATE"))], [note(Span(0, 3, "NAME"))])
+    assert (scores.overall.n_spans_removed, scores.overall.n_spans_untouched) == (0, 1)
+    assert (scores.labels["NAME"].n_spans_untouched, scores.labels["DATE"].n_spans_untouched) == (0, 1)
+
+
 def test_scores_are_the_sum_of_their_notes() -> None:
     golds = [note(Span(0, 7, "NAME"), note_id=str(at)) for at in range(3)]
     founds = [note(Span(0, 7 - at, "NAME"), note_id=str(at)) for at in range(3)]

@@ -114,8 +114,8 @@ def test_no_leak_is_bound_by_the_number_of_units() -> None:
 def test_the_page_shows_every_number() -> None:
     result = made()
     page = Page(render_audit(result, "Audit of <released>"))
-    assert ["NAME name 姓名", "10", "2"] in [row[:3] for row in page.rows]
-    assert ["all 合计", "20", "4"] in [row[:3] for row in page.rows]
+    assert ["NAME name 姓名", "10", "2", "0"] in [row[:4] for row in page.rows]
+    assert ["all 合计", "20", "4", "2"] in [row[:4] for row in page.rows]
     assert ["<b>0", "4", "17", "NAME", "1", "1"] in page.rows
     assert ["<b>1", "2", "2", "10"] in page.rows
     assert ["gold notes without a counterpart, not scored 缺失，未评分", "2"] in page.rows
