@@ -15,7 +15,10 @@ _MONTHS = frozenset(("january", "february", "march", "april", "may", "june", "ju
 @cache
 def common(word: str) -> bool:
     """Say whether the folded word is met in clinical English without being a name."""
-    return bool(kinds().get(word, 0) & (WORD | EPONYM | STOP)) or word in listed("known_top_en")
+    if word in listed("known_top_en"):
+        return True
+    bits = kinds().get(word, 0)
+    return bool(bits & STOP) or (bool(bits & (WORD | EPONYM)) and word not in word_set("en", "common_last_names"))
 
 
 @cache
@@ -50,13 +53,13 @@ def _field() -> re.Pattern[str]:
 @cache
 def _role() -> re.Pattern[str]:
     roles = any_of(re.escape(role) for role in words("en", "roles"))
-    return re.compile(rf"(?:^|[^a-z]){roles},? $")
+    return re.compile(rf"(?:^|[^a-z])(?:{roles}|hi|hello|dear|told|asked|thanks?),? $")
 
 
 @cache
 def _acts() -> re.Pattern[str]:
     return re.compile(
-        r" (?:is (?:an? |currently|feeling|aware|here)|has been|"
+        r" (?:is (?:an? |from |currently|feeling|aware|here)|has been|"
         r"was (?:seen|admitted|discharged|born|brought|found|referred|examined)|"
         r"(?:present|report|complain|request|return|continu|describ|live|agre|tolerat|verbaliz)(?:s|es|e?d)\b|"
         r"(?:denies|denied|states|stated|says|said|called|went|came|admits|underwent|understands|feels|felt|takes|took)\b)|"
@@ -85,20 +88,38 @@ def named(page: Page, start: int, end: int) -> bool:
     text, word = page.text, page.flat[start:end]
     if introduced(page, start):
         return True
-    if not text[start].isupper() or _is_thing(page, word, end):
+    if not text[start].isupper() or is_thing(page, word, end):
         return False
-    is_upper = text[start:end].isupper()
     left = text[max(0, start - 30) : start]
-    if (_acts().match(page.flat, end) and not (is_upper and end - start < 4)) or _role().search(left.lower()):
+    if _role().search(left.lower()):
         return True
-    is_device = kinds().get(word, 0) & EPONYM and word not in word_set("en", "common_last_names")
-    previous = _previous().search(left)
-    if is_device or is_upper or not previous or not previous[1].islower():
+    if end - start < 3 or kinds().get(word, 0) & STOP:
         return False
-    return not (word in _MONTHS and previous[1] in word_set("en", "before_month"))
+    acts = _acts().match(page.flat, end) and not (end - start < 4 and text[start:end].isupper())
+    return bool(acts) or _is_listed(text, left, end) or _is_inner(text[start:end], left)
 
 
-def _is_thing(page: Page, word: str, end: int) -> bool:
+def _is_inner(word: str, left: str) -> bool:
+    """Say whether the capital is a name's: after a small word, so that it does not open a sentence; not May 5."""
+    previous, lower = _previous().search(left), word.lower()
+    is_device = kinds().get(lower, 0) & EPONYM and lower not in word_set("en", "common_last_names")
+    if is_device or word.isupper() or not previous or not previous[1].islower():
+        return False
+    return not (lower in _MONTHS and previous[1] in word_set("en", "before_month"))
+
+
+def _is_listed(text: str, left: str, end: int) -> bool:
+    """Say whether the word stands in a list of names: Malon, Mark, Kaylee."""
+    previous, following = _previous().search(left), _following().match(text, end)
+    return any(match and is_listed_name(match[1].lower()) and match[1].istitle() for match in (previous, following))
+
+
+@cache
+def _following() -> re.Pattern[str]:
+    return re.compile(r"(?:,? and |, )([A-Z][a-z]+)")
+
+
+def is_thing(page: Page, word: str, end: int) -> bool:
     """Say whether the word names a disease or a device (Parkinson's tremor, Foley catheter), or a month of a date."""
     if word in _MONTHS:
         return bool(re.match(r",? ?[0-9]|-[0-9]", page.flat[end : end + 3]))

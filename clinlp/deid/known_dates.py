@@ -208,7 +208,13 @@ def date_at(page: Page, start: int, end: int, label: str, data: Fields) -> Hit |
             return None
     elif data.kind == "numeric" and len(data.cuts) == 2 and page.after(high) in ("/", "-", "%"):
         return None
-    return Hit(low, high, label, data.score)
+    clock = _clock().match(page.flat, high) if data.score == 1.0 else None
+    return Hit(low, clock.end() if clock else high, label, data.score)
+
+
+@cache
+def _clock() -> re.Pattern[str]:
+    return re.compile(r"(?:t|,? )[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?![0-9])")
 
 
 def _fits(marks: list[str], data: Fields) -> bool:
@@ -249,23 +255,23 @@ def age_forms(value: str, label: str) -> Iterator[Form]:
     """Write an age as it counts: with years, 岁 or `age` beside it."""
     match = re.search(r"[0-9]{1,3}", fold(value))
     if match:
-        yield Form(str(int(match[0])), age_at, label)
+        yield Form(str(int(match[0])), age_at, label, "岁" if "岁" in value else "")
 
 
 @cache
 def _years() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
-        re.compile(r"(?:\bage[ds]?|年龄)[\s:：]{0,3}$"),
+        re.compile(r"(?:\bage[ds]?(?: of)?|\bturn(?:s|ed|ing)?|年龄)[\s:：]{0,3}$"),
         re.compile(r"[\s-]{0,2}(?:y(?:ears?|rs?)?[\s./-]{0,2}(?:old|o\b|/o)|y\b|yr|years?[\s-]of|yo\b|周?岁)"),
     )
 
 
-def age_at(page: Page, start: int, end: int, label: str, _: None) -> Hit | None:
+def age_at(page: Page, start: int, end: int, label: str, unit: str) -> Hit | None:
     """Check an age."""
     low, high = page.borders(start, end)
     before, after = _years()
     if not _apart(page, low, high):
         return None
-    if after.match(page.flat, high) or before.search(page.flat[max(0, low - 8) : low]):
-        return Hit(low, high, label, 1.0)
+    if after.match(page.flat, high) or before.search(page.flat[max(0, low - 10) : low]):
+        return Hit(low, high + len(unit) * page.flat.startswith(unit, high), label, 1.0)
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from clinlp.deid.known_context import common, introduced, named
+from clinlp.deid.known_context import common, introduced, is_thing, named
 from clinlp.deid.known_page import Form, Hit, Page, fold, is_letter, squeeze
 from clinlp.deid.words import listed, word_set, words
 
@@ -248,12 +248,13 @@ def part_at(page: Page, start: int, end: int, label: str, score: float) -> Hit |
     if high - low != size and page.gaps(start, end):
         is_cut = size > 3 and text[low].isupper() and _holds(page, start, end, frozenset((0,)), frozenset())
         return Hit(low, high, label, score * 0.9) if is_cut and not _is_two_words(page, start, end) else None
-    is_sure = size > 2 and not common(page.compact[start:end])
+    word = page.compact[start:end]
+    is_sure = size > 2 and not common(word) and not is_thing(page, word, high)
     if score < 1.0 and size < 5:
         is_sure = is_sure and text[low].isupper() and not text[low:high].isupper()
     if is_sure:
         return Hit(low, high, label, score)
-    if introduced(page, low) or (size > 2 and named(page, low, high)):
+    if named(page, low, high):
         return Hit(low, high, label, score * 0.9)
     return Hit(low, high, label, score * 0.9, is_weak=True) if size > 1 and text[low].isupper() else None
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.known_context import common
 from clinlp.deid.known_names_zh import has_role
+from clinlp.deid.known_numbers import literal_forms
 from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
 from clinlp.deid.words import listed, words
 
@@ -58,6 +59,7 @@ def forms(value: str, label: str) -> Iterator[Form]:
         yield from _chinese(fold(value), label)
         return
     flat = fold(value).replace(HIDDEN, "")
+    yield from literal_forms(value, label)
     yield from _spelt(_tokens(flat), label, Part(1.0), limit=8)
     for piece in re.split(r"[,;\n]+", flat):
         for group, part in _groups(_tokens(piece)):
@@ -157,7 +159,7 @@ def _is_measured(page: Page, at: int) -> bool:
 
 
 def _is_glue(gap: str) -> bool:
-    return len(gap) <= 6 and not gap.strip(" \t\r\n,.#-'’\u3000")
+    return len(gap) <= 6 and not gap.strip(" \t\r\n,.#-'’()\u3000")
 
 
 @cache

@@ -33,7 +33,8 @@ def written_names(draw: st.DrawFn) -> tuple[str, str]:
         a = _mark(a, draw(st.integers(0, 9)))
     if draw(st.booleans()):
         b = b[:3] + "-\n" + b[3:]
-    case: Callable[[str], str] = draw(st.sampled_from([str, str.upper, str.lower]))
+    cases: list[Callable[[str], str]] = [str, str.upper, str.lower]
+    case = draw(st.sampled_from(cases))
     sep = draw(st.sampled_from([" ", "  ", "\n", ", ", " \n ", "-"]))
     text = case(a + sep + b)
     if draw(st.booleans()) and "\n" not in text and text.isascii():
