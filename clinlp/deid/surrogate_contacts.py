@@ -23,7 +23,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(r"(?i)\s*(?:ext(?:ension)?\.?|x|转|分机|#|p(?:ager|gr)?)\s*[:：]?\s*[0-9０-９]{1,6}\s*$"),
         re.compile(r"[A-Za-z0-9_.+%-]+"),
         re.compile(r"(?i)((?:https?|ftp)://)?([^/?#\s:]+)((?:[:/?#]).*)?", re.DOTALL),
-        re.compile(r"[A-Za-z]+|[0-9]+"),
+        re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+"),
         re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"),
         re.compile(r"(?i)(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}"),
         re.compile(r"(?i)[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:]*"),
@@ -157,13 +157,25 @@ def _names(words: str, draw: Draw) -> str:
 
 
 def _account_word(word: str, draw: Draw) -> str:
-    """Give another name, or for a surname in pinyin with initials (wangxm) another one of that form."""
-    low = word.lower()
-    if kind_of(low) is None:
-        for size in range(len(low) - 1, max(1, len(low) - 4), -1):
-            if low[:size].capitalize() in pool("syllables"):
-                return write_word(word[:size], draw) + "".join(write_word(one, draw) for one in word[size:])
-    return write_word(word, draw)
+    """Give another name; one in pinyin, whole (liweiming) or with initials (liwm), becomes another of that form."""
+    parts = _pinyin(word.lower()) if kind_of(word.lower()) is None else []
+    if not parts:
+        return write_word(word, draw)
+    new = "".join(write_word(part, draw) for part in parts)
+    return like(word, new.capitalize() if word[0].isupper() else new)
+
+
+def _pinyin(low: str) -> list[str]:
+    """Cut a word into syllables and up to three initials after them; empty where it is none."""
+    for size in range(min(6, len(low)), 1, -1):
+        if low[:size].capitalize() in pool("syllables"):
+            rest = low[size:]
+            more = _pinyin(rest) if rest else []
+            if more or not rest:
+                return [low[:size], *more]
+            if len(rest) <= 3:
+                return [low[:size], *rest]
+    return []
 
 
 def write_url(words: str, draw: Draw) -> str | None:

@@ -155,7 +155,7 @@ def _names() -> dict[str, list[str]]:
         "male": male - female,
         "surname": surnames,
         "male_surname": (male - female) & surnames,
-        "neutral": set(pool("neutral_names")) | (female & male),
+        "neutral": set(pool("neutral_names")) | (female & male) | ((female | male) & surnames),
     }
     return {kind: sorted(_cased(name) for name in names if name.isalpha()) for kind, names in kinds.items()}
 

@@ -10,6 +10,7 @@ from clinlp.deid.surrogate_numbers import pour, scramble
 from clinlp.deid.words import listed
 
 _NUMERALS = "一二三四五六七八九"
+_NO_NUMBER = "[^\\W0-9０-９A-Za-z]"
 _KINDS = {
     "province": "省",
     "region": "自治区 维吾尔自治区 壮族自治区 回族自治区",
@@ -29,7 +30,9 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(f"({longest_first('kept_zh')}|第[{_NUMERALS}十〇零百0-9]+)"),
         re.compile(
-            f"([^\\W0-9０-９A-Za-z]*?)({longest_first('units_zh')})(?:(?<![镇乡庄屯村里])|(?![市县区乡镇村]))|([^\\W0-9０-９A-Za-z]+)|([0-9０-９A-Za-z]+)"
+            f"([{_NUMERALS}十百零〇]*(?:{longest_first('counted_zh')}))"
+            f"|({_NO_NUMBER}*?)({longest_first('units_zh')})(?:(?<![镇乡庄屯村里])|(?![市县区乡镇村]))"
+            f"|({_NO_NUMBER}+)|([0-9０-９A-Za-z]+)"
         ),
         re.compile(f"[{_NUMERALS}]+|[0-9]+"),
         re.compile(f"[{_NUMERALS}十0-9]+(?=病?[区房室]|科|楼|层|组|部|门诊|单元)|(?<=科)[{_NUMERALS}0-9]+$"),
@@ -101,24 +104,29 @@ def _units(words: str, draw: Draw) -> str | None:
     """Replace an address piece by piece; none where nothing is in it."""
 
     def change(match: re.Match[str]) -> str:
-        stem, unit, rest, number = match.groups()
+        counted, stem, unit, rest, number = match.groups()
+        if counted:
+            return _renumbered(counted, draw)
         if number:
             flat = number.translate({0xFF10 + digit: ord(str(digit)) for digit in range(10)}).lower()
             return pour(number, list(range(len(number))), scramble(flat, draw))
-        if rest:
-            return _bare(rest, draw)
-        level = _LEVELS.get(unit, "stem")
-        if not stem:
-            return unit
-        if all(one in _NUMERALS for one in stem) and level in ("stem", "town"):
-            return scramble(stem, draw) + unit
-        if level == "region":
-            return draw.pick(_provinces("region"), "region", stem, but=stem + unit)
-        head, stem = _province_before(stem)
-        return (_stem(head, "province", draw) if head else "") + _stem(stem, level, draw) + unit
+        return _bare(rest, draw) if rest else _unit(stem, unit, draw)
 
     new = _patterns()[1].sub(change, words)
     return new if new != words else None
+
+
+def _unit(stem: str, unit: str, draw: Draw) -> str:
+    """Replace the name before a kind word by one from the list that the kind word says."""
+    level = _LEVELS.get(unit, "stem")
+    if not stem:
+        return unit
+    if all(one in _NUMERALS for one in stem) and level in ("stem", "town"):
+        return scramble(stem, draw) + unit
+    if level == "region":
+        return draw.pick(_provinces("region"), "region", stem, but=stem + unit)
+    head, stem = _province_before(stem)
+    return (_stem(head, "province", draw) if head else "") + _stem(stem, level, draw) + unit
 
 
 def _province_before(stem: str) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def _drawn(key: bytes, patient: str, keep_weekday: bool, max_days: int) -> Draw:
     return Draw(hmac.digest(key, b"clinlp surrogates", "sha256"), patient, days)
 
 
-_WITH_WORDS = {PhiLabel.HEALTH_PLAN, PhiLabel.DEVICE, PhiLabel.BIOMETRIC, PhiLabel.PHOTO}
+_THINGS = {PhiLabel.BED, PhiLabel.DEVICE, PhiLabel.VEHICLE, PhiLabel.BIOMETRIC, PhiLabel.PHOTO, PhiLabel.HEALTH_PLAN}
 _Write = Callable[[str, Draw, Lang], str | None]
 
 
@@ -97,14 +97,14 @@ def _by_script(en: Callable[[str, Draw], str | None], zh: Callable[[str, Draw], 
 
 
 def _numbered(label: PhiLabel) -> _Write:
-    """Write a number; words without one name an insurer, or what cannot be replaced."""
+    """Write a number; words without one are an insurer, a name that was taken for a number, or cannot be replaced."""
 
     def write(words: str, draw: Draw, _: Lang) -> str | None:
-        if any(one.isdecimal() for one in words) or label not in _WITH_WORDS:
+        if words.isupper() or _numeral().search(words):
             return write_number(words, draw, label=label.value)
         if label == PhiLabel.HEALTH_PLAN and words.isascii():
             return write_organisation(words, draw, is_hospital=False)
-        return None
+        return None if label in _THINGS else write_name(words, draw)
 
     return write
 
@@ -130,6 +130,11 @@ def _writers() -> Mapping[str, _Write]:
         PhiLabel.DEPARTMENT.value: _by_script(write_department, write_department_zh),
     }
     return writers
+
+
+@cache
+def _numeral() -> re.Pattern[str]:
+    return re.compile(r"[\d一二三四五六七八九]")
 
 
 @cache

@@ -182,7 +182,7 @@ def test_the_form_of_a_value_stays(lang: Lang, label: str, words: str, form: str
         ("NAME", "Mrs."),
         ("EMAIL", "张伟@qq.com"),
         ("PHONE", "136555（张）"),
-        ("MRN", "张伟"),
+        ("DEVICE", "张伟"),
         ("PRION", "x"),
     ],
 )
