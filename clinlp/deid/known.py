@@ -5,7 +5,6 @@ Left out: Chinese names misspelt by sound, unless the value's own pinyin stands 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -13,8 +12,8 @@ from functools import partial
 from clinlp.deid import known_dates, known_fuzzy, known_names, known_names_zh, known_numbers, known_places
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.detect import Detector
-from clinlp.deid.known_columns import absent, column_value, guess_label, parse_known, values
-from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, search, squeeze
+from clinlp.deid.known_columns import absent, column_value, guess_label, parse_known, values, whole_names
+from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, automaton_of, fold, search, squeeze
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -38,18 +37,13 @@ def known_detector(columns: Mapping[str, PhiLabel]) -> Detector:
 
 
 def _find(notes: Sequence[Note], *, columns: Mapping[str, PhiLabel]) -> list[list[Span]]:
-    return [_find_in(note, columns) for note in notes]
-
-
-def _find_in(note: Note, columns: Mapping[str, PhiLabel]) -> list[Span]:
-    known = _Known()
-    for column, label in columns.items():
-        for value in values(column_value(note, column), label):
-            known.add(value, label)
-    if not known.forms or not note.text:
-        return []
-    page = Page(note.text)
-    return [_span(page, hit) for hit in _outer(known.find(page))]
+    answers, record, known = [], None, _Known({})
+    for note in notes:
+        own = {column: list(values(column_value(note, column), label)) for column, label in columns.items()}
+        if own != record:  # the notes of one patient often follow each other
+            record, known = own, _Known({(column, label): own[column] for column, label in columns.items()})
+        answers.append(known.spans(note.text))
+    return answers
 
 
 def _outer(hits: Iterable[Hit]) -> Iterator[Hit]:
@@ -73,11 +67,24 @@ def _span(page: Page, hit: Hit) -> Span:
 class _Known:
     """The forms of one record's values, and what is kept beside them to find what is not written out."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Mapping[tuple[str, PhiLabel], Sequence[str | date]]) -> None:
         self.forms: list[Form] = []
         self.names: list[tuple[known_names.Name, str]] = []
         self.surnames: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
+        for (_, label), several in record.items():
+            for value in several:
+                self.add(value, label)
+        for name in whole_names({column: several for (column, label), several in record.items() if label == "NAME"}):
+            self.add(name, PhiLabel.NAME)
+        self.automaton = automaton_of(self.forms)
+
+    def spans(self, text: str) -> list[Span]:
+        """Find everything in a text."""
+        if self.automaton is None or not text:
+            return []
+        page = Page(text)
+        return [_span(page, hit) for hit in _outer(self.find(page))]
 
     def add(self, value: str | date, label: PhiLabel) -> None:
         """Write one value in all its forms."""
@@ -98,16 +105,14 @@ class _Known:
     def add_name(self, value: str) -> None:
         """Write a name; its Chinese and its Latin side each in their own way: 张伟 (Zhang Wei)."""
         label = PhiLabel.NAME.value
-        folded = fold(value).replace(HIDDEN, "")
-        if any(map(is_han, folded)):
-            chinese = "".join(c for c in folded if is_han(c) or c in "·•・")
-            self.forms += known_names_zh.forms(chinese, label)
-            self.surnames[known_names_zh.parse(known_names_zh.clean(chinese)).surname] = label
-            value = re.sub(r"[\u3400-\u9fff()（）·•・]", " ", value)
-        name = known_names.parse(value)
-        if name is not None:
-            self.forms += known_names.forms(name, label)
-            self.names.append((name, label))
+        chinese, latin = known_names_zh.sides(fold(value).replace(HIDDEN, ""), value)
+        for name in chinese:
+            self.forms += known_names_zh.forms(name, label)
+            self.surnames[known_names_zh.parse(known_names_zh.clean(name)).surname] = label
+        parsed = known_names.parse(latin)
+        if parsed is not None:
+            self.forms += known_names.forms(parsed, label)
+            self.names.append((parsed, label))
 
     def add_date(self, value: str | date, label: PhiLabel) -> None:
         """Write a date; what is no date stands as it is."""
@@ -119,7 +124,7 @@ class _Known:
 
     def find(self, page: Page) -> Iterator[Hit]:
         """Find everything on the page."""
-        hits = known_places.beside(page, list(search(page, self.forms)))
+        hits = known_places.beside(page, list(search(page, self.automaton)))
         yield from hits
         yield from known_numbers.masked(page, self.numbers)
         yield from known_names_zh.masked(page, self.surnames)

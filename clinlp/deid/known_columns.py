@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -92,6 +92,25 @@ def column_value(note: Note, column: str) -> Any:
     if value is None and column == "note_id":
         return note.note_id
     return value
+
+
+def whole_names(columns: Mapping[str, Sequence[str | date]]) -> Iterator[str]:
+    """Give the whole names of records that hold them in two columns: first_name and last_name, 姓 and 名.
+
+    Args:
+        columns: Column -> its values; only columns of names.
+    """
+    people: dict[str, dict[str, str]] = {}
+    for column, several in columns.items():
+        match = re.search(r"first|given|fore|last|family|sur(?=_?name)|姓$|名$", column.lower())
+        if match and len(several) == 1:
+            side = "last" if match[0] in ("last", "family", "sur", "姓") else "first"
+            person = re.sub(r"[\W_]+", "", column.lower().replace(match[0], ""))
+            people.setdefault(person, {})[side] = str(several[0])
+    for sides in people.values():
+        if len(sides) == 2:
+            both = sides["last"] + sides["first"]
+            yield both if any("\u3400" <= c <= "\u9fff" for c in both) else f"{sides['last']}, {sides['first']}"
 
 
 def values(value: Any, label: PhiLabel) -> Iterator[str | date]:

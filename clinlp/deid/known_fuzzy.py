@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Final
 
 from clinlp.deid.known_context import common, everyday, is_abbreviation, is_listed_name
 from clinlp.deid.known_names import Name
@@ -18,7 +19,7 @@ _NEAR = 60
 
 @cache
 def _words() -> re.Pattern[str]:
-    return re.compile(r"[^\W\d_\u3400-\u9fff]+")
+    return re.compile(r"[^\W\d_\u2e80-\U0010ffff][^\W_\u2e80-\U0010ffff]*")
 
 
 def distance(first: str, second: str, limit: int) -> int:
@@ -62,7 +63,7 @@ def misspelt(page: Page, parts: Mapping[str, str]) -> Iterator[Hit]:
     heads = {part[0] for part in long}
     tails = {part[-1] for part in long}
     for word in set(_words().findall(page.flat)):
-        if len(word) < 4 or (word[0] not in heads and word[-1] not in tails) or word in parts:
+        if len(word) < 4 or (word[0] not in heads and word[-1] not in tails and word.isalpha()) or word in parts:
             continue
         label = _misspells(word, long)
         if label:
@@ -77,7 +78,14 @@ def misspelt(page: Page, parts: Mapping[str, str]) -> Iterator[Hit]:
             yield Hit(low, match.end(), label, 0.7)
 
 
+_MISREAD: Final = str.maketrans("013589$", "olesbgs")
+
+
 def _misspells(word: str, parts: Mapping[str, str]) -> str | None:
+    """Give the label of the part that the word misspells, or that a scanner misread (Sm1th)."""
+    if not word.isalpha():
+        letters = word.translate(_MISREAD)
+        return next((label for part, label in parts.items() if distance(part, letters, 1) <= 1), None)
     if word in everyday() and not is_listed_name(word):
         return None
     for part, label in parts.items():

@@ -68,6 +68,8 @@ def _nicknames() -> dict[str, tuple[str, ...]]:
 def parse(value: str) -> Name | None:
     """Take a name apart, or give None where nothing of it is a word; titles, degrees and `Jr.` are left out."""
     called = tuple(squeeze(nick) for nick in re.findall(r"[(\"“']\s*([^()\"“”']{2,20})\s*[)\"”']", value))
+    called = tuple(nick for nick in called if nick not in word_set("en", "roles"))
+    value = re.sub(r"^[\w ]{2,20}:", " ", value)  # Wife: Ellen Lind
     value = re.sub(r"\([^()]*\)|[\"“][^\"“”]*[\"”]|(?<= )'[^']*'(?= )", " ", value)
     sides = [side for side in (_tokens(part) for part in re.split(r"[,，]", value)) if side]
     if not sides:

@@ -39,6 +39,18 @@ def parse(value: str) -> Given:
     return Given(value[:size], value[size:])
 
 
+def sides(folded: str, value: str) -> tuple[list[str], str]:
+    """Give the Chinese names of a value, and what of it is no Chinese: 张伟（父亲）, 父亲：张伟, 张伟 (Zhang Wei)."""
+    if not any(map(is_han, folded)):
+        return [], value
+    chinese = []
+    for piece in re.split(r"[,，()（）:：]+|(?<=[\u4e00-\u9fff]{2})\s+(?=[\u4e00-\u9fff]{2})", folded):
+        name = "".join(character for character in piece if is_han(character) or character in "·•・")
+        if name and name not in _left() and name not in _titles() and name not in ("男", "女", "本人", "男性", "女性"):
+            chinese.append(name)
+    return chinese, re.sub(r"[\u3400-\u9fff()（）·•・:：]", " ", value)
+
+
 def clean(value: str) -> str:
     """Give the name's characters without blanks, and without a title at its end."""
     name = "".join(character for character in value if is_han(character))

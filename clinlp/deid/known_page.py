@@ -138,7 +138,7 @@ class Page:
 
 def is_letter(character: str) -> bool:
     """Say whether the character belongs to a word of a script that sets words apart."""
-    return character.isalpha() and not is_han(character)
+    return character.isalpha() and character < "\u2e80"
 
 
 def is_han(character: str) -> bool:
@@ -146,19 +146,26 @@ def is_han(character: str) -> bool:
     return "\u3400" <= character <= "\u9fff"
 
 
-def search(page: Page, forms: Iterable[Form]) -> Iterator[Hit]:
-    """Find every form in one pass over the page."""
+def automaton_of(forms: Iterable[Form]) -> Any:
+    """Build what finds all forms in one pass (Aho & Corasick 1975); None where there is no form."""
     import ahocorasick  # compiled: loaded only once something is looked for
 
     by_key: dict[str, list[Form]] = {}
     for form in forms:
         by_key.setdefault(form.key, []).append(form)
-    if not by_key or not page.compact:
-        return
+    if not by_key:
+        return None
     automaton = ahocorasick.Automaton()
     for key, same in by_key.items():
         automaton.add_word(key, (len(key), same))
     automaton.make_automaton()
+    return automaton
+
+
+def search(page: Page, automaton: Any) -> Iterator[Hit]:
+    """Find every form in one pass over the page."""
+    if not page.compact:
+        return
     for last, (length, same) in automaton.iter(page.compact):
         for form in same:
             hit = form.check(page, last + 1 - length, last + 1, form.label, form.data)

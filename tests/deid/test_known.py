@@ -124,6 +124,9 @@ def test_english_words_that_are_names_elsewhere(value: str, text: str, expected:
         ("欧阳娜娜", "欧阳女士；娜娜说不痛", ["欧阳", "娜娜"]),
         ("阿卜杜·热合曼", "阿卜杜热合曼；阿卜杜·热合曼；热合曼说", ["阿卜杜热合曼", "阿卜杜·热合曼", "热合曼"]),
         ("王芳、李秀英", "王芳与李秀英", ["王芳", "李秀英"]),
+        ("张伟（父亲）", "父亲张伟陪同", ["张伟"]),
+        ("父亲：张伟，母亲：李秀英", "张伟、李秀英", ["张伟", "李秀英"]),
+        ("张伟 李秀英", "张伟；李秀英", ["张伟", "李秀英"]),
         ("王芳；李秀英", "王芳与李秀英", ["王芳", "李秀英"]),
     ],
 )
@@ -154,6 +157,19 @@ def test_chinese_words_that_are_names_elsewhere(value: str, text: str, expected:
 def test_chinese_surnames_of_two_characters() -> None:
     assert parse_zh("欧阳娜娜") == ("欧阳", "娜娜")
     assert parse_zh("张建国") == ("张", "建国")
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "expected"),
+    [
+        ({"first_name": "Ellen", "surname": "Lind"}, "E. Lind; EL; Ellen Lind (EL)", ["E. Lind", "EL", "Ellen Lind", "EL"]),
+        ({"姓": "王", "名": "明轩"}, "王明轩；王 明轩", ["王明轩", "王 明轩"]),
+        ({"last": "Lind"}, "Ms. Lind", ["Lind"]),
+    ],
+)
+def test_names_kept_in_two_columns_are_one(fields: dict[str, str], text: str, expected: list[str]) -> None:
+    [spans] = known_detector(dict.fromkeys(fields, PhiLabel.NAME))([Note("n", text, fields=fields)])
+    assert [text[span.start : span.end] for span in resolve(spans, text)] == expected
 
 
 def test_exact_values_score_one_and_others_less() -> None:
