@@ -25,7 +25,6 @@ from corpora.queries import SHARES, phi_notes  # noqa: E402
 from corpora.vocabulary import load_vocabulary  # noqa: E402
 
 N_NOTES = 1500
-NO_FORM_IN_CHINESE = {PhiLabel.SSN}
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])
@@ -71,10 +70,9 @@ def test_spans_are_trimmed_flat_and_hold_a_letter_or_a_digit(notes):
         assert all(a.end <= b.start for a, b in pairwise(note.phi)), note.note_id
 
 
-def test_every_label_that_has_a_form_in_text_is_there(lang, notes):
+def test_every_label_is_there(notes):
     labels = Counter(span.label for note in notes for span in note.phi)
-    assert set(labels) <= set(PhiLabel)
-    assert set(PhiLabel) - set(labels) <= (NO_FORM_IN_CHINESE if lang == "zh" else set())
+    assert set(labels) == set(PhiLabel)
     assert labels["NAME"] > labels["DATE"] > labels["AGE"] > 50
 
 
@@ -104,11 +102,11 @@ def test_training_notes_use_no_held_out_line(lang, notes):
     assert held & used(phi_notes(lang, 300, seed=11, part="heldout"))
 
 
-def test_at_least_300_queries_and_200_other_lines(lang):
+def test_at_least_300_queries_and_as_many_other_lines(lang):
     banks = lines(lang, "t_")
     queries = set(banks.pop("t_query").items)
     assert len(queries) >= 300
-    assert len({line for pool in banks.values() for line in pool.items}) >= 200
+    assert len({line for pool in banks.values() for line in pool.items}) >= 300
 
 
 def test_names_are_mostly_new_in_every_note(notes):
