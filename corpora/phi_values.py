@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from datetime import date, timedelta
+from functools import cache
 from typing import Final
 
 from corpora.grammar import Slot
@@ -32,6 +33,14 @@ def draw_subject(vocabulary: Vocabulary, rng: random.Random) -> Patient:
     dates["followup"] = admit + stay + timedelta(days=rng.choice((7, 10, 14, 21, 28, 42, 90, 180)))
     dates["onset"] = admit - timedelta(days=rng.choice((1, 2, 3, 5, 7, 14, 30, 60, 180)))
     return Patient("subject", rng.choice(vocabulary.diseases), [], age, rng.random() < 0.5, dates)
+
+
+@cache
+def _whole(pool: Pool) -> Pool:
+    """The same alternatives, none held out."""
+    whole = Pool(())
+    whole.items = whole.open = pool.items
+    return whole
 
 
 def _han(number: int) -> str:
@@ -81,8 +90,10 @@ class PhiWriter(Writer):
         return [Piece(core, slot.name), Piece(after)] if after else [Piece(core, slot.name)]
 
     def _bank(self, *names: str) -> Pool:
+        """The first bank there is; forms of identifiers are never held out, sentences and names are."""
         places = self.people.places
-        return next((places[name] for name in names if name in places), None) or super()._bank(*names)
+        pool = next((places[name] for name in names if name in places), None) or super()._bank(*names)
+        return _whole(pool) if any(name.startswith("q_") and name not in places for name in names) else pool
 
     def _phi(self, slot: Slot) -> str:
         arg, _, form = slot.arg.partition(".")
