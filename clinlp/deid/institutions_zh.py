@@ -48,6 +48,8 @@ def find_hospitals(text: str) -> Iterator[Span]:
         for cut in cuts.finditer(text, low, match.start()):
             if not _in_division(text, cut.start(), low):
                 start = cut.end()
+        if match.start() > 2 and text[match.start() - 1] in "镇乡":  # 营前镇卫生院
+            start = min(start, match.start() - 3 + (text[match.start() - 3] in "在于到至往去从由当"))
         lead = text[start : match.start()].lstrip("0123456789）")
         start = match.start() - len(lead)
         name = lead + match[0]
@@ -59,7 +61,7 @@ def find_hospitals(text: str) -> Iterator[Span]:
             or lead[:2] in ("某某", "当地", "外地")
             or (lead[0] in "某该本我外" and not _in_division(text, start, start))
             or "某" in lead[-2:]
-            or _few().match(lead)
+            or (_few().match(lead) and not _in_division(text, start, start))
         ):
             continue
         more = tail.match(text, match.end())

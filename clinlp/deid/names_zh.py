@@ -51,6 +51,9 @@ def _titled(text: str) -> Iterator[Span]:
             yield Span(at - 2, at, PhiLabel.NAME.value, 0.75)
         elif at and known.surname.get(text[at - 1], -9) >= -1 and _stands_alone(text, at - 1):
             yield Span(at - 1, at, PhiLabel.NAME.value, 0.7)
+    for match in _called().finditer(text):
+        if match[1] in known.surname or match[1] in known.compound:
+            yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
     for match in _elder().finditer(text):
         low = match.start()
         if known.surname.get(text[low], -9) >= 0 and text[low : low + 2] not in everyday():
@@ -67,9 +70,13 @@ def _best_before(text: str, at: int, least: int) -> int:
     for size in (3, 2, 4):
         if size <= at and is_han(text, at - size):
             score = looks(text, at - size, size) - 5 * (text[at - size] in "由请经与和从向为")
-            if score >= top and _starts_name(text, at - size):
+            if score >= top and (_starts_name(text, at - size) or (score > 7 and not _in_word(text, at - size))):
                 best, top = size, score + 1
     return best
+
+
+def _in_word(text: str, at: int) -> bool:
+    return at > 0 and text[at - 1 : at + 1] in everyday()
 
 
 def _stands_alone(text: str, at: int) -> bool:
@@ -80,6 +87,11 @@ def _stands_alone(text: str, at: int) -> bool:
     if odds().surname.get(text[at], -9) >= 3 and text[at] not in word_set("zh", "not_surnames"):
         return True
     return at == 0 or text[at - 1] in "由请经与和找" or not is_han(text, at - 1)
+
+
+@cache
+def _called() -> re.Pattern[str]:
+    return re.compile(rf"姓(?!名)([{HAN}]{{1,2}})(?=[，。,、；）)\s]|$)")
 
 
 @cache
@@ -101,7 +113,7 @@ def _nicknamed() -> re.Pattern[str]:
 
 _BEFORE = frozenset(
     "院科室诊日午晨由请经与和及、，。；：:,;.()（）“”\"' \n\t\u3000/"
-    "|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~部所中心区楼层床"
+    "月将行|-—是为向对在到予让被叫给随找约从的生师士任授员属者人儿父母妻夫子女]】[【》《*#·!?！？~部所中心区楼层床"
 )
 
 

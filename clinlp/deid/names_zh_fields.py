@@ -17,8 +17,9 @@ _JOINS = frozenset("、/，,；;及和")
 
 @cache
 def _keys() -> tuple[re.Pattern[str], frozenset[str], frozenset[int]]:
+    ends = "".join(sorted({word[-1] for word in words("zh", "name_fields")}))
     return (
-        re.compile("[:：]"),
+        re.compile(rf"[:：](?<=[{ends} \t\u3000）)\]*].)"),
         word_set("zh", "name_fields"),
         frozenset(len(word) for word in words("zh", "name_fields")),
     )
@@ -124,7 +125,7 @@ def _value(text: str, at: int, *, is_chat: bool) -> int:
     """Give where the name that fills a field ends; `at` if there is none."""
     other = _foreign().match(text, at)
     if other and not (is_chat and other[0].isascii() and " " not in other[0]):
-        return other.end() if not _is_code(text, other.end()) else at
+        return other.end() if " " in other[0] or not _is_code(text, other.end()) else at
     if is_chat:
         return at if text[at : at + 2] in everyday() else at + measure(text, at, 5)[0]
     stop = at

@@ -14,8 +14,10 @@ from clinlp.spans import Span
 
 _OPEN = ' \t\u3000“"（(‘为是系叫名：:'
 _MARKS = '\n\t \u3000，。；、：:,;!?！？“”"（）()\\[\\]【】/|\\-—_'
-_LINKS = "由请经与和及并让被叫给找是向对同嘱为的"  # words of one character before a name
-_ROLE, _WEAK_ROLE, _MARK, _LINK = 2, 4, 5, 7  # the scores that a name needs after each
+_LINKS = "由请经与和及并让被叫给找是向对同嘱为的将据予行使已"  # words of one character before a name
+_SPEAKERS = frozenset({"患者", "病人", "医生", "医师", "护士", "家属", "专家", "老师", "妈妈", "爸爸", "家长"})
+_UNITS = "周月日年岁余元片支粒包袋瓶毛时分秒点度单连双全多万千百成伏焦安克米升天个次例位名号楼"
+_ROLE, _WEAK_ROLE, _MARK, _LINK, _ANYWHERE = 2, 4, 5, 7, 11  # the scores that a name needs after each
 
 
 @cache
@@ -45,43 +47,70 @@ def _candidates() -> re.Pattern[str]:
 def find_in_prose(text: str) -> Iterator[Span]:
     """Find the names that a role announces, the further names of its list, and those between clear borders."""
     known, weak, compound = everyday(), word_set("zh", "weak_surnames"), odds().compound
-    no_names = word_set("zh", "not_names")
+    no_names, surnames = word_set("zh", "not_names"), odds().surname
     reach = 0
     for match in _candidates().finditer(text):
         at = match.start()
         if at < reach:
             continue
-        needed, pair = _needed(text, at), text[at : at + 2]
-        if pair in no_names:
+        pair = text[at : at + 2]
+        if pair in no_names or (match[0] in _LINKS and surnames.get(text[at + 1], -9) >= 3):  # 由李瑞医生
             continue
+        needed = _needed(text, at)
+        if needed > _ROLE and at and text[at - 1].isdigit():
+            needed += 99 * (match[0] in _UNITS)
         if needed > _ROLE:
-            if pair in known and pair not in compound:
-                continue
             needed += 2 * (match[0] in weak and pair not in compound)
+            needed += 6 * (pair in known and pair not in compound)
+            needed += 6 * (needed >= _LINK and at > 0 and text[at - 1 : at + 1] in known)
         size, score = measure(text, at, needed)
-        if not size or (needed >= _LINK and at and text[at - 1 : at + 1] in known):
+        if not size or (size == 2 and pair in known and needed > _ROLE and pair not in compound):
             continue
         reach = at + size
         yield Span(at, reach, PhiLabel.NAME.value, 0.75 if needed == _ROLE else min(0.8, 0.5 + score / 50))
         for further in _rest(text, reach) if needed <= _WEAK_ROLE else ():
             yield further
             reach = further.end
+    yield from _anywhere(text)
     yield from _in_letters(text)
+
+
+@cache
+def _likely() -> re.Pattern[str]:
+    """A frequent surname and a character that given names hold far more often than other words."""
+    known = odds()
+    surnames = "".join(sorted(char for char, value in known.surname.items() if value >= 3))
+    given = {char for table in (known.middle, known.last) for char, value in table.items() if value >= 2}
+    return re.compile(rf"[{surnames}](?<=[\u4e00-\u9fff].)(?=[{''.join(sorted(given - never()))}])")
+
+
+def _anywhere(text: str) -> Iterator[Span]:
+    """Names so likely that no border needs to lead them in: 给予程桂梅心理疏导."""
+    known = everyday()
+    for match in _likely().finditer(text):
+        at = match.start()
+        if text[at : at + 2] in known or text[at - 1 : at + 1] in known or match[0] in word_set("zh", "weak_surnames"):
+            continue
+        size, score = measure(text, at, _ANYWHERE)
+        if size and text[at + 1 : at + size] not in known:  # 术程顺利
+            yield Span(at, at + size, PhiLabel.NAME.value, min(0.7, 0.5 + score / 100))
 
 
 def _needed(text: str, at: int) -> int:
     """Give the score that a name at `at` needs, by what stands before it."""
     if not at:
         return _MARK
-    stop = at
-    while stop and at - stop < 3 and text[stop - 1] in _OPEN:
-        stop -= 1
     roles, sizes = _roles()
-    for size in sizes.get(text[stop - 1], ()) if stop else ():
-        needed = roles.get(text[stop - size : stop]) if size <= stop else None
-        if needed is not None:
-            is_chat = needed == _ROLE and text[stop] in "：:"  # 患者：谢谢
-            return _MARK if is_chat else needed
+    stop = at
+    while stop:
+        for size in sizes.get(text[stop - 1], ()):
+            needed = roles.get(text[stop - size : stop]) if size <= stop else None
+            if needed is not None:
+                is_chat = text[stop] in "：:" and text[stop - size : stop] in _SPEAKERS  # 患者：谢谢
+                return _MARK if is_chat else needed
+        if at - stop == 3 or text[stop - 1] not in _OPEN:
+            break
+        stop -= 1
     return _MARK if not is_han(text, at - 1) else _LINK
 
 

@@ -63,7 +63,7 @@ def follows() -> re.Pattern[str]:
 def cities() -> frozenset[str]:
     """Give the cities and provinces of two characters, as they are called: 昆明."""
     names = {name.rstrip("省市") for name in (*listed("zh_cities"), *listed("zh_provinces"))}
-    return frozenset(name for name in names if len(name) == 2) - word_set("zh", "weak_cities")
+    return frozenset(name for name in names if len(name) == 2)
 
 
 @cache
@@ -85,7 +85,7 @@ def measure(text: str, at: int, least: int) -> tuple[int, int]:
     first = at + size
     if base is None or not is_han(text, first) or text[first] in never() or titles().match(text, first):
         return 0, 0
-    if text[first : first + 2] in cities():  # 于昆明
+    if text[at] in "于由经从向和" and text[first : first + 2] in cities():  # 于昆明
         return 0, 0
     known = everyday()
     one, two = text[first], text[first + 1 : first + 2]

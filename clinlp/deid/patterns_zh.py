@@ -83,10 +83,18 @@ def _phone() -> tuple[tuple[re.Pattern[str], float], ...]:
     )
 
 
+@cache
+def _page() -> re.Pattern[str]:
+    """What stands before the pages of a reference: 13（4）：213-2132."""
+    return re.compile("[0-9）)] ?[:：∶] ?$")
+
+
 def _phones(text: str) -> Iterator[Span]:
     for pattern, score in _phone():
         for match in pattern.finditer(text):
             window = text[max(0, match.start() - 6) : match.start()]
+            if score < 0.6 and _page().search(window):
+                continue
             label = PhiLabel.FAX if "传真" in window or "fax" in window.lower() else PhiLabel.PHONE
             yield Span(match.start(), match.end(), label.value, score)
 
@@ -152,8 +160,15 @@ def _id() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, tuple[PhiLabel, i
     )
 
 
+@cache
+def _key_ends() -> frozenset[str]:
+    """Give the characters that may stand right before a number that is named: last ones of keys, and links."""
+    return frozenset({key[-1] for key in _id()[2]} | set('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000'))
+
+
 def _ids(text: str) -> Iterator[Span]:
     number, link, kinds, longest, name = _id()
+    ends = _key_ends()
     reach = 0
     for match in number.finditer(text):
         low, high = match.start(), match.end()
@@ -167,6 +182,8 @@ def _ids(text: str) -> Iterator[Span]:
         while low < match.start() and text[low] in "-_":
             low += 1
         reach = high
+        if high - low < 8 and text[low - 1 : low] not in ends:
+            continue
         letters = re.match("[A-Za-z]+", text[low:high])
         if letters and letters[0] in kinds:  # QQ236260, ID44321: the word ran in
             low += letters.end()

@@ -68,6 +68,26 @@ def _label(text: str, stop: int) -> PhiLabel | None:
     return None
 
 
+@cache
+def _next_key() -> re.Pattern[str]:
+    keys = {
+        *_kinds(),
+        *words("zh", "name_fields"),
+        *words("zh", "phone_words"),
+        *words("zh", "mrn_words"),
+        "性别",
+        "年龄",
+    }
+    return re.compile(f"(?:{'|'.join(sorted(map(re.escape, keys), key=lambda key: (-len(key), key)))})$")
+
+
+def _before_key(text: str, start: int, stop: int) -> int:
+    """Give where a value ends into which the next field's name ran: 南湖机械厂 电话：."""
+    at = max(text.rfind(mark, start, stop) for mark in (" ", "，", ",", "\u3000"))
+    key = _next_key().search(text, max(start, stop - 8), stop)
+    return at if at > start else key.start() if key else stop
+
+
 def _value(text: str, at: int, label: PhiLabel) -> Iterator[Span]:
     _, value, ends, _ = _fields()
     found = value.match(text, at)
@@ -75,7 +95,7 @@ def _value(text: str, at: int, label: PhiLabel) -> Iterator[Span]:
         return
     start, stop = found.start(1), found.end(1)
     if text[stop : stop + 1] in (":", "："):  # the next field's name ran in
-        stop = max(text.rfind(mark, start, stop) for mark in (" ", "，", ",", "\u3000"))
+        stop = _before_key(text, start, stop)
     cut = ends.search(text, start, max(start, stop))
     stop = cut.start() if cut else stop
     words_ = text[start:stop].strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from clinlp.deid.plain import plain
 from clinlp.deid.words import listed
@@ -24,6 +24,7 @@ def _odd() -> re.Pattern[str]:
     return re.compile(f"[{hidden}{''.join(map(chr, sorted(_simple())))}]")
 
 
+@lru_cache(maxsize=1)  # names and places read the same text, one after the other
 def plain_zh(text: str) -> tuple[str, Sequence[int] | None]:
     """Give the text as `plain` does, in simplified characters; the text itself where nothing is to be done."""
     found = _odd().search(text)
