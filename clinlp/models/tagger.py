@@ -79,7 +79,7 @@ class Tagger(nn.Module):
             `(window, piece, label)`; what is missing to 1 is the probability of no span.
         """
         probabilities = self._marginals(self.emissions(pieces, mask), mask)
-        return probabilities[:, :, 1:].unflatten(2, (len(self.config.labels), 4)).sum(3)
+        return probabilities[:, :, 1:].reshape(*mask.shape, len(self.config.labels), 4).sum(3)
 
     def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The probability of every tag at every piece, `(window, piece, tag)`."""

@@ -69,3 +69,21 @@ def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bert: an encoder in a local folder, or a hub id .*needed, got \w+Error$"):
         (tmp_path / "bert").mkdir()
         read_encoder(str(tmp_path / "bert"))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_lstm_with_padding_reads_and_learns_as_one_without(layers):
+    """On a CPU each direction runs over padded windows; a GPU gets them packed. Both are the same function."""
+    torch.manual_seed(3)
+    encoder = LstmEncoder(LstmConfig(n_words=60, hidden=12, word_width=16, layers=layers, dropout=0.0))
+    mask = torch.arange(9) < torch.tensor([9, 4, 1, 7])[:, None]
+    inputs = torch.randn(4, 9, 16)
+    packed, padded = encoder._packed(inputs, mask), encoder._both_ways(inputs, mask)
+    torch.testing.assert_close(padded, packed, atol=1e-6, rtol=1e-5)
+    weights = list(encoder.lstm.parameters())
+    for one, other in zip(
+        torch.autograd.grad(packed.square().sum(), weights),
+        torch.autograd.grad(padded.square().sum(), weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-4)
