@@ -15,17 +15,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from clinlp.data.pieces import read_pieces
 from clinlp.models.store import BUNDLED, load_model, save_model
 from clinlp.records import write_notes
-from clinlp.training.config import DiagnosisConfig, EntitiesConfig
-from clinlp.training.finetune import finetune_diagnosis, finetune_entities
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig
+from clinlp.training.finetune import finetune_diagnosis, finetune_entities, finetune_phi
 from corpora.mixes import public_notes, synthetic_notes
 
 LSTM: dict[str, Any] = {"max_pieces": 128, "batch_pieces": 4096, "epochs": 9, "hidden": 160, "word_dropout": 0.1}
 CODES: dict[str, Any] = {"code_length": 3, "min_notes": 8, "batch_pieces": 8192, "epochs": 14, "hidden": 128}
+BF16 = {"precision": "bf16"}  # on a CPU, half the time
+PHI: dict[str, Any] = LSTM | {"epochs": 6, "word_dropout": 0.25, "max_words": 20_000} | BF16
 MODELS: dict[str, tuple[int, dict[str, Any]]] = {  # synthetic notes, settings
     "entities-en": (3000, LSTM | {"max_words": 30_000}),
-    "entities-zh": (8000, LSTM | {"n_bigrams": 20_000}),
+    "entities-zh": (8000, LSTM | {"n_bigrams": 20_000} | BF16),
+    "phi-en": (18_000, PHI | {"hidden": 128}),
+    "phi-zh": (18_000, PHI | {"hidden": 96, "n_bigrams": 10_000}),
     "diagnosis-en": (8000, CODES | {"max_words": 20_000}),
-    "diagnosis-zh": (12_000, CODES | {"max_words": 20_000}),
+    "diagnosis-zh": (12_000, CODES | {"max_words": 20_000, "epochs": 10} | BF16),
 }
 
 
@@ -40,15 +44,21 @@ def main() -> None:
     name, (n_notes, settings), out = options.model, MODELS[options.model], options.out / options.model
     files = {part: out.parent / f"{name}-{part}.jsonl" for part in ("synthetic", "public", "dev")}
     out.parent.mkdir(parents=True, exist_ok=True)
-    lang, real = name[-2:], list(public_notes(name, options.data, "train"))
-    write_notes(synthetic_notes(lang, n_notes, 7, "train"), files["synthetic"])
+    real = list(public_notes(name, options.data, "train"))
+    write_notes(synthetic_notes(name, n_notes, 7, "train"), files["synthetic"])
     write_notes(real, files["public"])
-    dev = [*synthetic_notes(lang, 100, 8, "heldout"), *public_notes(name, options.data, "dev")]
+    dev = [
+        *synthetic_notes(name, 300 if name.startswith("phi") else 100, 8, "heldout"),
+        *public_notes(name, options.data, "dev"),
+    ]
     write_notes(dev, files["dev"])
-    # The public corpus is small beside the synthetic one: each of its notes is shown three times.
-    train = (files["synthetic"], *[files["public"]] * (3 if real else 0))
+    # A public corpus is small beside the synthetic one: each of its notes is shown three times.
+    times = 0 if not real else 1 if name.startswith("phi") else 3
+    train = (files["synthetic"], *[files["public"]] * times)
     given = {"train": train, "dev": (files["dev"],), "out": out, "vectors": options.vectors, **settings}
-    if name.startswith("entities"):
+    if name.startswith("phi"):
+        best = finetune_phi(PhiConfig.load(None, **given), tell=print)
+    elif name.startswith("entities"):
         best = finetune_entities(EntitiesConfig.load(None, **given), tell=print)
     else:
         best = finetune_diagnosis(DiagnosisConfig.load(None, **given), tell=print)
