@@ -55,7 +55,10 @@ class Draw:
         Names and initials share it, so that "J. Smith" agrees with "John Smith".
         """
         if not self._letters:
-            cycle = sorted(COMMON, key=lambda one: self.number("letter", one))
+            cycle, number = list(COMMON), self.number("letters", "")
+            for last in range(len(cycle) - 1, 0, -1):  # Fisher-Yates
+                number, at = divmod(number, last + 1)
+                cycle[at], cycle[last] = cycle[last], cycle[at]
             self._letters = dict(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
         if letter not in self._letters:
             self._letters[letter] = self.pick(COMMON, "letter", letter)
@@ -67,7 +70,9 @@ def plain(words: str) -> str:
     if words.isascii():
         return " ".join(words.lower().split())
     folded = unicodedata.normalize("NFKC", words).casefold()
-    return " ".join("".join(one for one in folded if unicodedata.category(one) != "Cf").split())
+    if not folded.isprintable():
+        folded = "".join(one for one in folded if unicodedata.category(one) != "Cf")
+    return " ".join(folded.split())
 
 
 def like(model: str, words: str) -> str:

@@ -75,6 +75,8 @@ def _places(words: str, label: str) -> list[int]:
                     return []
                 places += found
                 continue
+            if len(flat) != len(part):
+                return []  # a sign that stands for several
             part = flat
         low = part.lower()
         is_masked = low.strip("x") == "" and len(low) > 1

@@ -28,6 +28,7 @@ from clinlp.text.language import detect_language
 
 LEAST_KEY_BYTES: Final = 16
 _TRIES: Final = 32
+_FEW: Final = 64  # values that are sooner looked for one by one than by all parts of a surrogate
 _WEEKS: Final = 31 * 7  # weekdays stand still under this move, and no date does
 
 
@@ -231,6 +232,10 @@ class _Writer:
 
     def _is_real(self, found: str) -> bool:
         """Say whether a surrogate is or holds a real value of the note."""
-        return any(
-            found[at : at + length] in self._real for length in self._lengths for at in range(len(found) - length + 1)
-        )
+        if len(self._real) <= _FEW:
+            return any(value in found for value in self._real)
+        for length in self._lengths:
+            for at in range(len(found) - length + 1):
+                if found[at : at + length] in self._real:
+                    return True
+        return False

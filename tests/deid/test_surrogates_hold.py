@@ -80,6 +80,16 @@ def test_names_differ_across_patients(name: str, name_zh: str) -> None:
         assert len({surrogate("NAME", one, patient=f"p{at}") for at in range(50)}) > 40
 
 
+def test_a_crowded_note_holds_none_of_its_names_again() -> None:
+    from faker.providers.person.en_US import Provider
+
+    values = [("NAME", name) for name in sorted(Provider.last_names)[:300]]
+    real = {plain(name) for _, name in values if len(name) > 3}
+    found = OURS.replacements(note_of(*values))
+    assert not any(value in plain(one) for one in found for value in real)
+    assert sum(one == "[NAME]" for one in found) < 10
+
+
 def test_a_pick_that_is_real_in_the_note_gives_way_there_alone() -> None:
     picked = surrogate("NAME", "Holloway")
     mine, other = OURS.replacements(note_of(("NAME", "Holloway"), ("NAME", f"Warren {picked}"), ("NAME", picked)))[:2]
