@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
+from typing import Final
 
 from clinlp.deid import known_dates, known_fuzzy, known_names, known_names_zh, known_numbers, known_places
 from clinlp.deid.categories import PhiLabel
@@ -22,6 +23,10 @@ __all__ = ["absent", "guess_label", "known_detector", "parse_known"]
 _NUMBERS = frozenset(
     (PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.SSN, PhiLabel.ID_CARD, PhiLabel.MRN, PhiLabel.HEALTH_PLAN, PhiLabel.ACCOUNT)
 ) | {PhiLabel.LICENSE, PhiLabel.VEHICLE, PhiLabel.DEVICE, PhiLabel.BIOMETRIC, PhiLabel.BED, PhiLabel.ID}
+
+
+_LONGEST: Final = 8
+"""The most words of a name: a column that holds more holds prose, whose words are no names."""
 
 
 def known_detector(columns: Mapping[str, PhiLabel]) -> Detector:
@@ -71,6 +76,7 @@ class _Known:
         self.forms: list[Form] = []
         self.names: list[tuple[known_names.Name, str]] = []
         self.surnames: dict[str, str] = {}
+        self.outlines: set[str] = set()
         self.numbers: dict[str, str] = {}
         for (_, label), several in record.items():
             for value in several:
@@ -106,11 +112,15 @@ class _Known:
         """Write a name; its Chinese and its Latin side each in their own way: 张伟 (Zhang Wei)."""
         label = PhiLabel.NAME.value
         chinese, latin = known_names_zh.sides(fold(value).replace(HIDDEN, ""), value)
+        for name in map(known_names_zh.clean, chinese):
+            self.outlines.add(name[:1] + name[-1:])
         for name in chinese:
             self.forms += known_names_zh.forms(name, label)
             self.surnames[known_names_zh.parse(known_names_zh.clean(name)).surname] = label
         parsed = known_names.parse(latin)
-        if parsed is not None:
+        if parsed is not None and len(parsed.tokens) > _LONGEST:
+            self.forms += known_numbers.literal_forms(latin, label)
+        elif parsed is not None:
             self.forms += known_names.forms(parsed, label)
             self.names.append((parsed, label))
 
@@ -127,7 +137,7 @@ class _Known:
         hits = known_places.beside(page, list(search(page, self.automaton)))
         yield from hits
         yield from known_numbers.masked(page, self.numbers)
-        yield from known_names_zh.masked(page, self.surnames)
+        yield from known_names_zh.masked(page, self.surnames, self.outlines)
         if self.names:
             yield from self.find_names(page, [hit for hit in hits if hit.label == PhiLabel.NAME.value])
 

@@ -54,9 +54,10 @@ def _label(column: str, word: str) -> PhiLabel:
     for label, category in CATEGORIES.items():
         if word.lower() in (category.en, category.zh):
             return label
+    # The word is not shown: it may be a value, written where the label belongs.
     close = get_close_matches(name, list(PhiLabel), n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    raise UsageError(f"known column {column!r}: label needs one of {', '.join(PhiLabel)}, got {word!r}{hint}")
+    raise UsageError(f"known column {column!r}: label needs one of {', '.join(PhiLabel)}, got another word{hint}")
 
 
 def guess_label(column: str) -> PhiLabel:

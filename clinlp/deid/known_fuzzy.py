@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -174,21 +175,20 @@ def initials(page: Page, names: Iterable[tuple[Name, str]], full: Sequence[Hit])
         letters = re.sub(r"[^a-z]", "", match[0].lower())
         if letters in known and letters not in listed("known_dotted"):
             yield Hit(match.start(), match.end(), known[letters], 0.7)
-    ends = sorted((hit.start, hit.end) for hit in full)
+    starts, ends = sorted(hit.start for hit in full), sorted(hit.end for hit in full)
     for match in bare.finditer(page.text):
-        letters = match[0].lower()
+        letters, at = match[0].lower(), match.start()
         if letters not in known:
             continue
-        left = page.text[max(0, match.start() - 24) : match.start()]
-        in_brackets = any(0 < match.start() - end <= 3 and "(" in page.text[end : match.start()] for _, end in ends)
-        if in_brackets or before.search(left):
-            yield Hit(match.start(), match.end(), known[letters], 0.8)
-        elif not is_abbreviation(letters) and _is_near(match.start(), ends):
-            yield Hit(match.start(), match.end(), known[letters], 0.6)
-
-
-def _is_near(at: int, borders: Sequence[tuple[int, int]]) -> bool:
-    return any(start - _NEAR <= at <= end + _NEAR for start, end in borders)
+        last = ends[bisect_right(ends, at) - 1] if ends and ends[0] <= at else -_NEAR - 1
+        in_brackets = 0 < at - last <= 3 and "(" in page.text[last:at]
+        if in_brackets or before.search(page.text[max(0, at - 24) : at]):
+            yield Hit(at, match.end(), known[letters], 0.8)
+        elif not is_abbreviation(letters):
+            following = bisect_right(starts, at)
+            is_ahead = following < len(starts) and starts[following] - at <= _NEAR
+            if at - last <= _NEAR or is_ahead:
+                yield Hit(at, match.end(), known[letters], 0.6)
 
 
 def _letters(name: Name) -> set[str]:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from clinlp.deid.known_context import common, introduced, is_thing, named
-from clinlp.deid.known_page import Form, Hit, Page, fold, is_letter, squeeze
+from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_letter, squeeze
 from clinlp.deid.words import listed, word_set, words
 
 Token = tuple[str, ...]
@@ -49,9 +49,32 @@ class Written(NamedTuple):
 
 
 @cache
-def _affixes() -> frozenset[str]:
-    degrees = (degree.replace(".", "").lower() for degree in words("en", "degrees"))
-    return frozenset((*degrees, *(title.lower() for title in words("en", "titles")), "jr", "sr", "ii", "iii", "iv"))
+def _affixes() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Titles, degrees and what else follows a name, and the degrees that are names in small letters (Ma, Do)."""
+    weak = frozenset(degree.lower() for degree in words("en", "weak_degrees"))
+    degrees = {degree.replace(".", "").lower() for degree in words("en", "degrees")} | {"jr", "sr", "ii", "iii", "iv"}
+    return frozenset(title.lower() for title in words("en", "titles")), frozenset(degrees) - weak, weak
+
+
+def _without_affixes(value: str) -> list[str]:
+    """Give the words of a name without titles before it and degrees after it."""
+    titles, degrees, weak = _affixes()
+    left = value.replace(HIDDEN, "").split()
+    is_upper = value.isupper()
+
+    def plain(word: str) -> str:
+        return fold(word).replace(".", "").strip(",")
+
+    while len(left) > 1 and plain(left[0]) in titles and (len(left) > 2 or plain(left[0]) not in _weak_titles()):
+        left.pop(0)
+    while left and (plain(left[-1]) in degrees or (plain(left[-1]) in weak and left[-1].isupper() and not is_upper)):
+        left.pop()
+    return left
+
+
+@cache
+def _weak_titles() -> frozenset[str]:
+    return frozenset(title.lower() for title in words("en", "weak_titles"))
 
 
 @cache
@@ -84,12 +107,8 @@ def parse(value: str) -> Name | None:
 
 
 def _tokens(value: str) -> list[Token]:
-    tokens = []
-    for word in fold(value).split():
-        atoms = tuple(re.findall(r"[^\W\d_]+", word))
-        if atoms and ("".join(atoms) not in _affixes() or len("".join(atoms)) == 1):
-            tokens.append(atoms)
-    return tokens
+    split = (tuple(re.findall(r"[^\W\d_]+", fold(word).replace(HIDDEN, ""))) for word in _without_affixes(value))
+    return [atoms for atoms in split if atoms]
 
 
 def forms(name: Name, label: str) -> Iterator[Form]:
@@ -107,7 +126,8 @@ def parts(name: Name) -> dict[str, float]:
     found: dict[str, float] = {}
     for token in name.tokens:
         for word in ("".join(token), *(atom for atom in token if len(token) > 1 and len(atom) > 2)):
-            if len(word) > 1 and word not in word_set("en", "name_particles"):
+            is_particle = word in word_set("en", "name_particles") and token is not name.last[-1]
+            if len(word) > 1 and not is_particle:
                 found[word] = 1.0
     if len(name.last) > 1:
         found["".join(atom for token in name.last for atom in token)] = 1.0
@@ -224,9 +244,11 @@ def full_at(page: Page, start: int, end: int, label: str, data: Written) -> Hit 
     if not _alone(page, low, high) or not _holds(page, start, end, data.cuts, data.letters):
         return None
     is_tied = high - low == end - start  # nothing between the parts
-    if is_tied and (data.needs_mark or common(page.compact[start:end]) or (data.letters and end - start < 5)):
+    if is_tied and (
+        data.needs_mark or common(page.compact[start:end]) or (data.score < 1.0 and data.letters and end - start < 5)
+    ):
         return None
-    if not is_tied and not _is_capital(page, start, data.letters):
+    if not is_tied and data.score < 1.0 and not _is_capital(page, start, data.letters):
         return None
     if data.needs_mark and page.after(high) != ".":
         return None

@@ -55,7 +55,7 @@ def clean(value: str) -> str:
     """Give the name's characters without blanks, and without a title at its end."""
     name = "".join(character for character in value if is_han(character))
     for title in _titles():
-        if len(name) > len(title) and name.endswith(title):
+        if len(title) > 1 and len(name) > len(title) and name.endswith(title):
             return name[: -len(title)]
     return name
 
@@ -81,7 +81,7 @@ def forms(value: str, label: str) -> Iterator[Form]:
     for title in _titles():
         yield Form(surname + title, titled_at, label, len(surname))
     for rest in ("某", "某某", "某甲", "氏"):
-        yield Form(surname + rest, somebody_at, label)
+        yield Form(surname + rest, somebody_at, label, given[-1:])
     for lead in "老小阿":
         yield Form(lead + surname, called_at, label)
     yield Form("姓" + surname, family_at, label, len(surname))
@@ -191,14 +191,14 @@ def titled_at(page: Page, start: int, end: int, label: str, size: int) -> Hit | 
     return Hit(low, low + size, label, 0.8)
 
 
-def somebody_at(page: Page, start: int, end: int, label: str, _: None) -> Hit | None:
-    """Check 张某, 张某某, 张氏."""
+def somebody_at(page: Page, start: int, end: int, label: str, ending: str) -> Hit | None:
+    """Check 张某, 张某某, 张氏, and 张某国 of 张建国."""
     low, high = page.borders(start, end)
     after = page.after(high)
     is_word = page.before(low) + page.flat[low] in _words() and not has_role(page, low)
     if high - low != end - start or is_word or (after and after in "些种个一天日时次人月年类项处地征症"):
         return None
-    return Hit(low, high, label, 0.85)
+    return Hit(low, high + (after != "" and after == ending), label, 0.85)
 
 
 def called_at(page: Page, start: int, end: int, label: str, _: None) -> Hit | None:
@@ -259,11 +259,12 @@ def _masked() -> re.Pattern[str]:
     return re.compile(r"(?<=([\u4e00-\u9fff]))(?:[×Ｘ○*＊]{1,3}|[Xx]{1,2})(?![A-Za-z0-9×○*＊])")
 
 
-def masked(page: Page, surnames: dict[str, str]) -> Iterator[Hit]:
-    """Find 张×× and 张**.
+def masked(page: Page, surnames: dict[str, str], names: set[str]) -> Iterator[Hit]:
+    """Find 张××, 张** and 张*国.
 
     Args:
         surnames: Surname -> label.
+        names: First and last character of each name.
     """
     if not surnames:
         return
@@ -272,5 +273,6 @@ def masked(page: Page, surnames: dict[str, str]) -> Iterator[Hit]:
             low = match.start() - size
             surname = page.flat[max(0, low) : match.start()]
             if low >= 0 and surname in surnames and (size == 2 or page.before(low) + surname not in _words()):
-                yield Hit(low, match.end(), surnames[surname], 0.85)
+                has_ending = surname[0] + page.flat[match.end() : match.end() + 1] in names
+                yield Hit(low, match.end() + has_ending, surnames[surname], 0.85)
                 break

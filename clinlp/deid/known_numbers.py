@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.known_context import common
 from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
 
-_PHONES = (PhiLabel.PHONE.value, PhiLabel.FAX.value)
+_FILLED: Final = 12
+"""The most zeros that fill a number up on its left."""
+
+_PHONES: Final = (PhiLabel.PHONE.value, PhiLabel.FAX.value)
 
 
 class Tail(NamedTuple):
@@ -61,7 +64,8 @@ def number_at(page: Page, start: int, end: int, label: str, tail: Tail) -> Hit |
     """Check a number: nothing but separators inside, no digit that goes on with it outside."""
     low, high = page.borders(start, end)
     flat = page.flat
-    while low and flat[low - 1] == "0":
+    floor = max(0, low - _FILLED)
+    while low > floor and flat[low - 1] == "0":
         low -= 1  # zeros that fill it up
     is_inside = _goes_on(flat[low], page.before(low)) or _goes_on(flat[high - 1], page.after(high))
     if is_inside or _is_decimal(page, low, high):

@@ -53,7 +53,7 @@ class _Fold(dict[int, str]):
 def _fold(character: str) -> str:
     if character in _NUMERALS or character in _LATIN:
         return _NUMERALS.get(character) or _LATIN[character]
-    if unicodedata.category(character) in ("Cf", "Mn", "Me"):
+    if unicodedata.category(character) in ("Cf", "Mn", "Me", "Mc"):
         return HIDDEN
     parts = [part for part in unicodedata.normalize("NFKD", character) if unicodedata.category(part) != "Mn"]
     plain = parts[0] if len(parts) == 1 else character
@@ -143,7 +143,7 @@ def is_letter(character: str) -> bool:
 
 def is_han(character: str) -> bool:
     """Say whether the character is a Chinese one."""
-    return "\u3400" <= character <= "\u9fff"
+    return "\u3400" <= character <= "\u9fff" or character == "々"
 
 
 def automaton_of(forms: Iterable[Form]) -> Any:

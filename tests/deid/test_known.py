@@ -113,8 +113,10 @@ def test_english_words_that_are_names_elsewhere(value: str, text: str, expected:
         ("张建国", "患者张建国，男，65岁。", ["张建国"]),
         ("张建国", "张 建国；张\n建 国；张\u200b建国", ["张 建国", "张\n建 国", "张\u200b建国"]),
         ("张建国", "张先生来诊，张医生，张女士", ["张", "张", "张"]),
-        ("张建国", "老张来诊。小张说：", ["老张", "小张"]),
+        ("张建国", "老张来诊。小张说：扩张，小张力", ["老张", "小张"]),
         ("张建国", "张某，张某某，张××，张**", ["张某", "张某某", "张××", "张**"]),
+        ("张建国", "张*国，张×国，张某国，张X国，王*国", ["张*国", "张×国", "张某国", "张X国"]),
+        ("张建国", "张姐来过，张叔说，张老师", ["张", "张", "张"]),
         ("张建国", "張建國入院", ["張建國"]),
         ("张建国", "患者张健国，男。患者张国，男。张健国", ["张健国", "张国"]),
         ("張偉", "张伟入院", ["张伟"]),
@@ -162,7 +164,11 @@ def test_chinese_surnames_of_two_characters() -> None:
 @pytest.mark.parametrize(
     ("fields", "text", "expected"),
     [
-        ({"first_name": "Ellen", "surname": "Lind"}, "E. Lind; EL; Ellen Lind (EL)", ["E. Lind", "EL", "Ellen Lind", "EL"]),
+        (
+            {"first_name": "Ellen", "surname": "Lind"},
+            "E. Lind; EL; Ellen Lind (EL)",
+            ["E. Lind", "EL", "Ellen Lind", "EL"],
+        ),
         ({"姓": "王", "名": "明轩"}, "王明轩；王 明轩", ["王明轩", "王 明轩"]),
         ({"last": "Lind"}, "Ms. Lind", ["Lind"]),
     ],

@@ -57,8 +57,8 @@ def test_labels_are_guessed_from_common_columns(column: str, label: str) -> None
     [
         (["=NAME"], "known column: COLUMN=LABEL needs a column, got none"),
         ([""], "needs a column, got none"),
-        (["x=NAM"], "known column 'x': label needs one of NAME, .*, got 'NAM'; did you mean NAME"),
-        (["x="], "label needs one of .*, got ''"),
+        (["x=NAM"], "known column 'x': label needs one of NAME, .*, got another word; did you mean NAME"),
+        (["x="], "label needs one of .*, got another word"),
         (["remarks"], "known column 'remarks': needs COLUMN=LABEL, as remarks=NAME"),
         (["name", "name=NAME"], "known column 'name': given twice"),
     ],
@@ -86,3 +86,9 @@ def test_nothing_of_a_record_is_kept() -> None:
     detect([Note("n", "Zebulonix came", fields={"name": "Ada Zebulonix"})])
     assert "ebuloni" not in repr(detect)
     assert detect([Note("n", "Zebulonix came", fields={})]) == [[]]
+
+
+def test_a_value_in_the_place_of_a_label_is_not_shown() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_known(["name=Ada Zebulonix"])
+    assert "ebuloni" not in str(error.value).lower()
