@@ -31,7 +31,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(f"({longest_first('kept_zh')}|第[{_NUMERALS}十〇零百0-9]+)"),
         re.compile(
             f"([{_NUMERALS}十百零〇]*(?:{longest_first('counted_zh')}))"
-            f"|({_NO_NUMBER}*?)({longest_first('units_zh')})(?:(?<![镇乡庄屯村里])|(?![市县区乡镇村]))"
+            f"|({_NO_NUMBER}*?)({longest_first('units_zh')})(?:(?<![镇乡庄屯村里旗])|(?![市县区乡镇村街])(?!(?<=旗)[大路]))"
             f"|({_NO_NUMBER}+)|([0-9０-９A-Za-z]+)"
         ),
         re.compile(f"[{_NUMERALS}]+|[0-9]+"),

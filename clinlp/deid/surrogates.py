@@ -40,7 +40,8 @@ class Surrogates:
     it is, and its words without case, layout and accents; on nothing that was seen before. One rule is
     stronger than agreement between notes: no surrogate is or holds a real value of its own note (of four
     characters or more, or two Chinese ones). Where the keyed choice does, the next one of the same
-    keyed sequence is taken, in that note alone.
+    keyed sequence is taken, in that note alone. Two values of a patient may share a surrogate by chance:
+    one pair of surnames in some five hundred, full names and numbers hardly ever.
 
     Attributes:
         key: At least 16 secret bytes; whoever has them can tell which surrogate a name would get.

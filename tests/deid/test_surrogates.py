@@ -90,6 +90,16 @@ def test_first_names_keep_their_gender() -> None:
         assert surrogate("NAME", "Gregory", patient=f"p{at}") in Provider.first_names_male
 
 
+@pytest.mark.parametrize(("women", "men"), [("娜", "刚"), ("莉", "勇"), ("婷", "强")])
+def test_characters_of_first_names_keep_their_gender(women: str, men: str) -> None:
+    from faker.providers.person.zh_CN import Provider
+
+    for at in range(40):
+        woman, man = (surrogate("NAME", f"邵{one}", lang="zh", patient=f"p{at}")[1] for one in (women, men))
+        assert woman not in "".join(Provider.first_names_male)
+        assert man not in "".join(Provider.first_names_female)
+
+
 SAME = [
     ("en", "MRN", ("MRN-4471930", "4471930", "447-1930", "447 1930"), r"\D"),
     ("en", "PHONE", ("(312) 555-7788", "312-555-7788", "312.555.7788", "3125557788"), r"\D"),
@@ -153,6 +163,7 @@ FORMS = [
     ("zh", "LOCATION", "江西省赣州市和平区体育路368号2单元301室", r"\w+省\w+市\w+区\w+路\d{3}号\d单元\d{3}室"),
     ("zh", "LOCATION", "内蒙古自治区阜阳市", r"\w+自治区\w+市"),
     ("zh", "LOCATION", "石家庄市杨家庄乡张庄村4组", r"\w+市\w+乡\w+村\d组"),
+    ("zh", "LOCATION", "赣州市鼓楼区红旗大街6号", r"\w{2,4}市\w{2,3}区\w{2}大街\d号"),
     ("zh", "HOSPITAL", "云河市第二人民医院", r"\w+市第二人民医院"),
     ("zh", "HOSPITAL", "云河医科大学附属第一医院", r"\w{2}医科大学附属第一医院"),
     ("zh", "ORG", "宏远建筑有限公司", r"\w{2}建筑有限公司"),
