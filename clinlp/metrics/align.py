@@ -18,11 +18,10 @@ from html import unescape
 from typing import Final, NamedTuple
 
 from clinlp.metrics.diff import shared_runs
-from clinlp.metrics.fragments import MASKS, lost_parts
+from clinlp.metrics.fragments import HIDDEN, MASKS, lost_parts
 from clinlp.spans import Span
 
 _HAN: Final = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_HIDDEN: Final = "\0"  # stands for each character that cannot be the original's
 _OPAQUE: Final = -1  # key of a replacement, which no word of the original has
 
 
@@ -163,7 +162,7 @@ def _hide(original: str, released: str, replaced: Sequence[Span]) -> tuple[str, 
     parts: list[str] = []
     at = 0
     for start, end in opaque:
-        parts += (released[at:start], _HIDDEN * (end - start))
+        parts += (released[at:start], HIDDEN * (end - start))
         at = end
     return "".join((*parts, released[at:])), opaque
 

@@ -9,6 +9,9 @@ from typing import Final
 MASKS: Final = frozenset("*•●■□▇█＊")
 """Filler that is hardly ever part of a surrogate."""
 
+HIDDEN: Final = "\0"
+"""Stands for each character that cannot be the original's."""
+
 _FILLERS: Final = MASKS | frozenset("#_×＃＿")
 
 
@@ -61,7 +64,7 @@ def _shared_head(old: str, new: str) -> int:
         if not n_letters or (
             not (follows.isalnum() and not _masked(new[n : n + 2])[0])
             and not follows.isspace()
-            and (n_letters > 1 or follows in _FILLERS)
+            and (n_letters > 1 or follows == HIDDEN or follows in _FILLERS)
         ):
             return n
         n -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -43,13 +44,22 @@ def removed_from(gold: Note, released: Note) -> tuple[list[Span], Alignment]:
         if _still_there(gold.text[span.start : span.end], span, found):
             gone[span.start : span.end] = False
             continue
-        for at in range(span.start, span.end):
-            if not gone[at] and _says_nothing(gold.text, at):
-                gone[at] = True
+        _close(gold.text, span, gone)
     for gap in found.gaps:
         _keep_spaces(gold.text, gap, found, wanted, gone)
     edges = np.flatnonzero(np.diff(gone, prepend=False))
     return [Span(int(a), int(b), "REMOVED") for a, b in edges.reshape(-1, 2)], found
+
+
+def _close(text: str, span: Span, gone: NDArray[np.bool_]) -> None:
+    """Take what says nothing for removed where a neighbour in the span was."""
+    empty = [not gone[at] and _says_nothing(text, at) for at in range(span.start, span.end)]
+    at = span.start
+    for is_empty, run in groupby(empty):
+        end = at + len(list(run))
+        if is_empty and ((at > span.start and gone[at - 1]) or (end < span.end and gone[end])):
+            gone[at:end] = True
+        at = end
 
 
 def _keep_spaces(text: str, gap: Gap, found: Alignment, wanted: NDArray[np.bool_], gone: NDArray[np.bool_]) -> None:

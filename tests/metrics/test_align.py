@@ -50,6 +50,7 @@ def lost(original: str, released: str) -> list[str]:
         ("Jorun came", "J**** came", ["orun"]),
         ("Tel 12345678", "Tel 12**56**", ["34", "78"]),
         ("Tel 12345678", "Tel xx34xxxx", ["12", "5678"]),
+        ("At 86036 Rua Mabaso", "At 8[LOCATION]", ["6036 Rua Mabaso"]),
         ("Max Xu came", "xxx xx came", ["Max Xu"]),
         ("No 21316412608", "No <CARD_NR_3>", ["21316412608"]),  # as long as the number, and not its mask
         ("To a.b@c.de. Test", "To [EMAIL]. Test", ["a.b@c.de"]),
@@ -124,7 +125,7 @@ def test_gold_spans_of_released_texts(note: Note, released: str, expected: list[
 def test_known_replacements_hide_the_words_that_surrogates_share() -> None:
     note = gold(EN, "12 May 2021")
     released = EN.replace("12 May 2021", "19 May 2021")
-    assert leaked(note, released) == [(28, 7)]
+    assert leaked(note, released) == [(28, 8)]
     assert leaked(note, released, "19 May 2021") == []
     assert leaked(note, EN + " ", "12 May 2021") == [(28, 11)]  # a replacement that is the same replaced nothing
     masked = ZH.replace("13812345678", "138****5678")  # a mask lets through what it lets through
