@@ -33,6 +33,7 @@ CLINICAL: Final[dict[str, tuple[str, ...]]] = {
         *("progress", "course", "plan", "lab_text", "consult_ans", "nurse_note", "disc_plan", "dx_text", "rep_find"),
     ),
 }
+BUILT_RATE: Final = 0.4  # of the queries are put together from a person, a story and a question
 _MAX_TRIES: Final = 20
 
 
@@ -79,7 +80,7 @@ class Composer:
         return self._negative()
 
     def _query(self) -> list[Piece]:
-        pieces = self.line("t_query")
+        pieces = self.line("t_built" if self.rng.random() < BUILT_RATE else "t_query")
         if self.rng.random() < 0.25:
             pieces = [*pieces, Piece(self.rng.choice((self.gap, "\n"))), *self.line("t_ask")]
         if self.rng.random() < 0.12:
