@@ -91,7 +91,9 @@ def _groups(tokens: list[str]) -> Iterator[tuple[list[str], Part]]:
             del rest[-size:]
             break
     kind = next((at for at, word in enumerate(rest) if at and word in _types()), None)
-    if kind is not None and (rest[0][0].isdecimal() or kind > 0):
+    while kind is not None and kind + 1 < len(rest) and rest[kind + 1] in _types():
+        kind += 1  # Quarry Hill Street: the last of them is the street's
+    if kind is not None:
         street, rest = rest[: kind + 1], rest[kind + 1 :]
         if rest and rest[0] in ("n", "s", "e", "w", "ne", "nw", "se", "sw", "north", "south", "east", "west"):
             yield [*street, rest.pop(0)], Part(1.0)

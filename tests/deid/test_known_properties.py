@@ -79,8 +79,47 @@ def written_dates(draw: st.DrawFn) -> tuple[str, str]:
     return day.isoformat(), form.format(d=day)
 
 
+@st.composite
+def written_addresses(draw: st.DrawFn) -> tuple[str, str]:
+    number, flat = draw(st.integers(1, 9999)), draw(st.integers(1, 99))
+    name, town = (
+        draw(st.sampled_from(["Alder", "Quarry Hill", "Vinegar"])),
+        draw(st.sampled_from(["Tolland", "New Kirk"])),
+    )
+    kind, short = draw(st.sampled_from([("Street", "St"), ("Avenue", "Ave."), ("Road", "Rd"), ("Lane", "Ln")]))
+    unit = draw(st.sampled_from(["Apt", "Apartment", "Unit"]))
+    code = f"{draw(st.integers(10000, 99999))}"
+    value = f"{number} {name} {draw(st.sampled_from([kind, short]))}, {unit} {flat}, {town}, MA {code}"
+    sep = draw(st.sampled_from([", ", "\n", " "]))
+    state = draw(st.sampled_from(["MA", "Massachusetts"]))
+    written = f"{number} {name} {kind if draw(st.booleans()) else short}"
+    written += f"{sep}{unit} {flat}" * draw(st.booleans()) + f"{sep}{town}"
+    written += f", {state}{' ' + code if draw(st.booleans()) else ''}" * draw(st.booleans())
+    return value, written.upper() if draw(st.booleans()) else written
+
+
+@st.composite
+def written_addresses_zh(draw: st.DrawFn) -> tuple[str, str]:
+    province, city, district = draw(
+        st.sampled_from(
+            [("江苏省", "南京市", "鼓楼区"), ("四川省", "成都市", "武侯区"), ("浙江省", "杭州市", "余杭区")]
+        )
+    )
+    road = draw(st.sampled_from(["中山北路", "青年大街", "学府路", "柳树巷"]))
+    number = f"{draw(st.integers(1, 999))}号"
+    rest = draw(st.sampled_from(["", "3栋502室", "2单元301", "锦绣花园5幢"]))
+    levels = [province, city, district]
+    kept = [level if draw(st.booleans()) else level[:-1] for level in levels if draw(st.booleans())]
+    gap = draw(st.sampled_from(["", " ", "\u200b"]))
+    return province + city + district + road + number + rest, gap.join(
+        [*kept, road + number, *([rest] if rest else [])]
+    )
+
+
 @given(
     st.one_of(
+        st.tuples(st.just(PhiLabel.LOCATION), written_addresses()),
+        st.tuples(st.just(PhiLabel.LOCATION), written_addresses_zh()),
         st.tuples(st.just(PhiLabel.NAME), written_names()),
         st.tuples(st.just(PhiLabel.NAME), written_names_zh()),
         st.tuples(st.just(PhiLabel.MRN), written_numbers()),
