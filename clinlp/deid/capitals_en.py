@@ -14,6 +14,16 @@ FIRST, LAST, TITLE, WORD, EPONYM, STOP, WEAK, PLAIN, CITY = 1, 2, 4, 8, 16, 32, 
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽΑ-ΩА-Я"
 
 
+def is_numeral(word: str) -> bool:
+    """Say whether the word counts the bearers of a name: Prescott III."""
+    return word in _NUMERALS
+
+
+def is_shortened(word: str) -> bool:
+    """Say whether the word is a given name cut short, whose point ends no sentence: Wm."""
+    return word in _SHORTENED
+
+
 @cache
 def kinds() -> dict[str, int]:
     """Give what is known of each lower-case word: bits of first name, last name, title, word, eponym, stop.
@@ -98,7 +108,9 @@ def _hyphenated(word: str, known: dict[str, int]) -> int:
     halves = word.split("-")
     if len(halves) == 2 and all(half in word_set("en", "korean_syllables") for half in halves):
         return FIRST
-    parts = [known.get(part, 0) for part in halves]
+    parts = [known.get(part, 0) for part in halves if part not in word_set("en", "name_particles")] or [PLAIN]
+    if all(part & FIRST and not part & (WORD | STOP) for part in parts):
+        return FIRST | LAST
     if all(part & (FIRST | LAST) and not part & (WORD | EPONYM) for part in parts):
         return parts[0] & (FIRST | LAST) | LAST
     if any(part & EPONYM for part in parts):
@@ -173,9 +185,9 @@ class Capitals:
 
     def is_part(self, at: int, *, strong: bool) -> bool:
         """Say whether the word can continue a name; after a strong sign any unlisted word can."""
-        if self.ends[at] - self.starts[at] == 1:
-            return self.is_initial(at)
         bits = self.bits[at]
+        if self.ends[at] - self.starts[at] == 1 or self.word(at) in _NUMERALS:
+            return self.word(at) in _NUMERALS or self.is_initial(at)
         if self.is_upper(at) and self.word(at).lower() in word_set("en", "name_particles"):
             return self.follows(at + 1) and bool(self.bits[at + 1] & (FIRST | LAST)) and self.is_upper(at + 1)
         if bits & (STOP | TITLE) or (bits & EPONYM and self.is_class(at)):

@@ -26,7 +26,13 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
         r"|ending in)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:[A-Z]{2,4}) )$"
     )
     kinds = [
-        (re.compile(rf"(?<![A-Za-z/])(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}", re.IGNORECASE), label)
+        (
+            re.compile(
+                rf"(?<![A-Za-z])(?<!(?<![A-Za-z]{{3}})/)(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}",
+                re.IGNORECASE,
+            ),
+            label,
+        )
         for key, label in (
             ("mrn_words", PhiLabel.MRN),
             ("ssn_words", PhiLabel.SSN),
@@ -72,6 +78,11 @@ def find_ids(text: str) -> Iterator[Span]:
         if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
             continue
         if code_systems().search(window):
+            continue
+        tagged = _tagged().match(text, low, match.start()) if n_digits > 4 else None
+        if tagged:
+            size = len(match[0].partition(".")[0])
+            yield Span(match.start(), match.start() + size, PhiLabel.MRN.value, 0.85)
             continue
         found = _kind(window, kinds)
         if found is not None:
@@ -142,6 +153,12 @@ def _measure() -> re.Pattern[str]:
     return re.compile(
         r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?)(?![A-Za-z])"
     )
+
+
+@cache
+def _tagged() -> re.Pattern[str]:
+    """What stands before a number within one word of a file name: OkaforNgozi-MRN4471923."""
+    return re.compile(r"[A-Za-z]+[-_](?:MRN|mrn|MR|PID|pid)-?$")
 
 
 @cache

@@ -142,6 +142,9 @@ def _frame() -> tuple[re.Pattern[str], re.Pattern[str]]:
     )
 
 
+_MONTHS = frozenset(("April", "May", "June", "August"))
+
+
 def _word_pair(caps: Capitals, at: int) -> Span | None:
     """Two words that are a first and a last name too, where the words around speak of a person: Ruby Stone passed."""
     nxt = at + 1
@@ -152,7 +155,10 @@ def _word_pair(caps: Capitals, at: int) -> Span | None:
         or caps.text[caps.ends[at]] == "."
     ):
         return None
-    if not caps.bits[nxt] & LAST or caps.bits[nxt] & (STOP | TITLE) or caps.bits[at] & (STOP | TITLE | EPONYM):
+    is_month = caps.word(at) in _MONTHS
+    if not caps.bits[nxt] & LAST or caps.bits[nxt] & (STOP | TITLE):
+        return None
+    if caps.bits[at] & (STOP | TITLE | EPONYM) and not is_month:
         return None
     if (
         caps.is_upper(at)

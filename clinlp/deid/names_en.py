@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD
+from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.names_alone_en import find_alone, starts_city
 from clinlp.deid.names_lower_en import find_lower
@@ -19,6 +19,8 @@ from clinlp.deid.patterns import narrow
 from clinlp.deid.plain import original, plain
 from clinlp.deid.words import word_set
 from clinlp.spans import Span
+
+_AFTER_TITLE = frozenset((" ", ". ", ".", ".  ", "  ", ".\n", "\n"))
 
 
 def find(text: str) -> list[Span]:
@@ -44,7 +46,31 @@ class _Names(Signs):
         spans += find_lower(self.text, len(self.starts))
         spans += find_alone(self, spans)
         spans += self.again(spans)
+        spans += list(self.coordinated(spans))
         return [self.whole(span) for span in spans]
+
+    def coordinated(self, spans: list[Span]) -> Iterator[Span]:
+        """A listed name that `and` ties to a name that is found: Stanton and Smith."""
+        text = self.text
+        for span in spans:
+            if span.label != PhiLabel.NAME:
+                continue
+            for gap in (" and ", " & "):
+                if text.startswith(gap, span.end):
+                    at = self.at(span.end + len(gap))
+                    if at < len(self.starts) and self.starts[at] == span.end + len(gap) and self.is_beside(at):
+                        yield self.span(at, at + 1, 0.5)
+                low = span.start - len(gap)
+                if low > 0 and text.startswith(gap, low):
+                    at = self.at(low) - 1
+                    if at >= 0 and self.ends[at] == low and self.is_beside(at):
+                        yield self.span(at, at + 1, 0.5)
+
+    def is_beside(self, at: int) -> bool:
+        """Say whether the word can be a name where a name stands beside it."""
+        bits = self.bits[at]
+        is_name = bits & (FIRST | LAST) and not bits & (STOP | TITLE) and not self.is_upper(at)
+        return bool(is_name) and not self.is_class(at) and self.ends[at] - self.starts[at] > 2
 
     def whole(self, span: Span) -> Span:
         """Let a name begin at the particles before it: van der Berg."""
@@ -91,15 +117,7 @@ class _Names(Signs):
     def titled(self, at: int) -> tuple[int, int, float] | None:
         """The name after a title, without it."""
         nxt = at + 1
-        if nxt >= len(self.starts) or self.text[self.ends[at] : self.starts[nxt]] not in (
-            " ",
-            ". ",
-            ".",
-            ".  ",
-            "  ",
-            ".\n",
-            "\n",
-        ):
+        if nxt >= len(self.starts) or self.text[self.ends[at] : self.starts[nxt]] not in _AFTER_TITLE:
             return None
         weak = bool(self.bits[at] & WEAK)
         if weak and self.text[self.ends[at] : self.starts[nxt]] != " ":
@@ -116,7 +134,7 @@ class _Names(Signs):
     def first_then(self, at: int) -> tuple[int, float]:
         """A listed first name with what follows it; alone only if it is no word and no eponym."""
         bits, nxt = self.bits[at], at + 1
-        if self.follows(nxt) and self.text[self.ends[at]] != ".":
+        if self.follows(nxt) and (self.text[self.ends[at]] != "." or is_shortened(self.word(at))):
             score = self.pair(at, nxt)
             if score:
                 return self.run(at, strong=False), score
@@ -159,12 +177,24 @@ class _Names(Signs):
             return 0.0
         if is_listed:
             return 0.7 if bits & WORD else 0.85
+        return self.unlisted(at, nxt)
+
+    def unlisted(self, at: int, nxt: int) -> float:
+        """Score a listed first name with a word that no list has as a name."""
+        bits, other = self.bits[at], self.bits[nxt]
+        if self.is_unknown(nxt) and not self.is_class(nxt):  # Taylor Mathiassen; not Will Cystoscopy
+            return 0.6 if not bits & WORD or self.is_within(at) else 0.0
         return 0.0 if other or bits & (WORD | EPONYM) or self.is_upper(nxt) else 0.7
+
+    def is_within(self, at: int) -> bool:
+        """Say whether a word in small letters stands before, so that the capital is no sentence's."""
+        low = self.starts[at]
+        return low > 1 and self.text[low - 1] == " " and self.text[low - 2].islower()
 
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
         start = self.starts[at]
-        if start < 4 or self.is_upper(at) or self.ends[at] - start < 2:
+        if start < 3 or self.is_upper(at) or self.ends[at] - start < 2:
             return at, 0.0
         text = self.text
         role_end = start - 1
@@ -223,7 +253,7 @@ class _Names(Signs):
                 while at < len(self.starts) and self.starts[at] < span.end:
                     word = self.word(at)
                     bits = self.bits[at]
-                    if len(word) > 2 and not bits & (STOP | TITLE | WORD | EPONYM):
+                    if len(word) > 2 and not is_numeral(word) and not bits & (STOP | TITLE | WORD | EPONYM):
                         parts.add(word.lower())
                     at += 1
         if not parts:
@@ -257,5 +287,5 @@ def _verb() -> re.Pattern[str]:
         r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented"
         r"|called|complain(?:s|ed)|saw|says|said"
         r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would"
-        r"|informed|notified|consulted|paged|charted|notes|noted|gave|asks|asked|agrees|declined|calls|needs|manages) "
+        r"|informed|notified|consulted|paged|charted|notes|noted|gave|asks|asked|agrees|declined|calls|needs|manages)(?![a-z])"
     )

@@ -9,7 +9,7 @@ from functools import cache
 from clinlp.deid.capitals_en import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, kinds
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.names_alone_en import SHORT
-from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 
@@ -19,18 +19,20 @@ def find_lower(text: str, n_capitals: int) -> Iterator[Span]:
     Args:
         n_capitals: How many capitalised words the text has.
     """
-    if len(text) <= SHORT or n_capitals * 60 < len(text):
+    if len(text) <= SHORT or n_capitals * 90 < len(text):
         yield from _pairs(text)
         yield from _after_roles(text)
         yield from _lower_cities(text)
+        yield from _alone(text)
         yield from _misread(text)
+        yield from _glued(text)
     if "_" in text:
         yield from _files(text)
 
 
 @cache
 def _word() -> re.Pattern[str]:
-    return re.compile(r"[a-z](?<![\w@./-].)[a-z'’-]*[a-z](?![\w@/])")
+    return re.compile(r"[^\W\d_A-Z](?<![\w@./-].)(?:[^\W\d_A-Z]|['’-])*[^\W\d_A-Z](?![\w@/])")
 
 
 def _pairs(text: str) -> Iterator[Span]:
@@ -48,6 +50,8 @@ def _is_pair(first: str, last: str, known: dict[str, int]) -> bool:
     one, two = known.get(first, 0), known.get(last, 0)
     if not one & FIRST or one & (STOP | WORD | EPONYM | PLAIN) or len(first) < 3 or len(last) < 3:
         return False
+    if not two:
+        return len(last) > 3 and len(first) > 3 and bool(_unknown().fullmatch(last))
     if "-" in last and not two:
         return all(known.get(part, 0) & LAST and not known.get(part, 0) & WORD for part in last.split("-"))
     if not two & LAST or two & (STOP | TITLE):
@@ -56,10 +60,26 @@ def _is_pair(first: str, last: str, known: dict[str, int]) -> bool:
 
 
 @cache
+def _unknown() -> re.Pattern[str]:
+    """A word in small letters with the shape of a name: no medical ending, no abbreviation."""
+    endings = "|".join(words("en", "medical_endings"))
+    return re.compile(rf"(?=[a-z]*[aeiouy])(?!\w*(?:{endings})(?!\w))[^\W\d_]{{4,14}}(?<!s)")
+
+
+def _alone(text: str) -> Iterator[Span]:
+    """A frequent first name in small letters that is no other word: michael."""
+    known, frequent = kinds(), listed("en_frequent_names")
+    for match in _word().finditer(text):
+        if match[0] in frequent and not known.get(match[0], 0) & (WORD | PLAIN | EPONYM | STOP):
+            yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.5)
+
+
+@cache
 def _role() -> tuple[re.Pattern[str], re.Pattern[str]]:
     roles = any_of(words("en", "lower_roles"), guard="(?<![A-Za-z].)")
+    word = r"([^\W\d_A-Z](?:[^\W\d_A-Z]|['’-]){2,})"
     return (
-        re.compile(rf"{roles}(?:[,:]| is| named| called)? {{1,2}}([a-z][a-z'’-]{{2,}})(?: ([a-z][a-z'’-]{{2,}}))?"),
+        re.compile(rf"{roles}(?:[,:]| is| named| called)? {{1,2}}{word}(?: {word})?"),
         re.compile(r"[a-z](?<![\w@./-].)[a-z'’-]{2,}(?= (?:[a-z][a-z'’-]{2,} )?[0-9]{1,3} ?(?:yo|y/o|[mf])(?![a-z]))"),
     )
 
@@ -166,6 +186,20 @@ def _files(text: str) -> Iterator[Span]:
             for first, last in _joined(run, text):
                 yield Span(first, last, PhiLabel.NAME.value, 0.75)
         at = text.find("_", high)
+
+
+@cache
+def _camel() -> re.Pattern[str]:
+    return re.compile(r"[A-Z](?<![\w].)[a-z]{2,}(?:[A-Z][a-z]{2,})+(?=[-_.][A-Za-z0-9])")
+
+
+def _glued(text: str) -> Iterator[Span]:
+    """Names written as one word at the head of a file name: OkaforNgozi-CT.tiff."""
+    known = kinds()
+    for match in _camel().finditer(text):
+        parts = re.findall("[A-Z][a-z]+", match[0])
+        if all(known.get(part.lower(), 0) & (FIRST | LAST) for part in parts):
+            yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.65)
 
 
 @cache

@@ -200,7 +200,7 @@ def _before_degree() -> re.Pattern[str]:
 def _lower_title() -> re.Pattern[str]:
     return re.compile(
         r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? "
-        r"((?:(?<=\. )|(?<=dr ))[a-zA-Z]['a-z-]{2,})(?: ([a-zA-Z]['a-z-]{2,}))?(?![a-z])"
+        r"((?:(?<=\. )|(?<=dr ))[^\W\d_](?:[^\W\d_A-Z]|['’-]){2,})(?: ([^\W\d_](?:[^\W\d_A-Z]|['’-]){2,}))?(?![a-z])"
     )
 
 

@@ -43,7 +43,7 @@ def narrow(text: str) -> str:
     """Give the text with full-width letters, digits and dashes made narrow, each in its place."""
     if text.isascii() or not _HAS_WIDE.search(text):
         return text
-    return text.translate(_WIDE)
+    return _HAS_WIDE.sub(lambda wide: chr(_WIDE[ord(wide[0])]), text)  # few: `translate` would visit every character
 
 
 def find_common(text: str) -> list[Span]:

@@ -46,9 +46,16 @@ def _famous() -> re.Pattern[str]:
     return re.compile(any_of(words("en", "famous_hospitals"), guard=r"(?<!\w.)") + r"(?!\w)")
 
 
+@cache
+def _scored() -> re.Pattern[str]:
+    return re.compile(rf" (?:[A-Za-z-]+ ){{0,2}}(?:{'|'.join(words('en', 'score_nouns'))}|diet|trial)(?![A-Za-z])")
+
+
 def _hospitals(text: str) -> Iterator[Span]:
     anchor, before, after = _anchors()
     for match in anchor.finditer(text):
+        if _scored().match(text, match.end()):
+            continue  # the Mayo Clinic risk score
         tail = after.match(text, match.end())
         is_of = tail is not None and " of " in tail[0]
         end = tail.end() if tail is not None and is_of else match.end()
@@ -60,6 +67,8 @@ def _hospitals(text: str) -> Iterator[Span]:
     for match in _saint().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.HOSPITAL.value, 0.7)
     for match in _famous().finditer(text):
+        if _scored().match(text, match.end()):
+            continue
         yield Span(match.start(), match.end(), PhiLabel.HOSPITAL.value, 0.8)
 
 

@@ -13,11 +13,18 @@ from functools import cache
 from clinlp.spans import Span
 
 
+_MARKS = "\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u0300-\u036f"
+
+
+@cache
+def _marked() -> re.Pattern[str]:
+    return re.compile(f"[{_MARKS}]")
+
+
 @cache
 def _hidden() -> re.Pattern[str]:
     """Soft hyphens, zero-width and direction marks, combining accents, and word breaks at a line's end."""
-    marks = "\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u0300-\u036f"
-    return re.compile(rf"[{marks}]+|(?<=[A-Za-z])-\n(?=[a-z])|(?<=[0-9]-)\n(?=[0-9])")
+    return re.compile(rf"[{_MARKS}]+|(?<=[A-Za-z])-\n(?=[a-z])|(?<=[0-9]-)\n(?=[0-9])")
 
 
 _BLANKS = dict.fromkeys((160, *range(8192, 8203), 8239, 8287, 12288), " ")
@@ -37,7 +44,7 @@ def plain(text: str) -> tuple[str, Sequence[int] | None]:
     """
     if not text.isascii() and _odd().search(text):
         text = text.translate(_BLANKS)
-    if (text.isascii() and "-\n" not in text) or not _hidden().search(text):
+    if "-\n" not in text and (text.isascii() or not _marked().search(text)):
         return text, None
     kept: list[str] = []
     places: list[int] = []

@@ -19,7 +19,8 @@ def _street() -> tuple[re.Pattern[str], ...]:
     unit = r"(?:,? ?(?:\n ?)?(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor|Fl|#)\.? ?#?[0-9A-Za-z-]{1,6})?"
     states = "|".join(words("en", "states"))
     word = r"[A-Z0-9À-Þ][\w'’.-]*"
-    place = rf"(?:,[ \n]{{1,2}}{word}(?: {word}){{0,2}}(?=[,.\n ]))?"
+    town = r"[A-ZÀ-Þ][\w'’-]+"
+    place = rf"(?:,[ \n]{{1,2}}(?:St\. |Ft\. |Mt\. )?{town}(?: {town}){{0,2}}(?=[,.\n ]|$))?"
     return (
         re.compile(
             rf"{_D}[0-9]{{0,5}}[A-Za-z]?(?:-[0-9]+)?,? (?:(?:[NSEW]\.?|North|South|East"
@@ -28,7 +29,8 @@ def _street() -> tuple[re.Pattern[str], ...]:
             rf"(?:,? (?:{states})(?![A-Za-z]))?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
         ),
         re.compile(
-            r"P\.? ?O\.? ?Box [0-9]{1,7}|(?:Apt|Apartment|Suite|Ste|Unit)\b\.? #?[0-9]{1,5}[A-Z]?\b", re.IGNORECASE
+            r"[PpAaSsUu](?<![A-Za-z].)(?i:(?<=p)\.? ?o\.? ?box [0-9]{1,7}"
+            r"|(?:(?<=a)pt|(?<=a)partment|(?<=s)uite|(?<=s)te|(?<=u)nit)\b\.? #?[0-9]{1,5}[A-Z]?\b)"
         ),
         re.compile(r"[0-9](?<=[A-Z] [0-9]|[a-z] [0-9]|, [0-9])[0-9]{4}(?:-[0-9]{4})?(?![0-9A-Za-z]|[-.,/][0-9])"),
         re.compile(rf"(?:{states})(?![A-Za-z])[,.]? *$"),
