@@ -193,6 +193,10 @@ def draw_chinese(vocabulary: Vocabulary, people: People, part: str, rng: random.
     elif kind < 0.1:
         native = f"{rng.choice(banks['q_pinyin_surname'].items)} {rng.choice(banks['q_pinyin_given'].items)}"
         native += rng.choice(banks["q_pinyin_given"].items).lower() if rng.random() < 0.7 else ""
+    elif kind < 0.11:
+        native = (
+            f"{rng.choice(banks['q_latin_given'].of(part, rng))} {rng.choice(banks['q_latin_surname'].of(part, rng))}"
+        )
     while True:
         surname = people.surnames[bisect(people.reach, rng.random() * people.reach[-1])]
         if (kind := rng.random()) < 0.18:

@@ -15,6 +15,7 @@ from zlib import crc32
 from clinlp.note import Lang, Note
 from clinlp.spans import Span
 from corpora.grammar import parse
+from corpora.layout import wrap_at_spaces
 from corpora.phi_values import PhiWriter, draw_subject
 from corpora.pieces import NothingFitsError, Piece
 from corpora.spoil import Spoiler
@@ -34,6 +35,7 @@ CLINICAL: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 BUILT_RATE: Final = 0.4  # of the queries are put together from a person, a story and a question
+WRAP_RATE: Final = 0.07
 _MAX_TRIES: Final = 20
 
 
@@ -171,6 +173,8 @@ def phi_notes(lang: str, n: int, seed: int, part: str = "train") -> Iterator[Not
         kind = rng.choices(kinds, weights)[0]
         pieces = Spoiler.draw(lang, rng).spoil(composer.compose(kind))
         text, phi = _joined(pieces)
+        if lang == "en" and rng.random() < WRAP_RATE:
+            text = wrap_at_spaces(text, rng.randint(30, 90))  # offsets stay
         yield Note(
             note_id=f"phi-{lang}-{seed}-{number:06d}",
             text=text,

@@ -11,6 +11,7 @@ from corpora.pieces import Piece
 
 _SCANNED: Final = {"0": "O", "O": "0", "1": "l", "l": "1", "5": "S", "S": "5", "8": "B", "B": "8", "I": "l", "2": "Z"}
 _SCANNED_PAIRS: Final = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("vv", "w"), ("li", "h"))
+_HIDDEN: Final = "\u200b\u200e\u00ad\ufeff"  # zero width, left-to-right mark, soft hyphen, byte order mark
 _WIDE: Final = str.maketrans(
     "0123456789-()", "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0d\uff08\uff09"
 )
@@ -60,16 +61,25 @@ class Spoiler:
             text = re.sub(r"[A-Za-z]{5,}", self._typo, text)
         if self.scan:
             text = self._scanned(text)
-        if self.broken and phi and " " in text and self.rng.random() < self.broken:
-            at = self.rng.choice([m.start() for m in re.finditer(" ", text)])
-            text = f"{text[:at]}\n{text[at + 1 :]}"
+        if self.broken and phi and self.rng.random() < self.broken:
+            text = self._broken(text)
         if self.wide:
             text = text.translate(_WIDE)
         if self.half:
             text = text.translate(_HALF)
         if self.hidden and phi and len(text) > 3:
             at = self.rng.randrange(1, len(text) - 1)
-            text = f"{text[:at]}\u200b{text[at:]}"
+            text = f"{text[:at]}{self.rng.choice(_HIDDEN)}{text[at:]}"
+        return text
+
+    def _broken(self, text: str) -> str:
+        """The text over two lines: cut at a blank or, if it is Chinese, anywhere."""
+        if spaces := [match.start() for match in re.finditer(" ", text)]:
+            at = self.rng.choice(spaces)
+            return f"{text[:at]}\n{text[at + 1 :]}"
+        if len(text) > 1 and "\u4e00" <= text[0] <= "\u9fff":
+            at = self.rng.randrange(1, len(text))
+            return f"{text[:at]}\n{text[at:]}"
         return text
 
     def _typo(self, match: re.Match[str]) -> str:
