@@ -60,7 +60,7 @@ def _role() -> re.Pattern[str]:
 def _acts() -> re.Pattern[str]:
     return re.compile(
         r" (?:is (?:an? |from |currently|feeling|aware|here)|has been|"
-        r"was (?:seen|admitted|discharged|born|brought|found|referred|examined)|"
+        r"was (?:seen|admitted|discharged|born|brought|found|referred|examined|called|told|asked|informed|contacted)|"
         r"(?:present|report|complain|request|return|continu|describ|live|agre|tolerat|verbaliz)(?:s|es|e?d)\b|"
         r"(?:denies|denied|states|stated|says|said|called|went|came|admits|underwent|understands|feels|felt|takes|took)\b)|"
         r",? (?:md|rn|np|phd|do|pa-c)\b|, (?:an? |age)?[0-9]"
@@ -74,7 +74,7 @@ def _next() -> re.Pattern[str]:
 
 @cache
 def _previous() -> re.Pattern[str]:
-    return re.compile(r"([A-Za-z]+)[,;]? [\"“‘']?$")
+    return re.compile(r"([A-Za-z]+),? [\"“‘']?$")
 
 
 def introduced(page: Page, start: int) -> bool:

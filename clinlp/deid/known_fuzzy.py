@@ -176,19 +176,25 @@ def initials(page: Page, names: Iterable[tuple[Name, str]], full: Sequence[Hit])
         if letters in known and letters not in listed("known_dotted"):
             yield Hit(match.start(), match.end(), known[letters], 0.7)
     starts, ends = sorted(hit.start for hit in full), sorted(hit.end for hit in full)
-    for match in bare.finditer(page.text):
+    found = [match for match in bare.finditer(page.text) if match[0].lower() in known]
+    meant = set()  # said to be the person once, so everywhere: "Ellen Lind (EL)"
+    for match in found:
+        at = match.start()
+        last = ends[bisect_right(ends, at) - 1] if ends and ends[0] <= at else at
+        if (0 < at - last <= 3 and "(" in page.text[last:at]) or before.search(page.text[max(0, at - 24) : at]):
+            meant.add(match[0].lower())
+    for match in found:
         letters, at = match[0].lower(), match.start()
-        if letters not in known:
-            continue
-        last = ends[bisect_right(ends, at) - 1] if ends and ends[0] <= at else -_NEAR - 1
-        in_brackets = 0 < at - last <= 3 and "(" in page.text[last:at]
-        if in_brackets or before.search(page.text[max(0, at - 24) : at]):
+        if letters in meant:
             yield Hit(at, match.end(), known[letters], 0.8)
-        elif not is_abbreviation(letters):
-            following = bisect_right(starts, at)
-            is_ahead = following < len(starts) and starts[following] - at <= _NEAR
-            if at - last <= _NEAR or is_ahead:
-                yield Hit(at, match.end(), known[letters], 0.6)
+        elif not is_abbreviation(letters) and _is_near(at, starts, ends):
+            yield Hit(at, match.end(), known[letters], 0.6)
+
+
+def _is_near(at: int, starts: Sequence[int], ends: Sequence[int]) -> bool:
+    """Say whether a full name begins or ends near."""
+    behind, ahead = bisect_right(ends, at) - 1, bisect_right(starts, at)
+    return (behind >= 0 and at - ends[behind] <= _NEAR) or (ahead < len(starts) and starts[ahead] - at <= _NEAR)
 
 
 def _letters(name: Name) -> set[str]:

@@ -73,40 +73,55 @@ def _tokens(text: str) -> list[str]:
 def _groups(tokens: list[str]) -> Iterator[tuple[list[str], Part]]:
     """Take one piece of an address apart: flat, street with number, zip code, state, and what is left, the town."""
     rest = list(tokens)
-    flats = next((at for at, word in enumerate(tokens) if word in listed("known_flats")), None)
-    if flats is not None:
-        end = flats + 2
-        while end < len(rest) and rest[end][0].isdecimal() and len(rest[end]) < 5:
-            end += 1
-        yield rest[flats:end], Part(0.9, is_weak=True)
-        rest[flats:end] = []
+    yield from _flat(rest)
     if rest and re.fullmatch(r"[0-9]{5}(?:-[0-9]{4})?", rest[-1]):
         yield [rest[-1]], Part(0.8)
         yield [rest[-1][:5]], Part(0.8)
         rest.pop()
     for size in (3, 2, 1):
-        if " ".join(rest[-size:]) in _states() and len(rest) >= size:
+        state = " ".join(rest[-size:])
+        if state in _states() and len(rest) >= size:
             yield rest[-size:], Part(0.7, is_weak=True, needs_capital=True)
-            yield _states()[" ".join(rest[-size:])].split(), Part(0.7, is_weak=True, needs_capital=True)
+            yield _states()[state].split(), Part(0.7, is_weak=True, needs_capital=True)
             del rest[-size:]
             break
-    kind = next((at for at, word in enumerate(rest) if at and word in _types()), None)
-    while kind is not None and kind + 1 < len(rest) and rest[kind + 1] in _types():
-        kind += 1  # Quarry Hill Street: the last of them is the street's
-    if kind is not None:
-        street, rest = rest[: kind + 1], rest[kind + 1 :]
-        if rest and rest[0] in ("n", "s", "e", "w", "ne", "nw", "se", "sw", "north", "south", "east", "west"):
-            yield [*street, rest.pop(0)], Part(1.0)
-        yield street, Part(1.0)
-        if street[0][0].isdecimal():
-            yield street[:-1], Part(0.9)
-            if len(street) > 2:
-                yield street[1:], Part(0.9, needs_capital=True)
-    elif rest and rest[0][0].isdecimal() and len(rest) > 1:
-        yield rest, Part(1.0)
-        rest = []
+    yield from _street(rest)
     if rest and len("".join(rest)) > 2:
         yield rest, Part(0.8, needs_capital=True)
+
+
+def _flat(rest: list[str]) -> Iterator[tuple[list[str], Part]]:
+    """Take the flat out of `rest`; another word, or # alone, may tell it."""
+    start = next((at for at, word in enumerate(rest) if word in listed("known_flats")), None)
+    if start is None:
+        return
+    end = start + 2
+    while end < len(rest) and rest[end][0].isdecimal() and len(rest[end]) < 5:
+        end += 1
+    for word in dict.fromkeys((rest[start], "apt", "unit", "suite", "room", "")):
+        yield [word, *rest[start + 1 : end]], Part(0.9, is_weak=True)
+    del rest[start:end]
+
+
+def _street(rest: list[str]) -> Iterator[tuple[list[str], Part]]:
+    """Take the street out of `rest`, with its number and without."""
+    end = next((at + 1 for at, word in enumerate(rest) if at and word in _types()), None)
+    if end is None:
+        if len(rest) > 1 and rest[0][0].isdecimal():
+            yield rest[:], Part(1.0)
+            rest.clear()
+        return
+    while end < len(rest) and rest[end] in _types():
+        end += 1  # Quarry Hill Street: the last of them is the street's
+    if end < len(rest) and rest[end] in ("n", "s", "e", "w", "ne", "nw", "se", "sw", "north", "south", "east", "west"):
+        yield rest[: end + 1], Part(1.0)
+    street = rest[:end]
+    del rest[:end]
+    yield street, Part(1.0)
+    if street[0][0].isdecimal():
+        yield street[:-1], Part(0.9)
+        if len(street) > 2:
+            yield street[1:], Part(0.9, needs_capital=True)
 
 
 def _spelt(tokens: list[str], label: str, part: Part, *, limit: int = 6) -> Iterator[Form]:
@@ -119,7 +134,7 @@ def _spelt(tokens: list[str], label: str, part: Part, *, limit: int = 6) -> Iter
         plain = dict.fromkeys(squeeze(other) for other in others)
         spellings = [head + tail for head in spellings for tail in plain][: limit * 4]
     for key in dict.fromkeys(spellings):
-        if len(key) > 1:
+        if len(key) > 1 or (key and part.is_weak):
             yield Form(key, english_at, label, part)
 
 
@@ -129,19 +144,19 @@ def english_at(page: Page, start: int, end: int, label: str, part: Part) -> Hit 
     flat, word = page.flat, page.compact[start:end]
     if _is_inside(page, low, high) or not all(_is_glue(gap) for _, gap in page.gaps(start, end)):
         return None
-    if flat[low].isdecimal() and low > 1 and flat[low - 1] in ".,/" and flat[low - 2].isdecimal():
-        return None
+    if flat[low].isdecimal():
+        is_tail = low > 1 and flat[low - 1] in ".,/" and flat[low - 2].isdecimal()
+        if is_tail or (part.is_weak and flat[low - 1 : low] != "#"):
+            return None
+        low -= part.is_weak  # the # of a flat
     is_word = part.needs_capital and (len(word) < 4 or common(word))
-    if is_word and not page.text[low].isupper():
+    is_weak = part.is_weak or (is_word and not _placed(page, low))
+    if (is_word and not page.text[low].isupper()) or (word.isdecimal() and _is_measured(page, high)):
         return None
-    if is_word and not part.is_weak and not _placed(page, low):
-        return Hit(low, high, label, part.score * 0.9, is_weak=True)
     if word[-5:].isdecimal() and (zip_plus := _plus_four().match(page.text, high)):
         high = zip_plus.end()
     high += flat[high : high + 2] == ".,"  # the point of an abbreviation
-    if word.isdecimal():
-        return None if _is_measured(page, high) else Hit(low, high, label, part.score, part.is_weak)
-    return Hit(low, high, label, part.score, part.is_weak)
+    return Hit(low, high, label, part.score, is_weak)
 
 
 def _is_inside(page: Page, low: int, high: int) -> bool:

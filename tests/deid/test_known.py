@@ -30,7 +30,7 @@ def found(text: str, value: Any, label: PhiLabel = PhiLabel.NAME) -> list[str]:
         ("Smith, John A.", "Smith,  John A. came", ["Smith,  John A"]),
         ("Smith, John A.", "seen by J. Smith today", ["J. Smith"]),
         ("Smith, John A.", "J.S. and JAS (J.A.S.) slept", ["J.S.", "J.A.S."]),
-        ("Smith, John A.", "Patient JS slept", ["JS"]),
+        ("Smith, John A.", "Patient JS slept; so did JS", ["JS", "JS"]),
         ("Smith, John A.", "John Smith (JS) slept", ["John Smith", "JS"]),
         ("Smith, John A.", "Mr. Smith's wife", ["Smith"]),
         ("Smith, John A.", "S M I T H, J O H N", ["S M I T H, J O H N"]),
@@ -86,7 +86,7 @@ def test_english_names(value: Any, text: str, expected: list[str]) -> None:
             "May Rose left. Ms. Rose said. I told Rose so. Rose was seen.",
             ["May Rose", "Rose", "Rose", "Rose"],
         ),
-        ("Grant Will", "Grant will need rest. A grant.", []),
+        ("Grant Will", "Grant will need rest. A grant. It hurts; Will follow.", []),
         (
             "James Parkinson",
             "Mr. Parkinson has Parkinson disease, Parkinson's tremor, Parkinson's disease.",

@@ -132,6 +132,7 @@ ADDRESS_ZH = "江苏省南京市鼓楼区中山北路74号3栋502室"
             ["123 Alder St., Apartment 4B, Springfield, Illinois 62704-1234"],
         ),
         (ADDRESS, "123 ALDER STREET\nAPT 4B\nSPRINGFIELD IL 62704", ["123 ALDER STREET\nAPT 4B\nSPRINGFIELD IL 62704"]),
+        (ADDRESS, "123 Alder St #4B; Unit 4B; #4B", ["123 Alder St #4B"]),
         (ADDRESS, "Alder St; from Springfield; 123 mg; IL-6; 4B", ["Alder St", "Springfield"]),
         ("12 Oak Rd Reading PA 19601", "reading glasses; lives in Reading, PA", ["Reading, PA"]),
         (ADDRESS_ZH, "现住江苏省南京市鼓楼区中山北路74号3栋502室。", [ADDRESS_ZH]),
