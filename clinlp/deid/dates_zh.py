@@ -20,24 +20,29 @@ _NOT_LONG = r"(?![余前后来大龄个以内中份]|之|左右|[0-9])"
 
 
 @cache
-def _dated() -> tuple[tuple[re.Pattern[str], float], ...]:
+def _start() -> re.Pattern[str]:
+    """Where a number may open a date: eight digits, or a few and what the forms go on with (group 1)."""
+    return re.compile(rf"{_D}(?:[0-9]{{7}}(?![0-9])|[0-9]{{0,3}} ?([-年月日号./~、至]))")
+
+
+@cache
+def _dated() -> dict[str, tuple[tuple[re.Pattern[str], float], ...]]:
+    """Give the forms in digits with their scores, by the character after the first number."""
     month, day = r"(?:1[0-2]|0?[1-9])", r"(?:3[01]|[12][0-9]|0?[1-9])"
     year = r"(?:18|19|20)[0-9]{2}"
-    numerals = f"[{_NUMERAL}]"
-    return (
-        (
-            re.compile(
-                rf"{_D}(?:(?<=[12])[0-9]{{3}}|[0-9])? ?年 ?{month} ?月(?:份| ?{day} ?[日号])?"
-                rf"(?: ?[-—~至到、] ?(?:{month} ?月)? ?{day} ?[日号])?{_CLOCK}"
-            ),
-            0.95,
+    to = r"(?: ?[-—~至到、] ?"
+    years = (
+        re.compile(
+            rf"{_D}(?:(?<=[12])[0-9]{{3}}|[0-9])? ?年 ?{month} ?月(?:份| ?{day} ?[日号])?"
+            rf"{to}(?:{month} ?月)? ?{day} ?[日号])?{_CLOCK}"
         ),
-        (
-            re.compile(
-                rf"{_D}[0-9]? ?月 ?{day} ?[日号](?:(?: ?[-—~至到、] ?)(?:{month} ?月)? ?{day} ?[日号])?{_CLOCK}"
-            ),
-            0.95,
-        ),
+        0.95,
+    )
+    months = (
+        re.compile(rf"{_D}[0-9]? ?月 ?{day} ?[日号]{to}(?:{month} ?月)? ?{day} ?[日号])?{_CLOCK}"),
+        0.95,
+    )
+    parted = (
         (re.compile(rf"{_D}[0-9]{{3}} ?([-./]) ?{month} ?\1 ?{day}(?![0-9]){_CLOCK}"), 0.95),
         (re.compile(rf"{_D}[0-9]{{3}}[-/.](?:1[0-2]|0[1-9])(?![0-9.%/-]|[a-zA-Z])"), 0.7),
         (
@@ -46,15 +51,27 @@ def _dated() -> tuple[tuple[re.Pattern[str], float], ...]:
             ),
             0.7,
         ),
-        (re.compile(rf"{_D}(?<=[12])[0-9]{{3}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9A-Za-z])"), 0.6),
+    )
+    packed = (
+        re.compile(rf"{_D}(?<=[12])[0-9]{{3}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9A-Za-z])"),
+        0.6,
+    )
+    return {"年": (years,), "月": (months,), **dict.fromkeys("-./", parted), "": (packed,)}
+
+
+@cache
+def _spelled() -> tuple[tuple[re.Pattern[str], float], ...]:
+    """Give the forms in Chinese numerals, and those of the lunar calendar."""
+    numerals = f"[{_NUMERAL}]"
+    return (
         (
             re.compile(
-                rf"{numerals}(?<!{numerals}.){numerals}{{1,3}}年{numerals}{{1,2}}月(?:份|{numerals}{{1,3}}[日号])?"
+                rf"{numerals}(?<!{numerals}.)(?:{numerals}{{1,3}}年{numerals}{{1,2}}月(?:份|{numerals}{{1,3}}[日号])?"
+                rf"|{numerals}?月{numerals}{{1,3}}[日号])"
             ),
             0.95,
         ),
-        (re.compile(rf"{numerals}(?<!{numerals}.){numerals}?月{numerals}{{1,3}}[日号]"), 0.9),
-        (re.compile(rf"[正冬腊](?:月)(?:初[一二三四五六七八九十]|[廿{_NUMERAL}]{{1,3}})(?![0-9个余天])"), 0.8),
+        (re.compile(rf"月(?<=[正冬腊].)(?:初[一二三四五六七八九十]|[廿{_NUMERAL}]{{1,3}})(?![0-9个余天])"), 0.8),
         (
             re.compile(
                 r"农(?<!务.)历(?:[0-9〇零一二三四五六七八九]{4}年)?"
@@ -82,22 +99,35 @@ def _loose_dates() -> tuple[re.Pattern[str], ...]:
 
 def find_dates(text: str) -> Iterator[Span]:
     """Find the dates of a Chinese text."""
-    for pattern, score in _dated():
+    forms = _dated()
+    reach = 0
+    for start in _start().finditer(text):
+        at, mark = start.start(), start[1] or ""
+        for pattern, score in forms.get(mark, ()) if at >= reach else ():
+            match = pattern.match(text, at)
+            if match and (score > 0.7 or match[0][:2] in ("19", "20") or "/" in match[0]):
+                yield Span(at, match.end(), PhiLabel.DATE.value, score)
+                reach = max(reach, match.end())
+        if mark:
+            yield from _loose(text, at, mark)
+    for pattern, score in _spelled():
         for match in pattern.finditer(text):
-            if score > 0.7 or match[0][:2] in ("19", "20") or "/" in match[0]:
-                yield Span(match.start(), match.end(), PhiLabel.DATE.value, score)
+            yield Span(match.start() - (match[0][0] == "月"), match.end(), PhiLabel.DATE.value, score)
+
+
+def _loose(text: str, at: int, mark: str) -> Iterator[Span]:
+    """Months, days and short forms that are dates only beside a sign: 于3月, 12月底, 当月5日上午."""
     months, month_before, days, day_before, short, short_before = _loose_dates()
-    for match in months.finditer(text):
-        window = text[max(0, match.start() - 3) : match.start()]
-        said = match[0][-1] in "旬底初末份" or month_before.search(window)
-        if said and leading(match[0]) <= 12 and not window.endswith(("近", "约")):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
-    for match in days.finditer(text):
-        window = text[max(0, match.start() - 3) : match.start()]
+    window = text[max(0, at - 5) : at]
+    near = window[-3:]
+    match = months.match(text, at) if mark in "月-~、至" else None
+    if match and leading(match[0]) <= 12 and not near.endswith(("近", "约")):
+        score = 0.6 if match[0][-1] in "旬底初末份" or month_before.search(near) else 0.0
+    elif match := (days.match(text, at) if mark in "日号" else None):
         is_part = match[0][-1] in "晨午晚上间里"
-        if 1 <= leading(match[0]) <= 31 and day_before.search(window) and (is_part or window[-1:] in "月于至自"):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
-    for match in short.finditer(text):
-        month = leading(match[0])
-        if 1 <= month <= 12 and short_before.search(text[max(0, match.start() - 5) : match.start()]):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+        is_day = 1 <= leading(match[0]) <= 31 and day_before.search(near) and (is_part or near[-1:] in "月于至自")
+        score = 0.55 if is_day else 0.0
+    elif match := (short.match(text, at) if mark in "-./" else None):
+        score = 0.6 if 1 <= leading(match[0]) <= 12 and short_before.search(window) else 0.0
+    if match and score:
+        yield Span(at, match.end(), PhiLabel.DATE.value, score)

@@ -15,6 +15,8 @@ from clinlp.spans import Span
 _OPEN = ' \t\u3000“"（(‘为是系叫名：:'
 _MARKS = '\n\t \u3000，。；、：:,;!?！？“”"（）()\\[\\]【】/|\\-—_'
 _LINKS = "由请经与和及并让被叫给找是向对同嘱为的将据予行使已"  # words of one character before a name
+_BREAKS = frozenset("，。；、,;\n")  # no role reaches over these
+_RARE = -5  # as a surname; in running text such characters are something else
 _SPEAKERS = frozenset({"患者", "病人", "医生", "医师", "护士", "家属", "专家", "老师", "妈妈", "爸爸", "家长"})
 _UNITS = "周月日年岁余元片支粒包袋瓶毛时分秒点度单连双全多万千百成伏焦安克米升天个次例位名号楼"
 _ROLE, _WEAK_ROLE, _MARK, _LINK, _ANYWHERE = 2, 4, 5, 7, 11  # the scores that a name needs after each
@@ -38,7 +40,8 @@ def _roles() -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
 def _candidates() -> re.Pattern[str]:
     """A surname after a mark, a link or the last character of a role."""
     ends = "".join(sorted(_roles()[1]))
-    surnames = "".join(sorted({*odds().surname, *(name[0] for name in odds().compound)}))
+    usual = {char for char, value in odds().surname.items() if value > _RARE}
+    surnames = "".join(sorted(usual | {name[0] for name in odds().compound}))
     return re.compile(
         rf"[{surnames}](?<![^{_MARKS}{_LINKS}{ends}院科室诊部].)(?=[\u4e00-\u9fff](?<![{''.join(sorted(never()))}]))"
     )
@@ -47,6 +50,7 @@ def _candidates() -> re.Pattern[str]:
 def find_in_prose(text: str) -> Iterator[Span]:
     """Find the names that a role announces, the further names of its list, and those between clear borders."""
     known, weak, compound = everyday(), word_set("zh", "weak_surnames"), odds().compound
+    barred = never() | set("，。、；：,. ")
     no_names, surnames = word_set("zh", "not_names"), odds().surname
     reach = 0
     for match in _candidates().finditer(text):
@@ -56,13 +60,18 @@ def find_in_prose(text: str) -> Iterator[Span]:
         pair = text[at : at + 2]
         if pair in no_names or (match[0] in _LINKS and surnames.get(text[at + 1], -9) >= 3):  # 由李瑞医生
             continue
-        needed = _needed(text, at)
+        is_bare = at > 0 and text[at - 1] in _BREAKS
+        if is_bare and pair in known and surnames.get(match[0], -9) < 3 and pair not in compound:
+            continue
+        needed = _MARK if is_bare else _needed(text, at)
         if needed > _ROLE and at and text[at - 1].isdigit():
             needed += 99 * (match[0] in _UNITS)
         if needed > _ROLE:
             needed += 2 * (match[0] in weak and pair not in compound)
             needed += 6 * (pair in known and pair not in compound)
             needed += 6 * (needed >= _LINK and at > 0 and text[at - 1 : at + 1] in known)
+        if needed > _ROLE and pair in known and text[at + 2 : at + 3] in barred:
+            continue
         size, score = measure(text, at, needed)
         if not size or (size == 2 and pair in known and needed > _ROLE and pair not in compound):
             continue

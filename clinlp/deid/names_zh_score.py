@@ -60,6 +60,13 @@ def follows() -> re.Pattern[str]:
 
 
 @cache
+def _heads() -> tuple[frozenset[str], frozenset[str]]:
+    """Give the first characters of titles, and of all that may follow a name: most places need no search."""
+    heads = frozenset(word[0] for word in words("zh", "name_right"))
+    return heads, heads | {word[0] for word in words("zh", "name_verbs")}
+
+
+@cache
 def cities() -> frozenset[str]:
     """Give the cities and provinces of two characters, as they are called: 昆明."""
     names = {name.rstrip("省市") for name in (*listed("zh_cities"), *listed("zh_provinces"))}
@@ -83,7 +90,7 @@ def measure(text: str, at: int, least: int) -> tuple[int, int]:
     size = 2 if text[at : at + 2] in compound else 1
     base = _COMPOUND if size == 2 else surname.get(text[at : at + 1])
     first = at + size
-    if base is None or not is_han(text, first) or text[first] in never() or titles().match(text, first):
+    if base is None or not is_han(text, first) or text[first] in never() or _titled(text, first):
         return 0, 0
     if text[at] in "于由经从向和" and text[first : first + 2] in cities():  # 于昆明
         return 0, 0
@@ -102,6 +109,10 @@ def measure(text: str, at: int, least: int) -> tuple[int, int]:
         if score >= top:
             best, top = size + 2, score
     return (best, top) if best else (0, 0)
+
+
+def _titled(text: str, at: int) -> bool:
+    return text[at] in _heads()[0] and bool(titles().match(text, at))
 
 
 def looks(text: str, at: int, size: int) -> int:
@@ -128,9 +139,10 @@ def _end(text: str, stop: int, known: frozenset[str]) -> int:
     char = text[stop]
     if not "\u4e00" <= char <= "\u9fff":
         return 1 if char.isalnum() or char == "-" else 3
-    across = follows().match(text, stop - 1)
+    heads = _heads()[1]
+    across = follows().match(text, stop - 1) if text[stop - 1] in heads else None
     crosses = -3 if (across and across.end() > stop) or text[stop - 1 : stop + 1] in known else 0
-    if follows().match(text, stop):
+    if char in heads and follows().match(text, stop):
         return 4 + crosses
     if text[stop : stop + 2] in known:
         return 2 + crosses

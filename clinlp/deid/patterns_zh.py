@@ -133,6 +133,7 @@ def _hidden_numbers(text: str) -> Iterator[Span]:
 
 # --- numbers that their field names ------------------------------------------------------------
 
+_LINKS = frozenset('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000')
 _FIELDS = (
     ("fax_words", PhiLabel.FAX, 4),
     ("phone_words", PhiLabel.PHONE, 4),
@@ -151,8 +152,12 @@ _FIELDS = (
 @cache
 def _id() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, tuple[PhiLabel, int]], int, re.Pattern[str]]:
     kinds = {word.replace("\\", ""): (label, least) for key, label, least in _FIELDS for word in words("zh", key)}
+    ends = re.escape("".join(sorted({key[-1] for key in kinds} | _LINKS)))
     return (
-        re.compile(r"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/_—.*][0-9A-Za-z*]+)*"),
+        re.compile(
+            rf"[0-9](?<=[{ends}A-Za-z_-].)[0-9A-Za-z]*(?:[-/_—.*][0-9A-Za-z*]+)*"
+            r"|[0-9](?<![0-9][0-9])(?:[0-9A-Za-z]{7,}|[0-9A-Za-z]+[-/_—.*][0-9A-Za-z*]{4,})(?:[-/_—.*][0-9A-Za-z*]+)*"
+        ),
         re.compile(r"(?:号码|号|码|编号|账号|ID|为|是|也是|均为|同为|[:：（(\[【#＃“\"\s._=]|No\.?|NO\.?|no\.?)+$"),
         kinds,
         max(map(len, kinds)),
@@ -211,9 +216,14 @@ def _kind(
     text: str, low: int, link: re.Pattern[str], kinds: dict[str, tuple[PhiLabel, int]], longest: int
 ) -> tuple[PhiLabel, int] | None:
     """Say what the characters right before a number call it, the longest word first."""
-    window = text[max(0, low - 24) : low]
-    if not window or window[-1] in "，。；、,;":
+    if not low or text[low - 1] in "，。；、,;":
         return None
+    stop = low
+    while stop and text[stop - 1] in ' :：\t（(#“"为是':
+        stop -= 1
+    if text[stop - 1 : stop] not in _key_ends():
+        return None
+    window = text[max(0, low - 24) : low]
     bare = link.sub("", window)
     for end in (window.rstrip(' :：\t（(#“"为是'), bare):
         for size in range(min(longest, len(end)), 1, -1):

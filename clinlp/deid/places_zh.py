@@ -173,9 +173,12 @@ def _roads(text: str, places: list[Span]) -> Iterator[Span]:
             end = more.end() if more and "医" not in more[0] else match.end()
             yield Span(match.start() - len(name), end, PhiLabel.LOCATION.value, 0.75)
     for match in _village().finditer(text):
-        name = cut.split(match[1])[-1]
-        if len(name) > 4:
-            yield Span(match.end(1) - len(name), match.end(1), PhiLabel.LOCATION.value, 0.8)
+        low = match.start()
+        while low and match.start() - low < 5 and "\u4e00" <= text[low - 1] <= "\u9fff":
+            low -= 1
+        name = cut.split(text[low : match.start()])[-1]
+        if 1 < len(name) < 5:
+            yield Span(match.start() - len(name), match.end(), PhiLabel.LOCATION.value, 0.8)
     for match in _home().finditer(text):
         more = tail.match(text, match.end())
         if more and "医" not in more[0] and len(more[0]) > 3:
@@ -185,10 +188,9 @@ def _roads(text: str, places: list[Span]) -> Iterator[Span]:
 @cache
 def _village() -> re.Pattern[str]:
     """A town with its village: 前进镇白云村三组."""
+    count = "[0-9一二三四五六七八九十]{1,3}[组队社号]"
     return re.compile(
-        rf"(?:^|[^{_HAN}]|[住于在到至由从])([{_HAN}]{{2,5}}(?:镇|乡|街道)[{_HAN}]{{1,5}}?(?:村|屯|庄|大队|社区|岗子|组)"
-        rf"(?:{_HOUSE}|[0-9一二三四五六七八九十]{{1,3}}[组队社号])?"
-        rf"|[{_HAN}]{{2,5}}[镇乡][{_HAN}]{{1,6}}?[0-9一二三四五六七八九十]{{1,3}}[组队社号])"
+        rf"(?:[镇乡]|街道)(?:[{_HAN}]{{1,5}}?(?:村|屯|庄|大队|社区|岗子|组)(?:{_HOUSE}|{count})?|[{_HAN}]{{1,6}}?{count})"
     )
 
 

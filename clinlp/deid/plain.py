@@ -12,7 +12,6 @@ from functools import cache
 
 from clinlp.spans import Span
 
-
 _MARKS = "\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u0300-\u036f"
 
 
