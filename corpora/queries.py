@@ -60,7 +60,7 @@ class Composer:
         self.used = []
 
     def line(self, bank: str) -> list[Piece]:
-        """One line of a bank; a line that asks for what the patient does not have is drawn again."""
+        """One line of a bank; a line that asks for what the patient does not have is drawn again, at last given up."""
         for _ in range(_MAX_TRIES):
             line = self.writer.draw(self.vocabulary.banks[bank])
             try:
@@ -69,7 +69,7 @@ class Composer:
                 continue
             self.used.append(f"{bank}:{crc32(line.encode()):08x}")
             return pieces
-        return [Piece("")]
+        return []
 
     def compose(self, kind: Kind) -> list[Piece]:
         """The pieces of a note of this kind."""
@@ -100,7 +100,7 @@ class Composer:
                 more = self.line("t_negative")
             else:
                 more = self.line(self.rng.choice(CLINICAL[self.vocabulary.lang]))
-            pieces += [*more, Piece(gap)]
+            pieces += [*more, Piece(gap)] if more else []
         return pieces[:-1]
 
     def _paragraph(self) -> list[Piece]:
@@ -114,14 +114,14 @@ class Composer:
                 more = self.line("t_negative")
             else:
                 more = self._with_carrier(self.line(self.rng.choice(CLINICAL[self.vocabulary.lang])))
-            pieces += [*more, Piece(gap)]
+            pieces += [*more, Piece(gap)] if more else []
         return pieces[:-1]
 
     def _with_carrier(self, sentence: list[Piece]) -> list[Piece]:
         """A clinical sentence with an identifier before it or inside it."""
-        if (kind := self.rng.random()) < 0.2:
+        if (kind := self.rng.random()) < 0.2 and sentence:
             return [*self.line("t_lead"), *self._continued(sentence)]
-        last = sentence[-1]
+        last = sentence[-1] if sentence else Piece("")
         if kind < 0.45 and not last.label and last.text.endswith((".", "。")):
             end = last.text[-1]
             return [*sentence[:-1], Piece(last.text[:-1]), *self.line("t_clause"), Piece(end)]
@@ -140,7 +140,8 @@ class Composer:
         """The sentence with the patient's name for "the patient"."""
         for at, piece in enumerate(sentence):
             match = None if piece.label else re.search(r"\b[Tt]he patient\b|患者(?!家)|(?<![\w])Pt\b", piece.text)
-            if match:
+            named = sentence[at + 1 : at + 2] and sentence[at + 1].label == "NAME"
+            if match and not named:
                 before, after = piece.text[: match.start()], piece.text[match.end() :]
                 name = [Piece("患者"), *self.line("t_patient")] if match[0] == "患者" else self.line("t_patient")
                 return [*sentence[:at], Piece(before), *name, Piece(after), *sentence[at + 1 :]]
@@ -152,7 +153,7 @@ class Composer:
         for _ in range(self.rng.choice((1, 1, 2, 3, 4, 5))):
             bare = self.rng.random() < 0.8
             more = self.line("t_negative" if bare else self.rng.choice(CLINICAL[self.vocabulary.lang]))
-            if any(piece.is_phi for piece in more):
+            if not more or any(piece.is_phi for piece in more):
                 continue
             pieces += [*more, Piece(gap)]
         return pieces[:-1] or self.line("t_negative")

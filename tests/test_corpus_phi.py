@@ -92,6 +92,7 @@ def test_ages_are_identifiers_from_90_on_alone(notes):
 def test_ids_are_unique_and_records_round_trip(lang, notes):
     assert len({note.note_id for note in notes}) == len(notes)
     assert {note.lang for note in notes} == {lang}
+    assert all(note.text.strip() for note in notes)
     assert all(json.loads(json.dumps(to_record(note)))["text"] == note.text for note in notes[:20])
 
 
