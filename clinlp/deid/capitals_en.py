@@ -257,6 +257,11 @@ class Capitals:
         """Say whether a number, a grade or a thing follows the word: Apgar 8, Stanford B, Wells score."""
         return bool(_grade().match(self.text, self.ends[at])) or self.is_eponym(at)
 
+    def is_named_after(self, at: int) -> bool:
+        """Say whether a syndrome or a score follows at once, which full names are given to: Charles Bonnet syndrome."""
+        after = _after_eponym().match(self.text, self.ends[at])
+        return bool(after) and (after[1] or after[2]).lower() in word_set("en", "named_nouns")
+
     def is_eponym(self, at: int) -> bool:
         """Say whether a disease, sign, score or instrument follows the word, or another eponym tied to it."""
         after = _after_eponym().match(self.text, self.ends[at])

@@ -29,7 +29,8 @@ _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
 def _numeric_dates() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(
-            rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[/.][0-9]|-[0-9](?![0-9]?[-/.][0-9]{{1,2}}[-/.])){_TIME}"
+            rf"{_D}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[/.][0-9]|%"
+            rf"|-[0-9](?![0-9]?[-/.][0-9]{{1,2}}[-/.])){_TIME}"
         ),
         re.compile(
             rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%a-zA-Z]|\.[0-9])"
@@ -45,7 +46,8 @@ def _before_short_date() -> re.Pattern[str]:
         r"(?:\b(?:on|since|from|until|til|till|by|dated?|through|thru|before|after|DOS|DOB|DOA"
         r"|DOD|LMP|EDD|due|as of|last"
         r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
-        r"|admit|adm|d/c|dc|dx|given|taken|collected|next|vax|vaccinated|expires?|exp|[a-z]+day,?"
+        r"|admit|adm|d/c|dc|dx|given|taken|collected|next|vax|vaccinated|expires?|exp|colonoscopy|prep|appointment|biopsy|bx|echo"
+        r"|[CM]TA?|MRI|CXR|labs?|scans?|ultrasound|cath|procedure|infusion|injection|transfusion|delivery|consult|eval|note|[a-z]+day,?"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
     )
@@ -55,7 +57,7 @@ def _before_short_date() -> re.Pattern[str]:
 def _after_score() -> re.Pattern[str]:
     return re.compile(
         r"[ -]{1,2}(?:strength|power|motor|murmur|systolic|diastolic|pain|pulses?|on (?:the|a) "
-        r"|scale|points?|in (?:the )?(?:upper|lower"
+        r"|scale|points?|slices|cores|doses|cycles|nodes|samples|cases|bottles|leads|beats|in (?:the )?(?:upper|lower"
         r"|right|left|all|bilat)|throughout|reflex|mm|cm|inch|of |bilateral|right|left|to |for )",
         re.IGNORECASE,
     )
@@ -202,7 +204,8 @@ def _month_year() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{_D}[0-9]?/[0-9]{{2}}(?![0-9/%a-zA-Z]|[.-][0-9])"),
         re.compile(
-            r"\b(?:in|since|from|around|until|dated|early|late|mid|surgery|(?:beginning|middle|end|start) of)"
+            r"\b(?:in|since|from|around|until|dated|early|late|mid|surgery|(?:beginning|middle|end|start) of"
+            r"|(?:dx|dx'd|diagnosed)(?: w/| with)?(?: [A-Za-z]+){0,2})"
             r"[ :(-]{1,2}$",
             re.IGNORECASE,
         ),
@@ -217,5 +220,5 @@ def _month_years(text: str) -> Iterator[Span]:
         month, _, year = match[0].partition("/")
         if not 1 <= int(month) <= 12 or not (month[0] == "0" or year[0] in "06789"):
             continue
-        if before.search(text, max(0, match.start() - 16), match.start()) and not after.match(text, match.end()):
+        if before.search(text, max(0, match.start() - 24), match.start()) and not after.match(text, match.end()):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)

@@ -53,6 +53,7 @@ def _beside_ages(caps: Capitals) -> Iterator[Span]:
     age, before, after = _age()
     text = caps.text
     for match in age.finditer(text):
+        is_found = False
         gap = before.search(text, max(0, match.start() - 3), match.start())
         at = caps.at(match.start()) - 1
         if gap and at >= 0 and caps.ends[at] == gap.start() and _is_person(caps, at):
@@ -60,10 +61,12 @@ def _beside_ages(caps: Capitals) -> Iterator[Span]:
             while first and at - first < 3 and caps.follows(first) and _is_part(caps, first - 1):
                 first -= 1
             if first < at or not caps.bits[at] & WORD or gap[0][0] == ",":
+                is_found = True
                 yield caps.span(first, at + 1, 0.75)
         gap = after.match(text, match.end())
         at = caps.at(match.end())
-        if gap and at < len(caps.starts) and caps.starts[at] == gap.end() and _is_person(caps, at):
+        is_next = at < len(caps.starts) and gap and caps.starts[at] == gap.end() and not is_found
+        if is_next and _is_person(caps, at):
             stop = caps.run(at, strong=False)
             tail = text[caps.ends[stop - 1] : caps.ends[stop - 1] + 1]
             if (stop - at > 1 or not caps.bits[at] & WORD or tail in ",;:") and not caps.is_eponym(stop - 1):
@@ -235,7 +238,7 @@ def _around() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
             r"(?:,? [0-9]{5}(?:-[0-9]{4})?(?![0-9]))?"
         ),
         re.compile(
-            rf"/|-[A-Z]|(?:['’]s)? (?:(?i:{nouns})(?![A-Za-z])|(?:(?!{small})"
+            rf"/|-[A-Z]|(?:['’]s)? (?:(?:and|or|vs) [A-Z][a-z]+ (?:{scores})|(?i:{nouns})(?![A-Za-z])|(?:(?!{small})"
             rf"[A-Za-z-]+ ){{1,2}}(?i:{scores})(?![A-Za-z])|[IVX]+[A-Ca-c]?(?![A-Za-z])|[A-Z][0-9]?(?![A-Za-z.])"
             r"|[0-9](?![0-9]{4}|[0-9]* ?(?:d|w|mo|y|h)|[0-9]?/))"
         ),

@@ -170,7 +170,7 @@ class _Names(Signs):
         is_noun = self.word(nxt).lower() in word_set("en", "eponym_nouns")
         if (
             is_noun
-            or (self.is_eponym(nxt) and not other & LAST)
+            or (self.is_eponym(nxt) and (not other & LAST or self.is_named_after(nxt)))
             or (bits & WORD and other & WORD)
             or (bits & EPONYM and other & EPONYM)
         ):

@@ -39,11 +39,19 @@ def _pairs(text: str) -> Iterator[Span]:
     """A first name and a last name in small letters: john smith."""
     known = kinds()
     before: re.Match[str] | None = None
+    low = 0
     for match in _word().finditer(text):
         is_next = before and match.start() - before.end() == 1 and text[before.end()] in " \n"
         if before and is_next and _is_pair(before[0], match[0], known):
-            yield Span(before.start(), match.end(), PhiLabel.NAME.value, 0.7)
+            yield Span(low, match.end(), PhiLabel.NAME.value, 0.7)
+        is_chained = before and is_next and _is_given(before[0], known) and _is_given(match[0], known)
+        low = low if is_chained else match.start()  # mei ling chow
         before = match
+
+
+def _is_given(word: str, known: dict[str, int]) -> bool:
+    bits = known.get(word, 0)
+    return bool(bits & FIRST) and not bits & (STOP | WORD | EPONYM | PLAIN) and len(word) > 2
 
 
 def _is_pair(first: str, last: str, known: dict[str, int]) -> bool:
@@ -80,7 +88,9 @@ def _role() -> tuple[re.Pattern[str], re.Pattern[str]]:
     word = r"([^\W\d_A-Z](?:[^\W\d_A-Z]|['’-]){2,})"
     return (
         re.compile(rf"{roles}(?:[,:]| is| named| called)? {{1,2}}{word}(?: {word})?"),
-        re.compile(r"[a-z](?<![\w@./-].)[a-z'’-]{2,}(?= (?:[a-z][a-z'’-]{2,} )?[0-9]{1,3} ?(?:yo|y/o|[mf])(?![a-z]))"),
+        re.compile(
+            r"[a-z](?<![\w@./-].)[a-z'’-]{2,}(?: [a-z][a-z'’-]{2,}){0,2}(?= [0-9]{1,3} ?(?:yo|y/o|[mf])(?![a-z]))"
+        ),
     )
 
 
@@ -95,9 +105,13 @@ def _after_roles(text: str) -> Iterator[Span]:
         is_pair = two & LAST and not two & (STOP | TITLE | PLAIN | WORD | EPONYM) and len(match[2]) > 2
         yield Span(match.start(1), match.end(2) if is_pair else match.end(1), PhiLabel.NAME.value, 0.65)
     for match in aged.finditer(text):
-        bits = known.get(match[0], 0)
-        if bits & (FIRST | LAST) and not bits & (STOP | TITLE | PLAIN | WORD | EPONYM):
-            yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.65)
+        low = match.start()
+        for word in match[0].split(" "):
+            bits = known.get(word, 0)
+            if bits & (FIRST | LAST) and not bits & (STOP | TITLE | PLAIN | WORD | EPONYM):
+                yield Span(low, match.end(), PhiLabel.NAME.value, 0.65)
+                break
+            low += len(word) + 1
 
 
 @cache

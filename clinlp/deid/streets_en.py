@@ -59,6 +59,11 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
             rf" [0-9]{{1,4}}[A-Za-z]?(?![0-9%./])"
             rf"{town}"
         ),
+        # on Pulaski Highway
+        re.compile(
+            rf"(?<=[ (])(?:on|at|near|off|along) ((?:[NSEW]\.? )?{name}(?: {name})? "
+            r"(?:Street|Avenue|Ave|Road|Rd|Highway|Hwy|Boulevard|Blvd|Lane|Drive|Parkway|Turnpike))(?![A-Za-z])"
+        ),
         # NW1 6XE, K1A 0B1
         re.compile(
             r"[A-Z](?<![A-Za-z0-9].)(?:[A-Z]?[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}|[0-9][A-Z] [0-9][A-Z][0-9])"
@@ -79,7 +84,7 @@ def _house() -> re.Pattern[str]:
 
 
 def _places_abroad(text: str) -> Iterator[Span]:
-    first, last, code, county, before = _abroad()
+    first, last, way, code, county, before = _abroad()
     for match in first.finditer(text):
         house = _house().search(text, max(0, match.start() - 9), match.start())
         if (
@@ -91,6 +96,8 @@ def _places_abroad(text: str) -> Iterator[Span]:
             yield Span(low, match.end(), PhiLabel.LOCATION.value, 0.85)
     for match in last.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)
+    for match in way.finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.7)
     for match in code.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.75)
     for match in county.finditer(text):
