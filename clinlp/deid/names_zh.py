@@ -81,8 +81,7 @@ def _in_word(text: str, at: int) -> bool:
 
 def _stands_alone(text: str, at: int) -> bool:
     """Say whether a surname before a title is no part of a word: 张医生, but not 责任护士."""
-    pair = text[at : at + 2]
-    if not _starts_name(text, at) or pair in word_set("zh", "not_names") or text[at - 1 : at + 1] in everyday():
+    if not _starts_name(text, at) or (at > 0 and text[at - 1 : at + 1] in everyday()):
         return False
     if odds().surname.get(text[at], -9) >= 3 and text[at] not in word_set("zh", "not_surnames"):
         return True
@@ -165,8 +164,8 @@ def _described(text: str) -> Iterator[Span]:
 def _somebody() -> re.Pattern[str]:
     return re.compile(
         rf"某(?<=[{HAN}].)[某甲乙丙]{{0,2}}"
-        r"(?![医院地日年市省县处种些次时人科药天个月位段样项类部区镇乡村单公学工企])"
-        r"|(?:[×Ｘ○]{1,2}|XX|xx|\*\*)(?!医院|[A-Za-z0-9×*Ｘ○院大市县省区一二三四五六七八九十])"
+        r"(?![一医院地日年市省县处种些次时人科药天个月位段样项类部区镇乡村单公学工企小栋号路街楼店厂校班家])"
+        r"|(?:[×Ｘ○]{1,2}|XX|xx|\*\*|[Xx*](?=[，,、。；）)\s]))(?!医院|[A-Za-z0-9×*Ｘ○院大市县省区一二三四五六七八九十])"
     )
 
 

@@ -19,7 +19,7 @@ _JOINS = frozenset("、/，,；;及和")
 def _keys() -> tuple[re.Pattern[str], frozenset[str], frozenset[int]]:
     ends = "".join(sorted({word[-1] for word in words("zh", "name_fields")}))
     return (
-        re.compile(rf"[:：](?<=[{ends} \t\u3000）)\]*].)"),
+        re.compile(rf"[:：=](?<=[{ends} \t\u3000）)\]*].)"),
         word_set("zh", "name_fields"),
         frozenset(len(word) for word in words("zh", "name_fields")),
     )

@@ -9,16 +9,17 @@ from functools import cache
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.names_zh_fields import next_name
 from clinlp.deid.names_zh_score import everyday, is_han, measure, never, odds
-from clinlp.deid.words import word_set, words
+from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
 _OPEN = ' \t\u3000“"（(‘为是系叫名：:'
-_MARKS = '\n\t \u3000，。；、：:,;!?！？“”"（）()\\[\\]【】/|\\-—_'
+_MARKS = '\n\t \u3000，。；、：:,;!?！？“”"（）()\\[\\]【】/|\\-—_.…+%*>~&=#@吗呢吧0-9'
 _LINKS = "由请经与和及并让被叫给找是向对同嘱为的将据予行使已"  # words of one character before a name
 _BREAKS = frozenset("，。；、,;\n")  # no role reaches over these
 _RARE = -5  # as a surname; in running text such characters are something else
 _SPEAKERS = frozenset({"患者", "病人", "医生", "医师", "护士", "家属", "专家", "老师", "妈妈", "爸爸", "家长"})
-_UNITS = "周月日年岁余元片支粒包袋瓶毛时分秒点度单连双全多万千百成伏焦安克米升天个次例位名号楼"
+_KIN = "母父子女妻夫兄弟姐妹儿"  # rare surnames that stand before the name of the relative
+_UNITS = "周月日年岁余元片支粒包袋瓶毛时分秒点度单连双全多万千百成伏焦安克米升天个次例位名号楼程期章节句题条步届起集层"
 _ROLE, _WEAK_ROLE, _MARK, _LINK, _ANYWHERE = 2, 4, 5, 7, 11  # the scores that a name needs after each
 
 
@@ -41,7 +42,7 @@ def _candidates() -> re.Pattern[str]:
     """A surname after a mark, a link or the last character of a role."""
     ends = "".join(sorted(_roles()[1]))
     usual = {char for char, value in odds().surname.items() if value > _RARE}
-    surnames = "".join(sorted(usual | {name[0] for name in odds().compound}))
+    surnames = "".join(sorted((usual | {name[0] for name in odds().compound}) - set(_KIN)))
     return re.compile(
         rf"[{surnames}](?<![^{_MARKS}{_LINKS}{ends}院科室诊部].)(?=[\u4e00-\u9fff](?<![{''.join(sorted(never()))}]))"
     )
@@ -58,19 +59,21 @@ def find_in_prose(text: str) -> Iterator[Span]:
         if at < reach:
             continue
         pair = text[at : at + 2]
-        if pair in no_names or (match[0] in _LINKS and surnames.get(text[at + 1], -9) >= 3):  # 由李瑞医生
+        if match[0] in _LINKS and surnames.get(text[at + 1], -9) >= 3:  # 由李瑞医生
             continue
+        is_word = pair in no_names
         is_bare = at > 0 and text[at - 1] in _BREAKS
         if is_bare and pair in known and surnames.get(match[0], -9) < 3 and pair not in compound:
             continue
         needed = _MARK if is_bare else _needed(text, at)
         if needed > _ROLE and at and text[at - 1].isdigit():
-            needed += 99 * (match[0] in _UNITS)
+            needed += 99 if match[0] in _UNITS else 3
         if needed > _ROLE:
             needed += 2 * (match[0] in weak and pair not in compound)
             needed += 6 * (pair in known and pair not in compound)
             needed += 6 * (needed >= _LINK and at > 0 and text[at - 1 : at + 1] in known)
-        if needed > _ROLE and pair in known and text[at + 2 : at + 3] in barred:
+        needed += 6 * is_word
+        if (needed > _ROLE or is_word) and pair in known and text[at + 2 : at + 3] in barred:
             continue
         size, score = measure(text, at, needed)
         if not size or (size == 2 and pair in known and needed > _ROLE and pair not in compound):
@@ -81,7 +84,19 @@ def find_in_prose(text: str) -> Iterator[Span]:
             yield further
             reach = further.end
     yield from _anywhere(text)
+    for match in _apart().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
     yield from _in_letters(text)
+
+
+@cache
+def _apart() -> re.Pattern[str]:
+    """A name of two characters set apart after a role: 患者张 伟诉."""
+    surnames = "".join(sorted(char for char, value in odds().surname.items() if value >= 2))
+    return re.compile(
+        rf"(?:患者|病人|患儿|家属|医师|医生|护士)([{surnames}][ \u3000]{{1,3}}[\u4e00-\u9fff])"
+        rf"(?=[，,。、；（(\s]|$|{any_of(words('zh', 'name_verbs'))})"
+    )
 
 
 @cache

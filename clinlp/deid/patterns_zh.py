@@ -219,13 +219,13 @@ def _kind(
     if not low or text[low - 1] in "，。；、,;":
         return None
     stop = low
-    while stop and text[stop - 1] in ' :：\t（(#“"为是':
+    while stop and text[stop - 1] in ' :：=\t（(#“"为是':
         stop -= 1
     if text[stop - 1 : stop] not in _key_ends():
         return None
     window = text[max(0, low - 24) : low]
     bare = link.sub("", window)
-    for end in (window.rstrip(' :：\t（(#“"为是'), bare):
+    for end in (window.rstrip(' :：=\t（(#“"为是'), bare):
         for size in range(min(longest, len(end)), 1, -1):
             found = kinds.get(end[-size:])
             if found is not None:
@@ -238,7 +238,7 @@ def _bed() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{_D}[0-9A-Za-z]{{0,3}}(?:[-—][0-9]{{1,3}})? ?号?床(?!旁|边|垫|头|上|位|单|下|栏|面|尾|日|/)"),
         re.compile(
-            r"床(?:号|位号|位)?[:： \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
+            r"床(?:号|位号|位)?[:：= \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
             r"(?:[0-9A-Za-z-]{0,7}[0-9A-Za-z])?)(?:号?床|号(?![0-9A-Za-z]))?(?![0-9A-Za-z.])"
         ),
     )
@@ -250,7 +250,7 @@ def _beds(text: str) -> Iterator[Span]:
         start = match.start() - (text[match.start() - 1 : match.start()] in ("加", "+") and match.start() > 0)
         yield Span(start, match.end(), PhiLabel.BED.value, 0.8)
     for match in field.finditer(text):
-        if match[0][1] in "号位:： " and match[0][1] != match[1]:
+        if match[0][1] in "号位:：= " and match[0][1] != match[1]:
             yield Span(match.start(1), match.end(), PhiLabel.BED.value, 0.85)
 
 

@@ -25,7 +25,7 @@ def _fields() -> tuple[re.Pattern[str], ...]:
     cells = any_of(key for key in _kinds() if len(key) > 2 or key in ("科室", "地址", "住址", "籍贯", "病区", "科别"))
     blank = r"[ \t\u3000]"
     return (
-        re.compile("[:：]"),
+        re.compile("[:：=]"),
         re.compile(r"[ \t\u3000]*\n?([^\s，。；;|：:][^\n。；;|：:\t]{0,60})"),
         re.compile(rf"{blank}{{2,}}|{blank}(?=[{_HAN}]{{2,8}}(?:[:：]|$))|[，,]|{blank}(?=[{_HAN}]{{2,6}}{blank})"),
         re.compile(rf"{cells}(?<![{_HAN}]{{6}})(?:{blank}*\||{blank}){blank}*(?=[{_HAN}A-Z0-9])"),
