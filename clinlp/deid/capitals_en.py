@@ -260,7 +260,7 @@ class Capitals:
     def is_named_after(self, at: int) -> bool:
         """Say whether a syndrome or a score follows at once, which full names are given to: Charles Bonnet syndrome."""
         after = _after_eponym().match(self.text, self.ends[at])
-        return bool(after) and (after[1] or after[2]).lower() in word_set("en", "named_nouns")
+        return after is not None and (after[1] or after[2]).lower() in word_set("en", "named_nouns")
 
     def is_eponym(self, at: int) -> bool:
         """Say whether a disease, sign, score or instrument follows the word, or another eponym tied to it."""

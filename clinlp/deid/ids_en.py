@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.patterns import is_luhn
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
@@ -89,9 +90,15 @@ def find_ids(text: str) -> Iterator[Span]:
             low, reach = _widened(text, low, high)
             high = reach
         if found is PhiLabel.BED or (found is not None and n_digits >= 3):
-            yield Span(low, high, found.value, 0.9)
+            is_npi = found is PhiLabel.LICENSE and is_provider(text[low:high])
+            yield Span(low, high, found.value, 0.97 if is_npi else 0.9)
         elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
             yield Span(low, high, PhiLabel.ID.value, 0.55)
+
+
+def is_provider(number: str) -> bool:
+    """Check a National Provider Identifier by its last digit (45 CFR 162.406: Luhn over 80840 and the number)."""
+    return len(number) == 10 and number.isdigit() and number[0] in "12" and is_luhn("80840" + number)
 
 
 def find_logins(text: str) -> Iterator[Span]:

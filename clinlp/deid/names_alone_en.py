@@ -151,17 +151,12 @@ _MONTHS = frozenset(("April", "May", "June", "August"))
 def _word_pair(caps: Capitals, at: int) -> Span | None:
     """Two words that are a first and a last name too, where the words around speak of a person: Ruby Stone passed."""
     nxt = at + 1
-    if (
-        not caps.bits[at] & FIRST
-        or not caps.bits[at] & WORD
-        or not caps.follows(nxt)
-        or caps.text[caps.ends[at]] == "."
-    ):
+    if not caps.bits[at] & FIRST or not caps.bits[at] & (WORD | EPONYM) or not caps.follows(nxt):
         return None
     is_month = caps.word(at) in _MONTHS
     if not caps.bits[nxt] & LAST or caps.bits[nxt] & (STOP | TITLE):
         return None
-    if caps.bits[at] & (STOP | TITLE | EPONYM) and not is_month:
+    if (caps.bits[at] & (STOP | TITLE) and not is_month) or caps.text[caps.ends[at]] == ".":
         return None
     if (
         caps.is_upper(at)

@@ -158,7 +158,9 @@ class _Names(Signs):
             nxt += self.word(nxt).lower() in word_set("en", "name_particles")
         bits, other = self.bits[at], self.bits[nxt]
         if self.ends[nxt] - self.starts[nxt] == 1:
-            is_middle = self.follows(nxt + 1) and self.bits[nxt + 1] & LAST and not self.bits[nxt + 1] & STOP
+            is_middle = self.follows(nxt + 1) and (
+                (self.bits[nxt + 1] & LAST and not self.bits[nxt + 1] & STOP) or self.is_unknown(nxt + 1)
+            )
             return 0.85 if is_middle else 0.0
         is_listed = bool(other & (LAST | FIRST)) and not other & (STOP | TITLE)
         if (self.is_upper(nxt) and not self.is_upper(at)) or _stage().fullmatch(self.word(nxt)):
@@ -168,6 +170,7 @@ class _Names(Signs):
             is_name = is_listed and not bits & WORD and not is_word and self.is_upper(nxt)
             return 0.75 if is_name and not self.is_heading(at) else 0.0
         is_noun = self.word(nxt).lower() in word_set("en", "eponym_nouns")
+        is_noun = is_noun and not (other & LAST and self.is_listed(at) and bits & FIRST)  # Teresa Walker
         if (
             is_noun
             or (self.is_eponym(nxt) and (not other & LAST or self.is_named_after(nxt)))

@@ -145,7 +145,9 @@ class Signs(Capitals):
             if self.bits[at] & (STOP | TITLE):
                 continue
             stop = self.run(at, strong=True, limit=3)
-            is_said = "name" in match[0] or "call" in match[0]
+            is_said = match[0][0] in "HD" or "name" in match[0] or "call" in match[0]
+            if match[0][0] in "HD" and not self.bits[at] & (FIRST | LAST):
+                continue
             if is_said or (self.bits[at] & (FIRST | LAST) and not self.bits[at] & (WORD | EPONYM)):
                 yield self.span(at, stop, 0.75)
 
@@ -207,7 +209,8 @@ def _lower_title() -> re.Pattern[str]:
 @cache
 def _introduction() -> re.Pattern[str]:
     return re.compile(
-        r"[nItTgc](?<![A-Za-z].)(?:(?<=n)ame(?:'s| is|d)|(?<=I)(?:'m| am)|(?<=[tT])his is|"
+        r"[nItTgcHD](?<![A-Za-z].)(?:(?<=H)(?:i|ello|ey),?|(?<=D)ear"
+        r"|(?<=n)ame(?:'s| is|d)|(?<=I)(?:'m| am)|(?<=[tT])his is|"
         r"(?<=g)oes by|(?<=c)all(?:s|ed)? (?:me|him|her))"
         r" (?=[A-Z]|[dm][rs])"
     )

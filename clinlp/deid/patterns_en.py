@@ -112,7 +112,9 @@ def _phones(text: str) -> Iterator[Span]:
             elif code_systems().search(window):
                 continue
             elif score:
-                yield Span(low, match.end(), PhiLabel.PHONE.value, score)
+                yield Span(
+                    low, match.end(), PhiLabel.PHONE.value, 0.89 if _is_assigned(text[low : match.end()]) else score
+                )
             elif sum(c.isdigit() for c in match[0]) == 10:
                 yield Span(low, match.end(), PhiLabel.PHONE.value, 0.5)
     for match in loose.finditer(text):
@@ -120,6 +122,16 @@ def _phones(text: str) -> Iterator[Span]:
             continue
         if said.search(text[max(0, match.start() - 36) : match.start()]):
             yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.8)
+
+
+def _is_assigned(number: str) -> bool:
+    """Say whether a number is one that a numbering plan has, read as from the United States."""
+    import phonenumbers  # its tables load once a candidate is there
+
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(number, "US"))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 @cache

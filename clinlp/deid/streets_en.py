@@ -64,6 +64,15 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
             rf"(?<=[ (])(?:on|at|near|off|along) ((?:[NSEW]\.? )?{name}(?: {name})? "
             r"(?:Street|Avenue|Ave|Road|Rd|Highway|Hwy|Boulevard|Blvd|Lane|Drive|Parkway|Turnpike))(?![A-Za-z])"
         ),
+        # 213 Pilekrogen 53 Apt. 263; PSC 4665, Box 2778 APO AE 80338
+        re.compile(
+            rf"(?:[0-9](?<![0-9A-Za-z][0-9])[0-9]{{0,4}} )?"
+            rf"{name}(?: {name}){{0,2}} [0-9]{{1,4}}[A-Za-z]?,?[ \n]{{1,2}}$"
+        ),
+        re.compile(
+            r"[PUC](?:(?<=P)SC|(?<=U)nit|(?<=C)MR) [0-9]{2,5},? Box [0-9]{1,5}"
+            r"(?:[, \n]{1,2}[AFD]PO(?: A[AEP])?(?: [0-9]{5}(?:-[0-9]{4})?)?)?"
+        ),
         # NW1 6XE, K1A 0B1
         re.compile(
             r"[A-Z](?<![A-Za-z0-9].)(?:[A-Z]?[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}|[0-9][A-Z] [0-9][A-Z][0-9])"
@@ -79,12 +88,17 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
 
 
 @cache
+def _apartment() -> re.Pattern[str]:
+    return re.compile(r"(?:Apt|Suite|Unit|Flat)\b")
+
+
+@cache
 def _house() -> re.Pattern[str]:
     return re.compile(r"[0-9]{1,4}(?: ?(?:bis|ter|[A-Za-z]))?,? $")
 
 
 def _places_abroad(text: str) -> Iterator[Span]:
-    first, last, way, code, county, before = _abroad()
+    first, last, way, flat, army, code, county, before = _abroad()
     for match in first.finditer(text):
         house = _house().search(text, max(0, match.start() - 9), match.start())
         if (
@@ -98,8 +112,12 @@ def _places_abroad(text: str) -> Iterator[Span]:
         yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.85)
     for match in way.finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.LOCATION.value, 0.7)
-    for match in code.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.LOCATION.value, 0.75)
+    for match in _apartment().finditer(text):
+        found = flat.search(text, max(0, match.start() - 60), match.start())
+        if found:
+            yield Span(found.start(), match.start() - 1, PhiLabel.LOCATION.value, 0.75)
+    for pattern in (army, code) if " Box " in text else (code,):
+        yield from (Span(m.start(), m.end(), PhiLabel.LOCATION.value, 0.75) for m in pattern.finditer(text))
     for match in county.finditer(text):
         found = before.search(text, max(0, match.start() - 40), match.start() - 1)
         if found and found[0].split()[0] not in _NO_COUNTY:
