@@ -47,7 +47,7 @@ def _before_short_date() -> re.Pattern[str]:
         r"|DOD|LMP|EDD|due|as of|last"
         r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
         r"|admit|adm|d/c|dc|dx|given|taken|collected|next|vax|vaccinated|expires?|exp|colonoscopy|prep|appointment|biopsy|bx|echo"
-        r"|[CM]TA?|MRI|CXR|labs?|scans?|ultrasound|cath|procedure|infusion|injection|transfusion|delivery|consult|eval|note|[a-z]+day,?"
+        r"|[CM]TA?|MRI|CXR|labs?|scans?|ultrasound|cath|procedure|infusion|injection|transfusion|delivery|consult|eval|note|[a-z]+day,?|mon|tues?|wed|thurs?|fri|sat|sun"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
     )

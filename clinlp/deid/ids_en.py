@@ -24,7 +24,7 @@ def code_systems() -> re.Pattern[str]:
 def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
     link = (
         r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
-        r"|ending in)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:[A-Z]{2,4}) )$"
+        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:[A-Z]{2,4}) )$"
     )
     kinds = [
         (
@@ -177,7 +177,7 @@ def _home() -> re.Pattern[str]:
 def _login() -> re.Pattern[str]:
     """A user name after its word, which must be told by a colon, `is` or a quote from running text."""
     return re.compile(
-        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id|(?=[:=]))|(?<=l)og(?:in|on)|"
+        r"[UuLlSsTtIiFf](?<![A-Za-z].)(?i:(?<=u)ser(?: ?name|id|(?=[:=]| [a-z._-]*[a-z][0-9]))|(?<=l)og(?:in|on)|"
         r"(?<=s)creen ?name|(?<=s)kype|(?<=t)witter"
         r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle"
         r"|account))?(?: is |: ?|=| ['\"]|(?= \w*[_.0-9]) )"

@@ -40,9 +40,9 @@ class _Names(Signs):
             *self.lower_roles(),
             *self.closings(),
             *self.introduced(),
+            *self.initials(),
         ]
         spans += self.running()
-        spans += (Span(m.start(1), m.end(1), PhiLabel.NAME.value, 0.8) for m in _initials().finditer(self.text))
         spans += find_lower(self.text, len(self.starts))
         spans += find_alone(self, spans)
         spans += self.again(spans)
@@ -196,19 +196,8 @@ class _Names(Signs):
 
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
-        start = self.starts[at]
-        if start < 3 or self.is_upper(at) or self.ends[at] - start < 2:
-            return at, 0.0
-        text = self.text
-        role_end = start - 1
-        if text[role_end] == " " and text[role_end - 1] == ",":
-            role_end -= 1
-        elif text[role_end] != " " or not text[role_end - 1].isalpha():
-            return at, 0.0
-        low = role_end
-        while low and role_end - low < 17 and text[low - 1].isalpha():
-            low -= 1
-        if text[low:role_end].lower() not in word_set("en", "roles"):
+        role = self.role_before(at)
+        if role not in word_set("en", "roles"):
             return at, 0.0
         bits = self.bits[at]
         stop = self.run(at, strong=True, limit=3)
@@ -217,7 +206,25 @@ class _Names(Signs):
             return stop, 0.75
         if bits & (FIRST | LAST) and not bits & (WORD | EPONYM) and not self.is_eponym(at):
             return at + 1, 0.65
+        is_kin = role in word_set("en", "close_roles") and bits & FIRST and not bits & (STOP | TITLE)
+        if is_kin and self.text[self.ends[at] : self.ends[at] + 1] in (",", ".", ";", ")", "'", ""):
+            return at + 1, 0.6  # wife Opal, daughter (Temperance)
         return at, 0.0
+
+    def role_before(self, at: int) -> str:
+        """Give the word before a capitalised one, in small letters; nothing where a mark but a comma is between."""
+        start, text = self.starts[at], self.text
+        if start < 3 or self.is_upper(at) or self.ends[at] - start < 2:
+            return ""
+        end = start - 1
+        if (text[end] == " " and text[end - 1] == ",") or (text[end] == "(" and text[end - 1] == " "):
+            end -= 1
+        elif text[end] != " " or not text[end - 1].isalpha():
+            return ""
+        low = end
+        while low and end - low < 17 and text[low - 1].isalpha():
+            low -= 1
+        return text[low:end].lower()
 
     def with_marks(self, at: int) -> tuple[int, float]:
         """A word with letters that English words lack (Živković), with its neighbours; eponyms are listed."""
@@ -272,11 +279,6 @@ def _particles() -> re.Pattern[str]:
         r"(?<![\w-])(?:[Vv][ao]n (?:de[nr]? )?|[Dd]e (?:la |los |las )?|[Dd]el |[Dd][iu] |[Dd]os |[Dd]a "
         r"|(?:al|el|bin|ibn)[ -]|[dl]['’])$"
     )
-
-
-@cache
-def _initials() -> re.Pattern[str]:
-    return re.compile(r"[Ii]nitials?:? (?:are )?((?:[A-Z]\.? ?){1,3}[A-Z]\.?)(?![A-Za-z])")
 
 
 @cache

@@ -162,6 +162,11 @@ class Signs(Capitals):
             elif first & FIRST and not first & (WORD | EPONYM | STOP):
                 yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.6)
 
+    def initials(self) -> Iterator[Span]:
+        """Letters after the word `initials`."""
+        for match in _initials().finditer(self.text):
+            yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
+
     def closings(self) -> Iterator[Span]:
         """Who signs a letter: `Sincerely,` and the capitalised words after it."""
         for match in _closing().finditer(self.text):
@@ -220,6 +225,11 @@ def _introduction() -> re.Pattern[str]:
 def _lower_role() -> re.Pattern[str]:
     roles = any_of(words("en", "close_roles"), guard="(?<![A-Za-z].)")
     return re.compile(rf"{roles}(?:,|:| is| named| called)? ([a-z]{{3,}})(?: ([a-z]{{3,}})(?![A-Za-z]))?(?![A-Za-z])")
+
+
+@cache
+def _initials() -> re.Pattern[str]:
+    return re.compile(r"[Ii]nitials?:? (?:are )?((?:[A-Z]\.? ?){1,3}[A-Z]\.?)(?![A-Za-z])")
 
 
 @cache
