@@ -48,8 +48,14 @@ def find_hospitals(text: str) -> Iterator[Span]:
         for cut in cuts.finditer(text, low, match.start()):
             if not _in_division(text, cut.start(), low):
                 start = cut.end()
-        if match.start() > 2 and text[match.start() - 1] in "镇乡":  # 营前镇卫生院
+        if (
+            match.start() > 2
+            and text[match.start() - 1] in "镇乡"
+            and text[match.start() - 3 : match.start()].isalnum()
+        ):  # 营前镇卫生院
             start = min(start, match.start() - 3 + (text[match.start() - 3] in "在于到至往去从由当"))
+        elif text[match.start() - 2 : match.start()] == "街道":  # 安和街道卫生院
+            start = min(start, max(low, match.start() - 4))
         lead = text[start : match.start()].lstrip("0123456789）")
         start = match.start() - len(lead)
         name = lead + match[0]
@@ -85,7 +91,10 @@ def _in_division(text: str, at: int, floor: int) -> bool:
 
 @cache
 def _few() -> re.Pattern[str]:
-    return re.compile(r"[多几两一二三四数各][所家个]|[市县省区镇乡](?!立)[^市县省区]{0,4}$|当地|外地")
+    return re.compile(
+        r"[多几两一二三四数各][所家个]|[市县省区镇乡](?!立)[^市县省区]{0,4}$|当地|外地"
+        r"|.*(?:当地|本地|外地|乡镇|一般|[二三]甲|级别|[这那]边|好多|附近|什么|哪家|昨天|今天|明天)$"
+    )
 
 
 # --- employers and schools ---------------------------------------------------------------------
