@@ -8,7 +8,7 @@ import pytest
 
 from clinlp.deid import PhiLabel, resolve
 from clinlp.deid.known import known_detector
-from clinlp.deid.known_names_zh import parse as parse_zh
+from clinlp.deid.known.names_zh import parse as parse_zh
 from clinlp.note import Note
 
 

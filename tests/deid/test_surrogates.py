@@ -7,7 +7,7 @@ import re
 import pytest
 
 from clinlp.deid import PhiLabel
-from clinlp.deid.surrogate_draw import plain
+from clinlp.deid.surrogates.draw import plain
 from clinlp.note import Lang, Note
 
 from .surrogate_cases import OURS, note_of, surrogate

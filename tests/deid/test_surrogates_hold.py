@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinlp.deid import PhiLabel, deidentify
-from clinlp.deid.surrogate_draw import plain
 from clinlp.deid.surrogates import Surrogates
+from clinlp.deid.surrogates.draw import plain
 from clinlp.errors import UsageError
 from clinlp.note import Lang
 from clinlp.records import read_notes

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Literal
 
-from clinlp.deid.dates_forms import (
+from clinlp.deid.dates.forms import (
     HAN_DIGITS,
     HOLIDAYS,
     MONTHS,

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from clinlp.deid.known_page import Form, Hit, Page, fold, is_letter
+from clinlp.deid.known.page import Form, Hit, Page, fold, is_letter
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july"),

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, folded, like, plain, pool
-from clinlp.deid.surrogate_names import write_word
-from clinlp.deid.surrogate_numbers import pour, scramble
+from clinlp.deid.surrogates.draw import Draw, folded, like, plain, pool
+from clinlp.deid.surrogates.names import write_word
+from clinlp.deid.surrogates.numbers import pour, scramble
 
 _ZIP_PREFIXES = (
     "213",

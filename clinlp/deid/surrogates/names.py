@@ -10,9 +10,9 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 
-from clinlp.deid.surrogate_draw import Draw, folded, like, pool
-from clinlp.deid.surrogate_names_zh import write_han
-from clinlp.deid.surrogate_numbers import scramble
+from clinlp.deid.surrogates.draw import Draw, folded, like, pool
+from clinlp.deid.surrogates.names_zh import write_han
+from clinlp.deid.surrogates.numbers import scramble
 from clinlp.deid.words import listed
 
 _HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇"

@@ -12,15 +12,15 @@ from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.dates import are_day_first, cap_age, shift_dates, shift_of
-from clinlp.deid.surrogate_contacts import write_email, write_ip, write_phone, write_social, write_url
-from clinlp.deid.surrogate_draw import Draw, plain
-from clinlp.deid.surrogate_names import write_name
-from clinlp.deid.surrogate_numbers import write_number
-from clinlp.deid.surrogate_places import write_address, write_department, write_organisation
-from clinlp.deid.surrogate_places_zh import write_address as write_address_zh
-from clinlp.deid.surrogate_places_zh import write_department as write_department_zh
-from clinlp.deid.surrogate_places_zh import write_hospital as write_hospital_zh
-from clinlp.deid.surrogate_places_zh import write_org as write_org_zh
+from clinlp.deid.surrogates.contacts import write_email, write_ip, write_phone, write_social, write_url
+from clinlp.deid.surrogates.draw import Draw, plain
+from clinlp.deid.surrogates.names import write_name
+from clinlp.deid.surrogates.numbers import write_number
+from clinlp.deid.surrogates.places import write_address, write_department, write_organisation
+from clinlp.deid.surrogates.places_zh import write_address as write_address_zh
+from clinlp.deid.surrogates.places_zh import write_department as write_department_zh
+from clinlp.deid.surrogates.places_zh import write_hospital as write_hospital_zh
+from clinlp.deid.surrogates.places_zh import write_org as write_org_zh
 from clinlp.errors import UsageError
 from clinlp.note import Lang, Note
 from clinlp.spans import Span

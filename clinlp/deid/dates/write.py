@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from clinlp.deid.dates_forms import (
+from clinlp.deid.dates.forms import (
     FULL_WIDTH,
     HAN_DIGITS,
     HAN_WEEKDAYS,
@@ -17,7 +17,7 @@ from clinlp.deid.dates_forms import (
     numbered,
     plain,
 )
-from clinlp.deid.dates_parts import Field, Mention, Reading
+from clinlp.deid.dates.parts import Field, Mention, Reading
 
 _Edit = tuple[int, int, str]
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-from clinlp.deid.dates_forms import HAN_DIGITS, invisible, numbered, plain, vocabulary
+from clinlp.deid.dates.forms import HAN_DIGITS, invisible, numbered, plain, vocabulary
 from clinlp.note import Lang
 
 OLDEST = 150

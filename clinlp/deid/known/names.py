@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from clinlp.deid.known_context import common, introduced, is_thing, named
-from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_letter, squeeze
+from clinlp.deid.known.context import common, introduced, is_thing, named
+from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, fold, is_letter, squeeze
 from clinlp.deid.words import listed, word_set, words
 
 Token = tuple[str, ...]

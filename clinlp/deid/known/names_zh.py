@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from clinlp.deid.known_page import Form, Hit, Page, is_han
+from clinlp.deid.known.page import Form, Hit, Page, is_han
 from clinlp.deid.words import listed, word_set, words
 
 _CONNECTORS = frozenset("的和与是请叫由找向跟给及同据被将把对姓")

@@ -9,9 +9,9 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from clinlp.deid.known_context import common, everyday, is_abbreviation, is_listed_name
-from clinlp.deid.known_names import Name
-from clinlp.deid.known_page import Hit, Page
+from clinlp.deid.known.context import common, everyday, is_abbreviation, is_listed_name
+from clinlp.deid.known.names import Name
+from clinlp.deid.known.page import Hit, Page
 from clinlp.deid.words import listed, words
 
 _NEAR = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, longest_first, pool
-from clinlp.deid.surrogate_numbers import pour, scramble
+from clinlp.deid.surrogates.draw import Draw, longest_first, pool
+from clinlp.deid.surrogates.numbers import pour, scramble
 from clinlp.deid.words import listed
 
 _NUMERALS = "一二三四五六七八九"

@@ -8,10 +8,10 @@ from functools import cache
 from typing import NamedTuple
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.known_context import common
-from clinlp.deid.known_names_zh import has_role
-from clinlp.deid.known_numbers import literal_forms
-from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
+from clinlp.deid.known.context import common
+from clinlp.deid.known.names_zh import has_role
+from clinlp.deid.known.numbers import literal_forms
+from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
 from clinlp.deid.words import listed, words
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, characters, folded, like, pool
-from clinlp.deid.surrogate_names import kind_of, write_word
-from clinlp.deid.surrogate_numbers import pour, scramble, write_number
+from clinlp.deid.surrogates.draw import Draw, characters, folded, like, pool
+from clinlp.deid.surrogates.names import kind_of, write_word
+from clinlp.deid.surrogates.numbers import pour, scramble, write_number
 from clinlp.note import Lang
 
 _CHINA_MOBILE = ("154", "160", "163", "164", "168", "169")

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from clinlp.deid.dates_age import cap_age
-from clinlp.deid.dates_forms import invisible
-from clinlp.deid.dates_parts import Mention, holiday_in
-from clinlp.deid.dates_read import Reader, are_day_first
-from clinlp.deid.dates_write import Writer
+from clinlp.deid.dates.age import cap_age
+from clinlp.deid.dates.forms import invisible
+from clinlp.deid.dates.parts import Mention, holiday_in
+from clinlp.deid.dates.read import Reader, are_day_first
+from clinlp.deid.dates.write import Writer
 from clinlp.errors import UsageError
 from clinlp.note import Lang
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, WORD, kinds
-from clinlp.deid.known_page import Page
+from clinlp.deid.known.page import Page
 from clinlp.deid.words import any_of, listed, word_set, words
 
 _MONTHS = frozenset(("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"))

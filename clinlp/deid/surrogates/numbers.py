@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, characters, folded
+from clinlp.deid.surrogates.draw import Draw, characters, folded
 
 _NUMERALS = "一二三四五六七八九"
 _UNUSED_PROVINCES = ("16", "17", "18", "19", "20", "26", "27", "28", "29", "30", "38", "39", "40", "47", "48", "49")

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.known_context import common
-from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
+from clinlp.deid.known.context import common
+from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, fold, is_han, is_letter, squeeze
 
 _FILLED: Final = 12
 """The most zeros that fill a number up on its left."""

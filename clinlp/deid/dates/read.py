@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from clinlp.deid.dates_forms import (
+from clinlp.deid.dates.forms import (
     clock_after_date,
     day_forms,
     digit_forms,
@@ -23,7 +23,7 @@ from clinlp.deid.dates_forms import (
     times,
     word_roles,
 )
-from clinlp.deid.dates_parts import (
+from clinlp.deid.dates.parts import (
     Field,
     Mention,
     Reading,

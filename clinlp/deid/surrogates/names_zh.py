@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.surrogate_draw import Draw, characters, longest_first, pool
+from clinlp.deid.surrogates.draw import Draw, characters, longest_first, pool
 from clinlp.deid.words import listed
 
 _HIDDEN = "某XxＸｘ×✕*＊○●"

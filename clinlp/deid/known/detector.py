@@ -10,11 +10,11 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from clinlp.deid import known_dates, known_fuzzy, known_names, known_names_zh, known_numbers, known_places
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.detect import Detector
-from clinlp.deid.known_columns import absent, column_value, guess_label, parse_known, values, whole_names
-from clinlp.deid.known_page import HIDDEN, Form, Hit, Page, automaton_of, fold, search, squeeze
+from clinlp.deid.known import dates, fuzzy, names, names_zh, numbers, places
+from clinlp.deid.known.columns import absent, column_value, guess_label, parse_known, values, whole_names
+from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, automaton_of, fold, search, squeeze
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -74,7 +74,7 @@ class _Known:
 
     def __init__(self, record: Mapping[tuple[str, PhiLabel], Sequence[str | date]]) -> None:
         self.forms: list[Form] = []
-        self.names: list[tuple[known_names.Name, str]] = []
+        self.names: list[tuple[names.Name, str]] = []
         self.surnames: dict[str, str] = {}
         self.outlines: set[str] = set()
         self.numbers: dict[str, str] = {}
@@ -99,56 +99,56 @@ class _Known:
         elif label is PhiLabel.DATE or isinstance(value, date):
             self.add_date(value, label)
         elif label is PhiLabel.AGE:
-            self.forms += known_dates.age_forms(value, label.value)
+            self.forms += dates.age_forms(value, label.value)
         elif label is PhiLabel.LOCATION:
-            self.forms += known_places.forms(value, label.value)
+            self.forms += places.forms(value, label.value)
         elif label in _NUMBERS:
-            self.forms += known_numbers.number_forms(value, label.value)
+            self.forms += numbers.number_forms(value, label.value)
             self.numbers[squeeze(value)] = label.value
         else:
-            self.forms += known_numbers.literal_forms(value, label.value)
+            self.forms += numbers.literal_forms(value, label.value)
 
     def add_name(self, value: str) -> None:
         """Write a name; its Chinese and its Latin side each in their own way: 张伟 (Zhang Wei)."""
         label = PhiLabel.NAME.value
-        chinese, latin = known_names_zh.sides(fold(value).replace(HIDDEN, ""), value)
-        for name in map(known_names_zh.clean, chinese):
+        chinese, latin = names_zh.sides(fold(value).replace(HIDDEN, ""), value)
+        for name in map(names_zh.clean, chinese):
             self.outlines.add(name[:1] + name[-1:])
         for name in chinese:
-            self.forms += known_names_zh.forms(name, label)
-            self.surnames[known_names_zh.parse(known_names_zh.clean(name)).surname] = label
-        parsed = known_names.parse(latin)
+            self.forms += names_zh.forms(name, label)
+            self.surnames[names_zh.parse(names_zh.clean(name)).surname] = label
+        parsed = names.parse(latin)
         if parsed is not None and len(parsed.tokens) > _LONGEST:
-            self.forms += known_numbers.literal_forms(latin, label)
+            self.forms += numbers.literal_forms(latin, label)
         elif parsed is not None:
-            self.forms += known_names.forms(parsed, label)
+            self.forms += names.forms(parsed, label)
             self.names.append((parsed, label))
 
     def add_date(self, value: str | date, label: PhiLabel) -> None:
         """Write a date; what is no date stands as it is."""
-        days = known_dates.read(value)
+        days = dates.read(value)
         for day in days:
-            self.forms += known_dates.forms(day, label.value)
+            self.forms += dates.forms(day, label.value)
         if not days:
-            self.forms += known_numbers.literal_forms(str(value), label.value)
+            self.forms += numbers.literal_forms(str(value), label.value)
 
     def find(self, page: Page) -> Iterator[Hit]:
         """Find everything on the page."""
-        hits = known_places.beside(page, list(search(page, self.automaton)))
+        hits = places.beside(page, list(search(page, self.automaton)))
         yield from hits
-        yield from known_numbers.masked(page, self.numbers)
-        yield from known_names_zh.masked(page, self.surnames, self.outlines)
+        yield from numbers.masked(page, self.numbers)
+        yield from names_zh.masked(page, self.surnames, self.outlines)
         if self.names:
             yield from self.find_names(page, [hit for hit in hits if hit.label == PhiLabel.NAME.value])
 
     def find_names(self, page: Page, hits: list[Hit]) -> Iterator[Hit]:
         """Find misspelt names, initials, and what stands between parts."""
-        parts = {part: label for name, label in self.names for part in known_names.parts(name)}
-        found = [*known_fuzzy.misspelt(page, parts)]
-        found += known_fuzzy.beside(page, [*hits, *found], self.names)
+        parts = {part: label for name, label in self.names for part in names.parts(name)}
+        found = [*fuzzy.misspelt(page, parts)]
+        found += fuzzy.beside(page, [*hits, *found], self.names)
         yield from found
-        yield from known_fuzzy.initials(page, self.names, _whole(hits))
-        yield from known_fuzzy.bridges(page, [*hits, *found])
+        yield from fuzzy.initials(page, self.names, _whole(hits))
+        yield from fuzzy.bridges(page, [*hits, *found])
 
 
 def _whole(hits: Iterable[Hit]) -> list[Hit]:
