@@ -99,11 +99,13 @@ def _after_roles(text: str) -> Iterator[Span]:
     role, aged = _role()
     known = kinds()
     for match in role.finditer(text):
-        one, two = known.get(match[1], 0), known.get(match[2] or "", 0)
+        name = match[1].removesuffix("'s").removesuffix("’s")
+        one, two = known.get(name, 0), known.get(match[2] or "", 0)
         if one & (STOP | TITLE | PLAIN | WORD | EPONYM) or not one & (FIRST | LAST):
             continue
         is_pair = two & LAST and not two & (STOP | TITLE | PLAIN | WORD | EPONYM) and len(match[2]) > 2
-        yield Span(match.start(1), match.end(2) if is_pair else match.end(1), PhiLabel.NAME.value, 0.65)
+        end = match.end(2) if is_pair else match.start(1) + len(name)
+        yield Span(match.start(1), end, PhiLabel.NAME.value, 0.65)
     for match in aged.finditer(text):
         low = match.start()
         for word in match[0].split(" "):
@@ -117,7 +119,7 @@ def _after_roles(text: str) -> Iterator[Span]:
 @cache
 def _placed() -> re.Pattern[str]:
     return re.compile(
-        r"[fnlr](?<![A-Za-z].)(?:rom|ear|ives in|esides in|iving in|esident of) ([a-z]{4,})(?![a-z'-])"
+        r"[fnlri](?<![A-Za-z].)(?:(?<=i)n|rom|ear|ives in|esides in|iving in|esident of) ([a-z]{4,})(?![a-z'-])"
         r"(?:,? (?:[a-z]{2})(?= [0-9]{5}(?![0-9])| w/| with |[.,;?]|$))?"
     )
 
