@@ -116,13 +116,28 @@ def find_employers(text: str) -> Iterator[Span]:
         low = match.start()
         while low and match.start() - low < 22 and ("\u4e00" <= text[low - 1] <= "\u9fff" or text[low - 1] in "（）()"):
             low -= 1
-        start = -1
-        for found in left.finditer(text, max(0, low - 2), match.start()):
-            start = found.end()
-            is_sure = len(found[0]) > 1
-            if is_sure:
-                break
-        if start < 0 or (match.start() - start < 2 and not match[0][0].isalnum()):
-            continue
-        if (is_sure or right.match(text, match.end())) and match.start() > start and text[start] not in "某该本我外当":
+        start, is_sure = _employer_start(text, low, match, left)
+        lead = text[start : match.start()]
+        if (
+            len(lead) > 1
+            and (is_sure or right.match(text, match.end()))
+            and text[start] not in "某该本我外当一两几他她它你咱这那哪不只"
+        ):
             yield Span(start, match.end(), PhiLabel.ORG.value, 0.75)
+
+
+def _employer_start(text: str, low: int, anchor: re.Match[str], left: re.Pattern[str]) -> tuple[int, bool]:
+    """Give where an employer's name starts, and whether what stands before it or its own words are sign enough."""
+    start, is_sure = low, False
+    for found in left.finditer(text, max(0, low - 2), anchor.start()):
+        start = found.end()
+        is_sure = len(found[0]) > 1
+        if is_sure:
+            return start, True
+    is_firm = (
+        start == low
+        and anchor[0] in ("公司", "集团", "厂")
+        and text[anchor.end() : anchor.end() + 1] != "家"
+        and anchor.start() - low >= 4
+    )
+    return start, is_firm or _in_division(text, start, start)

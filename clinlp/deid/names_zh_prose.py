@@ -30,6 +30,8 @@ def _roles() -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     for owner in "其之":
         for kin in words("zh", "kin"):
             needed[owner + kin] = _ROLE
+    for before in (*_BREAKS, "：", ":", "（"):  # 父王超，母张敏
+        needed |= {before + kin: _MARK for kin in words("zh", "kin") if kin not in "子女儿孙"}
     needed |= dict.fromkeys(word_set("zh", "name_left_weak"), _WEAK_ROLE)
     sizes: dict[str, set[int]] = {}
     for role in needed:

@@ -189,9 +189,8 @@ def _ids(text: str) -> Iterator[Span]:
         reach = high
         if high - low < 8 and text[low - 1 : low] not in ends:
             continue
-        letters = re.match("[A-Za-z]+", text[low:high])
-        if letters and letters[0] in kinds:  # QQ236260, ID44321: the word ran in
-            low += letters.end()
+        if text[low : low + 2] in ("QQ", "qq", "ID"):  # QQ236260, 住院IDM44321: the word ran in
+            low += 2
         n_digits = sum(map(str.isdigit, text[low:high]))
         found = _kind(text, low, link, kinds, longest)
         if found is not None and (n_digits >= found[1] or (n_digits and high - low >= 5)):
