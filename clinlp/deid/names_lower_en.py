@@ -89,7 +89,7 @@ def _role() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{roles}(?:[,:]| is| named| called)? {{1,2}}{word}(?: {word})?"),
         re.compile(
-            r"[a-z](?<![\w@./-].)[a-z'’-]{2,}(?: [a-z][a-z'’-]{2,}){0,2}(?= [0-9]{1,3} ?(?:yo|y/o|[mf])(?![a-z]))"
+            r"[a-z](?<![\w@./-].)[a-z'’-]{2,}(?: [a-z][a-z'’-]{2,}){0,2}(?=,? [0-9]{1,3} ?(?:yo|y/o|[mf])(?![a-z]))"
         ),
     )
 
