@@ -26,8 +26,8 @@ PHI: dict[str, Any] = LSTM | {"epochs": 6, "word_dropout": 0.25, "max_words": 20
 MODELS: dict[str, tuple[int, dict[str, Any]]] = {  # synthetic notes, settings
     "entities-en": (3000, LSTM | {"max_words": 30_000}),
     "entities-zh": (8000, LSTM | {"n_bigrams": 20_000} | BF16),
-    "phi-en": (18_000, PHI | {"hidden": 128}),
-    "phi-zh": (18_000, PHI | {"hidden": 96, "n_bigrams": 10_000}),
+    "phi-en": (12_000, PHI | {"hidden": 128}),
+    "phi-zh": (12_000, PHI | {"hidden": 96, "n_bigrams": 10_000}),
     "diagnosis-en": (8000, CODES | {"max_words": 20_000}),
     "diagnosis-zh": (12_000, CODES | {"max_words": 20_000, "epochs": 10} | BF16),
 }
