@@ -159,7 +159,9 @@ def _is_one(first: Span, second: Span, text: str) -> bool:
 
 
 def _find_patterns(notes: Sequence[Note], *, all_ages: bool) -> list[list[Span]]:
-    from clinlp.deid import patterns, patterns_en, patterns_zh
+    from clinlp.deid import patterns
+    from clinlp.deid.en import patterns as patterns_en
+    from clinlp.deid.zh import patterns as patterns_zh
 
     answers = []
     for note in notes:
@@ -175,7 +177,10 @@ def _find_patterns(notes: Sequence[Note], *, all_ages: bool) -> list[list[Span]]
 
 
 def _find_listed(notes: Sequence[Note]) -> list[list[Span]]:
-    from clinlp.deid import names_en, names_zh, places_en, places_zh
+    from clinlp.deid.en import names as names_en
+    from clinlp.deid.en import places as places_en
+    from clinlp.deid.zh import names as names_zh
+    from clinlp.deid.zh import places as places_zh
 
     answers = []
     for note in notes:

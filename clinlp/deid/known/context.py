@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, WORD, kinds
+from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, WORD, kinds
 from clinlp.deid.known.page import Page
 from clinlp.deid.words import any_of, listed, word_set, words
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.institutions_zh import find_employers, find_hospitals
-from clinlp.deid.places_zh_fields import find_values
 from clinlp.deid.plain import original
-from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import any_of, listed, word_set, words
+from clinlp.deid.zh.institutions import find_employers, find_hospitals
+from clinlp.deid.zh.places_fields import find_values
+from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
 
 _HAN = "\u4e00-\u9fff"

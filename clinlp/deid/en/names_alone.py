@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from clinlp.deid.capitals_en import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, Capitals
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, Capitals
 from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 

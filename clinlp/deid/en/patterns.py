@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.dates_en import find_dates
-from clinlp.deid.ids_en import code_systems, find_ids, find_logins
+from clinlp.deid.en.dates import find_dates
+from clinlp.deid.en.ids import code_systems, find_ids, find_logins
+from clinlp.deid.en.streets import find_streets
 from clinlp.deid.patterns import leading
 from clinlp.deid.plain import original, plain
-from clinlp.deid.streets_en import find_streets
 from clinlp.deid.words import words
 from clinlp.spans import Span
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_zh_score import HAN, everyday, is_han, looks, measure, never, odds, titles
 from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.zh.names_score import HAN, everyday, is_han, looks, measure, never, odds, titles
 from clinlp.spans import Span
 
 _BLANKS = " \t\u3000"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WORD, Capitals, kinds
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WORD, Capitals, kinds
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.dates_zh import find_dates
 from clinlp.deid.patterns import leading
 from clinlp.deid.plain import original
-from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import words
+from clinlp.deid.zh.dates import find_dates
+from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
 
 _D = r"[0-9](?<![0-9.][0-9])"

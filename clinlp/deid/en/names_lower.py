@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from clinlp.deid.capitals_en import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, kinds
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_alone_en import SHORT
+from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, kinds
+from clinlp.deid.en.names_alone import SHORT
 from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_zh_fields import find_fields
-from clinlp.deid.names_zh_prose import find_in_prose
-from clinlp.deid.names_zh_score import HAN, everyday, follows, is_han, looks, odds, titles
 from clinlp.deid.plain import original
-from clinlp.deid.plain_zh import plain_zh
 from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.zh.names_fields import find_fields
+from clinlp.deid.zh.names_prose import find_in_prose
+from clinlp.deid.zh.names_score import HAN, everyday, follows, is_han, looks, odds, titles
+from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
 
 

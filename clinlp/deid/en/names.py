@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from clinlp.deid.capitals_en import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_alone_en import find_alone, starts_city
-from clinlp.deid.names_lower_en import find_lower
-from clinlp.deid.names_signs_en import Signs
+from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
+from clinlp.deid.en.names_alone import find_alone, starts_city
+from clinlp.deid.en.names_lower import find_lower
+from clinlp.deid.en.names_signs import Signs
 from clinlp.deid.patterns import narrow
 from clinlp.deid.plain import original, plain
 from clinlp.deid.words import word_set

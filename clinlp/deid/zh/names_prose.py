@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.names_zh_fields import next_name
-from clinlp.deid.names_zh_score import everyday, is_han, measure, never, odds
 from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.zh.names_fields import next_name
+from clinlp.deid.zh.names_score import everyday, is_han, measure, never, odds
 from clinlp.spans import Span
 
 _OPEN = ' \t\u3000“"（(‘为是系叫名：:'
