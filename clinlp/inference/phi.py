@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinlp.data.pieces import PieceReader, read_pieces
+from clinlp.deid.detect import THRESHOLD
 from clinlp.errors import UsageError
 from clinlp.inference.device import Precision, autocast, place
 from clinlp.inference.windows import over_windows
@@ -21,6 +23,7 @@ from clinlp.note import Note
 from clinlp.spans import Span
 from clinlp.tagging.scheme import Offsets
 
+NEARLY: Final = 0.999  # of a threshold: a label that is left to the rules never reaches it
 LEVELS: Final = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Probabilities at which spans are read off; a threshold between two acts like the higher one."""
 
@@ -30,7 +33,8 @@ class PhiTagger:
 
     The candidates of a note nest: those with a score of at least t cover exactly the pieces that are
     PHI with a probability of the level at or above t. Lowering a threshold so can only remove more,
-    which is what makes thresholds chosen by conformal risk control hold.
+    which is what makes thresholds chosen by conformal risk control hold. Scores are stretched by the
+    model's own thresholds: what it needs to be sure of a label comes to lie at `THRESHOLD`.
     """
 
     def __init__(
@@ -73,8 +77,16 @@ class PhiTagger:
         )
         found: list[list[Span]] = [[] for _ in notes]
         for at, (best, probable) in zip(filled, answers, strict=True):
-            found[at] = candidates(best, probable, read[at].offsets, self.labels)
+            spans = candidates(best, probable, read[at].offsets, self.labels)
+            found[at] = [replace(span, score=self._scaled(span)) for span in spans]
         return found
+
+    def _scaled(self, span: Span) -> float:
+        """Stretch a probability so that the label's own threshold comes to lie where that of all is."""
+        score, even = span.score or 0.0, self.tagger.config.thresholds.get(span.label, THRESHOLD)
+        if score < even or even >= 1:
+            return min(score / even, NEARLY) * THRESHOLD
+        return THRESHOLD + (1 - THRESHOLD) * (score - even) / (1 - even)
 
     def _predict(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest label of every piece, and the probability that it is PHI of any label."""

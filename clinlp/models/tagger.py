@@ -23,6 +23,7 @@ class TaggerConfig(Config):
     encoder: EncoderConfig
     head: Literal["crf", "linear"] = "crf"
     labels: tuple[str, ...]
+    thresholds: dict[str, float] = Field(default_factory=dict)  # of PHI labels: how probable is found; else 0.5
 
 
 class Tagger(nn.Module):
