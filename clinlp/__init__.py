@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -41,25 +41,40 @@ __version__ = "0.1.0"
 
 def load(
     *,
-    deid: Literal["tag", "mask", "placeholder", "off"] = "tag",
+    deid: Literal["tag", "mask", "placeholder", "surrogate", "off"] = "tag",
+    phi: str = "bundled",
     entities: str = "bundled",
     diagnosis: str = "bundled",
+    known: Sequence[str] = (),
+    key_file: str | Path | None = None,
     device: str | None = None,
 ) -> Pipeline:
     """Give the whole pipeline: a function from notes to released, annotated notes.
 
     Args:
         deid: How PHI is replaced; `off` keeps the text and marks PHI as spans over it.
-        entities: `bundled` (by language), `off`, or a model folder.
+        phi: The tagger beside the rules: `bundled` (by language), `off`, or a model folder.
+        entities: The same for entities.
         diagnosis: The same for diagnosis codes.
+        known: Columns of the notes that name the patient, `COLUMN=LABEL`.
+        key_file: The secret that surrogates come from; else the environment variable `CLINLP_KEY`.
         device: `cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.
 
     Raises:
-        UsageError: A model that was named is none.
+        UsageError: A model that was named is none, or there is no key for surrogates.
     """
     from clinlp.inference.pipeline import Pipeline, PipelineConfig
 
-    return Pipeline(PipelineConfig(deid=deid, entities=entities, diagnosis=diagnosis, device=device))
+    config = PipelineConfig(
+        deid=deid,
+        phi=phi,
+        entities=entities,
+        diagnosis=diagnosis,
+        known=tuple(known),
+        key_file=None if key_file is None else Path(key_file),
+        device=device,
+    )
+    return Pipeline(config)
 
 
 @overload
@@ -71,13 +86,18 @@ def deidentify(note: Note | str, mode: Literal["tag", "mask", "placeholder"] = "
 
     Args:
         mode: `tag` writes `[NAME]`, `mask` a filler of the same length, `placeholder` `[NAME-1]`.
+
+    Raises:
+        DataError: What would come back may still hold PHI.
     """
     from clinlp.deid import default_detectors, find_phi
     from clinlp.deid import deidentify as replace_phi
+    from clinlp.deid.sweep import check_release
 
     held = note if isinstance(note, Note) else Note("text", note)
     [found] = find_phi([held], default_detectors())
     released = replace_phi(found, mode)
+    check_release(found, released)
     return released if isinstance(note, Note) else released.text
 
 

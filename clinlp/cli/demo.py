@@ -85,7 +85,7 @@ def models() -> None:
     names = list_bundled()
     for name in names:
         folder, config = find_model(name), read_config(name)
-        task, labels = ("entities", config.labels) if isinstance(config, TaggerConfig) else ("diagnosis", config.codes)
+        task, labels = (config.task, config.labels) if isinstance(config, TaggerConfig) else ("diagnosis", config.codes)
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
         shown.add_row(
             name, task, name.rpartition("-")[2], f"{len(labels):,}", f"{size:.1f}", "\n".join(_scores(folder))

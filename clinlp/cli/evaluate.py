@@ -114,10 +114,15 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
     from clinlp.models.tagger import TaggerConfig
 
     config = read_config(model)
-    task: Attribute = "entities" if isinstance(config, TaggerConfig) else "diagnoses"
+    task: Attribute = config.task if isinstance(config, TaggerConfig) else "diagnoses"
     if attribute not in (None, task):
         raise UsageError(f"{model}: a model of {task}, got --attribute {attribute}")
     notes = [_bare(note) for note in gold]
+    if isinstance(config, TaggerConfig) and config.task == "phi":
+        from clinlp.deid import find_phi
+        from clinlp.inference.phi import PhiTagger
+
+        return _Predicted(find_phi(notes, [PhiTagger.load(model, device=device)]), ("phi",))
     if isinstance(config, TaggerConfig):
         from clinlp.inference.entities import EntityPredictor
 
