@@ -34,6 +34,7 @@ from clinlp.note import Note
 from clinlp.records import read_notes
 from clinlp.spans import Span
 from scripts.bench.annotate import machine
+from scripts.bench.readme import figures_of
 
 RESULTS = Path(__file__).parent / "results" / "deid.json"
 SETS = ("en/presidio_synth", "en/contextual_anonymizer", "zh/deid_multipriv", "zh/deid_tcm")
@@ -130,16 +131,6 @@ def measure(name: str, notes: Sequence[Note]) -> dict[str, Any]:
     }
 
 
-def figures(row: dict[str, Any]) -> str:
-    """What the table shows of one system on one set."""
-    characters, spans = (row["overall"][f"{kind}_recall"]["value"] for kind in ("character", "span"))
-    clean, other, speed = row["notes"]["clean_share"], row["over_redaction"]["value"], row["characters_per_s"] / 1000
-    return (
-        f"characters found {characters:.1%}, spans {spans:.1%}, notes without a leak {clean:.1%}, "
-        f"other characters removed {other:.2%}; {speed:,.0f} k characters/s"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=", ".join(SYSTEMS))
@@ -159,7 +150,7 @@ def main() -> None:
                 continue
             row = measure(name, notes)
             held.setdefault(where, {})[name] = row
-            print(f"{where} {name}: {figures(row)}")
+            print(f"{where} {name}: {figures_of(row)}")
     given.out.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
 
 

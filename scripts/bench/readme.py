@@ -31,22 +31,15 @@ def rows() -> list[tuple[str, str, str, str]]:
         figures = f"strict F1 {strict:.1f}, overlap F1 {overlap:.1f}"
         made.append((f"{MODELS[job['job']]}, trained on its train part", where, figures, command))
     for name, sets in read("bundled").items():
+        if name.startswith("phi"):  # shown beside the rules, as they are used
+            continue
         for result in sets:
             keys = ("strict F1", "overlap F1") if name.startswith("entities") else ("MAP", "top 1")
             figures = ", ".join(f"{key} {100 * result['row'][key]:.1f}" for key in keys)
             made.append((f"bundled `{name}`", result["set"], figures, f"scripts/bench/bundled.py {name} --data DATA"))
-    for name in ("zh/deid_multipriv", "zh/deid_tcm", "en/contextual_anonymizer", "en/presidio_synth"):
-        found = read(f"phi-{name[3:]}")["phi"]["leakage"]
-        figures = f"characters found {100 * found['labels']['all']['character_recall']:.1f} %, "
-        if "AGE" in found["labels"]:
-            kept = {label: row for label, row in found["labels"].items() if label not in ("all", "AGE")}
-            spans = sum(row["n_spans"] for row in kept.values())
-            recall = sum(row["n_spans"] * row["span_recall"] for row in kept.values()) / spans
-            figures += f"spans other than AGE {100 * recall:.1f} %, "
-        figures += f"other characters removed {100 * found['over_redaction']:.2f} %"
-        made.append(
-            ("PHI rules", f"{name}/dev", figures, f"clinlp evaluate rules DATA/{name}/dev.jsonl --attribute phi")
-        )
+    for where, systems in read("deid").items():
+        for name, result in systems.items():
+            made.append((f"PHI, {name}", f"{where}/dev", figures_of(result), "scripts/bench/deid.py --data DATA"))
     for name, result in read("annotate").items():
         median = result["median"]
         figures = (
@@ -57,6 +50,16 @@ def rows() -> list[tuple[str, str, str, str]]:
         command = "scripts/bench/annotate.py DATA/..." + " --entities off --diagnosis off" * name.endswith("rules only")
         made.append(("annotate, one core", name, figures, command))
     return made
+
+
+def figures_of(result: dict[str, Any]) -> str:
+    """What the table shows of one de-identifier on one set."""
+    characters, spans = (result["overall"][f"{kind}_recall"]["value"] for kind in ("character", "span"))
+    clean, other, speed = result["notes"]["clean_share"], result["over_redaction"]["value"], result["characters_per_s"]
+    return (
+        f"characters found {characters:.1%}, spans {spans:.1%}, notes without a leak {clean:.1%}, "
+        f"other characters removed {other:.2%}; {speed / 1000:,.0f} k characters/s"
+    )
 
 
 def table() -> str:
