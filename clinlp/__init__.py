@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 def load(
     *,
     deid: Literal["tag", "mask", "placeholder", "surrogate", "off"] = "tag",
-    phi: str = "bundled",
+    phi: str = "off",
     entities: str = "bundled",
     diagnosis: str = "bundled",
     known: Sequence[str] = (),

@@ -21,7 +21,7 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the thresholds go, as JSON.")],
     phi: Annotated[
         str, typer.Option(help="PHI tagger beside the rules: `bundled` (by language), `off`, or a model folder.")
-    ] = "bundled",
+    ] = "off",
     alpha: Annotated[float, typer.Option(help="The risk that must not be passed.")] = 0.01,
     risk: Annotated[
         Literal["characters", "notes"],

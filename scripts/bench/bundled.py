@@ -74,6 +74,9 @@ DATA = {
 }
 CHOSEN = {
     "entities-en": "held-out synthetic notes and maccrobat2020 dev, whose score below is a little high for that",
+    "phi-en": "held-out synthetic notes; thresholds by `scripts/phi_thresholds.py` on mtsamples and e3c_raw",
+    "phi-zh": "held-out synthetic notes; thresholds by `scripts/phi_thresholds.py` on tcm_tbosd, yidu_s4k train and "
+    "deid_multipriv dev, where the last column is a little low for that",
     "diagnosis-en": "held-out synthetic notes and codiesp_en dev, whose score below is a little high for that",
 }
 WORDS = {
