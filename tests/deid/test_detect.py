@@ -181,9 +181,12 @@ def test_time_grows_with_the_text_only(unit: str) -> None:
     taken = []
     for size in (8_000, 32_000):
         note = Note("n", (unit * size)[:size])
-        start = time.process_time()
-        find_phi([note], default_detectors())
-        taken.append(time.process_time() - start)
+        tries = []
+        for _ in range(3):  # the least of three: a collection of another test's garbage is not our time
+            start = time.process_time()
+            find_phi([note], default_detectors())
+            tries.append(time.process_time() - start)
+        taken.append(min(tries))
     assert taken[1] < 10 * taken[0] + 0.2
 
 
