@@ -230,6 +230,7 @@ class _Job:
         last = ("tokens", "sentences", "write")
         order = ["read", *(stage for stage in self.pipeline.seconds if stage != "read"), *last]
         summary.seconds = {stage: spent[stage] for stage in order if stage in spent}
+        summary.n_given = self.pipeline.deidentifier.n_given
         summary.left_out = dict(self.pipeline.deidentifier.left_out)
         summary.wall_s, summary.interrupted = wall_s, asked
 

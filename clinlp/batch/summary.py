@@ -32,6 +32,7 @@ class Summary:
     n_entities: int = 0
     n_diagnoses: int = 0
     n_records: int = 0
+    n_given: int = 0  # PHI spans that came with the records and were taken as found
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     first_failure: Failure | None = None
     left_out: dict[str, int] = field(default_factory=dict)

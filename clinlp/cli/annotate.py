@@ -139,6 +139,11 @@ def _end(summary: Summary, out: Path) -> None:
     """Show what was done and end with the code that says how it ended."""
     show_summary(summary, out)
     show_failures(summary)
+    if summary.n_given:
+        remark(
+            f"{summary.n_given:,} PHI spans came with the records and were taken as found; with --no-given-phi only "
+            "what is found here counts, as an audit needs it"
+        )
     if summary.interrupted:
         remark(f"stopped early: {summary.n_notes:,} notes are finished and kept in {out}")
         raise typer.Exit(128 + summary.interrupted)

@@ -24,6 +24,7 @@ class PipelineConfig(Config):
     known: tuple[str, ...] = Field(
         (), description="Column that names the patient, COLUMN=LABEL: found in any spelling wherever it stands."
     )
+    given_phi: bool = Field(True, description="Take PHI that the records already mark as found, beside our own.")
     key_file: Path | None = Field(
         None, description="Secret of surrogates and vault (`clinlp key new FILE`); else the variable CLINLP_KEY."
     )

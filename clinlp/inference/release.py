@@ -28,6 +28,7 @@ class Deidentifier:
     Attributes:
         left_out: How often each column was left out of released notes.
         known: Columns with identifiers of the patient, and their labels.
+        n_given: PHI spans that came with the notes and were taken as found.
         sealed: Entries of the vault for the notes released since somebody took them out.
     """
 
@@ -40,6 +41,7 @@ class Deidentifier:
         self.config = config
         self.left_out: Counter[str] = Counter()
         self.sealed: list[bytes] = []
+        self.n_given = 0
         self._taggers: dict[str, PhiTagger] = {}
         self._thresholds: dict[str, float] = {}
         self._detectors: list[Detector] = list(default_detectors())
@@ -66,6 +68,9 @@ class Deidentifier:
 
     def find(self, notes: Sequence[Note]) -> list[Note]:
         """Give the notes with `phi` set to all that rules, known identifiers and taggers found."""
+        if not self.config.given_phi:
+            notes = [replace(note, phi=()) for note in notes]
+        self.n_given += sum(len(note.phi) for note in notes)
         return find_phi(notes, self._detectors, self._thresholds)
 
     def candidates(self, notes: Sequence[Note]) -> list[list[Span]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from clinlp import DataError, Failure, Note, Span, UsageError, read_notes
+from clinlp import DataError, Failure, Note, Span, UsageError, read_notes, write_notes
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate, deidentify
 from clinlp.deid.keys import new_key, read_key
@@ -89,6 +89,17 @@ def test_an_annotated_release_can_be_undone_too(dump, tmp_path, key):
     annotate([dump], tmp_path / "out", config)
     released = list(read_notes(tmp_path / "out" / "part-00000.jsonl"))
     assert [note.text for note in reidentify(released, tmp_path / "v.vault", read_key(key))] == [row[3] for row in ROWS]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_phi_that_records_mark_counts_unless_it_is_to_be_forgotten(tmp_path, given):
+    """An audit of gold notes that were released with their own marks would find nothing wrong."""
+    write_notes([Note("n", "zorblatt came.", phi=(Span(0, 8, "NAME"),))], tmp_path / "gold.jsonl")
+    config = BatchConfig.load(None, given_phi=given)
+    summary = deidentify([tmp_path / "gold.jsonl"], tmp_path / "r.jsonl", config)
+    [note] = read_notes(tmp_path / "r.jsonl")
+    assert note.text == ("[NAME] came." if given else "zorblatt came.")
+    assert summary.n_given == given
 
 
 def test_nothing_reversible_is_written_without_a_vault(dump, tmp_path, key):
