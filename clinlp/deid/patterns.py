@@ -112,7 +112,7 @@ def _url() -> tuple[re.Pattern[str], ...]:
     top = "com|org|net|edu|gov|mil|info|biz|io|cn|uk|de|fr|eu|us|ca|au|jp|health|care|clinic"
     return (
         re.compile(r"://[^\s<>\"'，。；、）)\]]+"),
-        re.compile(r"www\.[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/[^\s<>\"'，。；、）)\]]*)?"),
+        re.compile(r"(?:www|WWW)\.[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/[^\s<>\"'，。；、）)\]]*)?"),
         re.compile(rf"\.(?:{top})(?![A-Za-z0-9-])(?:\.[a-z]{{2}}(?![A-Za-z0-9]))?(?:/[^\s<>\"'，。；、）)\]]*)?"),
     )
 

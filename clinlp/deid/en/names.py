@@ -41,6 +41,7 @@ class _Names(Signs):
             *self.closings(),
             *self.introduced(),
             *self.initials(),
+            *self.titled_initials(),
         ]
         spans += self.running()
         spans += find_lower(self.text, len(self.starts))

@@ -167,6 +167,11 @@ class Signs(Capitals):
         for match in _initials().finditer(self.text):
             yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
 
+    def titled_initials(self) -> Iterator[Span]:
+        """An initial between a title and a surname, whatever the surname: Dr. A. Hoffmann, DR. J. DAY."""
+        for match in _titled_initial().finditer(self.text):
+            yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.95)
+
     def closings(self) -> Iterator[Span]:
         """Who signs a letter: `Sincerely,` and the capitalised words after it."""
         for match in _closing().finditer(self.text):
@@ -175,6 +180,12 @@ class Signs(Capitals):
                 yield self.span(at, self.run(at, strong=True), 0.75)
 
     # --- listed names -------------------------------------------------------------------------
+
+
+@cache
+def _titled_initial() -> re.Pattern[str]:
+    title = r"(?:Dr|DR|Mrs?|MRS?|Ms|MS|Prof|PROF|Doctor|DOCTOR)"
+    return re.compile(rf"\b{title}\.?[ \t]([A-Z]\.[ \t]?(?:[A-Z]\.[ \t]?)?[A-Z][A-Za-z'’-]+)")
 
 
 @cache

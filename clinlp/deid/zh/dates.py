@@ -45,6 +45,7 @@ def _dated() -> dict[str, tuple[tuple[re.Pattern[str], float], ...]]:
     parted = (
         (re.compile(rf"{_D}[0-9]{{3}} ?([-./]) ?{month} ?\1 ?{day}(?![0-9]){_CLOCK}"), 0.95),
         (re.compile(rf"{_D}[0-9]{{3}}[-/.](?:1[0-2]|0[1-9])(?![0-9.%/-]|[a-zA-Z])"), 0.7),
+        (re.compile(rf"{_D}[0-9]{{3}}[-/.][1-9](?=[行因出入在做查予起])"), 0.7),
         (
             re.compile(
                 rf"{_D}[0-9]?/{month}/{year}(?![0-9]){_CLOCK}|{_D}[0-9]([-./]){month}\1(?:[0-3][0-9])(?![0-9]){_CLOCK}"
@@ -57,6 +58,21 @@ def _dated() -> dict[str, tuple[tuple[re.Pattern[str], float], ...]]:
         0.6,
     )
     return {"年": (years,), "月": (months,), **dict.fromkeys("-./", parted), "": (packed,)}
+
+
+@cache
+def _used() -> re.Pattern[str]:
+    """What stands after a day: 16-03-20入院, 16-04-10 13:27."""
+    return re.compile(r" ?(?:[入出来转]院|复[查诊]|就诊|门诊|手术|[0-2]?[0-9][:：][0-5][0-9])")
+
+
+@cache
+def _listed() -> re.Pattern[str]:
+    """A whole date right after the number of its line: 4.2013-01-14复诊."""
+    return re.compile(
+        r"(?<=[0-9]\.)(?<![0-9.][0-9]\.)(?:19|20)[0-9]{2}([-/年])(?:1[0-2]|0?[1-9])(?:\1|月)(?:3[01]|[12][0-9]|0?[1-9])日?"
+        r"(?![0-9])"
+    )
 
 
 @cache
@@ -99,13 +115,15 @@ def _loose_dates() -> tuple[re.Pattern[str], ...]:
 
 def find_dates(text: str) -> Iterator[Span]:
     """Find the dates of a Chinese text."""
-    forms = _dated()
+    forms, used = _dated(), _used()
     reach = 0
+    for match in _listed().finditer(text):
+        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
     for start in _start().finditer(text):
         at, mark = start.start(), start[1] or ""
         for pattern, score in forms.get(mark, ()) if at >= reach else ():
             match = pattern.match(text, at)
-            if match and (score > 0.7 or match[0][:2] in ("19", "20") or "/" in match[0]):
+            if match and (score > 0.7 or _is_sure(match[0]) or used.match(text, match.end())):
                 yield Span(at, match.end(), PhiLabel.DATE.value, score)
                 reach = max(reach, match.end())
         if mark:
@@ -113,6 +131,11 @@ def find_dates(text: str) -> Iterator[Span]:
     for pattern, score in _spelled():
         for match in pattern.finditer(text):
             yield Span(match.start() - (match[0][0] == "月"), match.end(), PhiLabel.DATE.value, score)
+
+
+def _is_sure(words: str) -> bool:
+    """Whether a form in digits is a date by itself: a year of four digits, slashes or a time in it."""
+    return words[:2] in ("19", "20") or "/" in words or ":" in words
 
 
 def _loose(text: str, at: int, mark: str) -> Iterator[Span]:
