@@ -117,8 +117,8 @@ def find_dates(text: str) -> Iterator[Span]:
     """Find the dates of a Chinese text."""
     forms, used = _dated(), _used()
     reach = 0
-    for match in _listed().finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+    for whole in _listed().finditer(text):
+        yield Span(whole.start(), whole.end(), PhiLabel.DATE.value, 0.9)
     for start in _start().finditer(text):
         at, mark = start.start(), start[1] or ""
         for pattern, score in forms.get(mark, ()) if at >= reach else ():
