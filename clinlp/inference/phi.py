@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,13 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.deid.detect import THRESHOLD
-from clinlp.errors import UsageError
-from clinlp.inference.device import Precision, autocast, place
-from clinlp.inference.windows import over_windows
-from clinlp.models.store import find_model, load_model
-from clinlp.models.tagger import Tagger
+from clinlp.inference.device import autocast
+from clinlp.inference.windows import TaggerRunner
 from clinlp.note import Note
 from clinlp.spans import Span
 from clinlp.tagging.scheme import Offsets
@@ -28,7 +23,7 @@ LEVELS: Final = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 
 """Probabilities at which spans are read off; a threshold between two acts like the higher one."""
 
 
-class PhiTagger:
+class PhiTagger(TaggerRunner):
     """Gives the PHI of notes as candidates at every level of probability: a detector for `find_phi`.
 
     The candidates of a note nest: those with a score of at least t cover exactly the pieces that are
@@ -37,47 +32,14 @@ class PhiTagger:
     model's own thresholds: what it needs to be sure of a label comes to lie at `THRESHOLD`.
     """
 
-    def __init__(
-        self, tagger: Tagger, reader: PieceReader, *, precision: Precision = "fp32", batch_pieces: int = 8192
-    ) -> None:
-        """Use a tagger where it is.
-
-        Args:
-            batch_pieces: Pieces of a batch, padding included.
-        """
-        self.tagger, self.reader, self.precision, self.batch_pieces = tagger, reader, precision, batch_pieces
-        self.labels = tagger.config.labels
-        self.device = next(tagger.parameters()).device
-
-    @classmethod
-    def load(cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto") -> PhiTagger:
-        """Load a model folder or a bundled model.
-
-        Args:
-            device: `cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.
-
-        Raises:
-            UsageError: There is no such model, or it finds something else.
-        """
-        folder = find_model(model)
-        tagger = load_model(folder)
-        if not isinstance(tagger, Tagger) or tagger.config.task != "phi":
-            raise UsageError(f"{model}: a model of PHI needed (`clinlp train phi`), got one of {tagger.config.task}")
-        place(tagger, device)
-        return cls(tagger, read_pieces(folder), precision=precision)
+    task = "phi"
 
     @torch.inference_mode()
     def __call__(self, notes: Sequence[Note]) -> list[list[Span]]:
         """Give the candidates of every note, in order."""
-        read = [self.reader(note.text) for note in notes]
-        filled = [at for at, pieces in enumerate(read) if len(pieces)]
-        shape = self.tagger.config.encoder
-        answers = over_windows(
-            [read[at] for at in filled], (shape.max_pieces, shape.overlap), self._predict, self.batch_pieces
-        )
         found: list[list[Span]] = [[] for _ in notes]
-        for at, (best, probable) in zip(filled, answers, strict=True):
-            spans = candidates(best, probable, read[at].offsets, self.labels)
+        for at, pieces, (best, probable) in self.run([note.text for note in notes], self._predict):
+            spans = candidates(best, probable, pieces.offsets, self.labels)
             found[at] = [replace(span, score=self._scaled(span)) for span in spans]
         return found
 

@@ -69,7 +69,7 @@ def test_a_note_without_words_has_none(model):
 def test_each_kind_of_tagger_refuses_the_other(model):
     with pytest.raises(UsageError, match="a model of entities needed, got one of phi"):
         EntityPredictor.load(model)
-    with pytest.raises(UsageError, match="a model of PHI needed"):
+    with pytest.raises(UsageError, match="a model of phi needed, got one of entities"):
         PhiTagger.load("entities-en")
 
 
