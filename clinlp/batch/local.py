@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.output import (
@@ -22,9 +22,10 @@ from clinlp.batch.output import (
     versions,
     write_manifest,
 )
+from clinlp.batch.sinks import Lines, Output, Sink
 from clinlp.batch.stop import Stop
 from clinlp.batch.summary import Summary, Tell
-from clinlp.batch.worker import Record, annotate_chunk, chunks, read_all, to_line
+from clinlp.batch.worker import Record, annotate_chunk, chunks, read_all
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
@@ -35,11 +36,6 @@ from clinlp.text.tokens import tokenize
 
 if TYPE_CHECKING:  # cryptography: loaded only for a vault
     from clinlp.deid.vault import VaultWriter
-
-
-class _Output(Protocol):
-    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
-        """Write what can be written, and say what became of each note."""
 
 
 def annotate(
@@ -69,7 +65,7 @@ def annotate(
         job = _Job(pipeline, config, Quarantine(out / QUARANTINE), tell, vault)
         parts = Parts(out, config.part_notes)
         try:
-            return job.run(records, inputs, _Lines(parts, config, job.seconds), parts.close)
+            return job.run(records, inputs, Lines(parts, config, job.seconds), parts.close)
         finally:
             write_manifest(out, _facts(job, inputs, parts, began))
 
@@ -104,7 +100,7 @@ def deidentify(
     with _vault(config, out) as vault, open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
         job = _Job(pipeline, config, quarantine, tell, vault)
         quarantine.path.unlink(missing_ok=True)
-        summary = job.run(records, inputs, _Sink(sink.write, job.seconds))
+        summary = job.run(records, inputs, Sink(sink.write, job.seconds))
     summary.lost = {kind: n for kind, n in sorted(lost.items()) if n}
     return summary
 
@@ -164,7 +160,7 @@ class _Job:
         self,
         records: Iterator[Record],
         inputs: Sequence[Path],
-        output: _Output,
+        output: Output,
         close: Callable[[], None] = lambda: None,
     ) -> Summary:
         """Work until the records end or a signal comes; the output is closed either way."""
@@ -203,7 +199,7 @@ class _Job:
                 f"{len(notes):,} records"
             )
 
-    def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: _Output) -> None:
+    def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: Output) -> None:
         """Write a chunk: its notes to the output, its failures, those of writing too, to quarantine.
 
         Entries of the vault come first: whatever happens then, what was released can be undone.
@@ -233,46 +229,6 @@ class _Job:
         summary.n_given = self.pipeline.deidentifier.n_given
         summary.left_out = dict(self.pipeline.deidentifier.left_out)
         summary.wall_s, summary.interrupted = wall_s, asked
-
-
-class _Lines:
-    """Notes to JSON lines with token offsets, in parts."""
-
-    def __init__(self, parts: Parts, config: BatchConfig, seconds: MutableMapping[str, float]) -> None:
-        self._parts, self._offsets, self._seconds = parts, config.tokens, seconds
-
-    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
-        lines: list[bytes] = []
-        results: list[Note | Failure] = []
-        for note in notes:
-            try:
-                lines.append(to_line(note, offsets=self._offsets, seconds=self._seconds))
-                results.append(note)
-            except Exception as error:  # noqa: BLE001  one bad note never stops the others
-                results.append(Failure.of(error, stage="write", note_id=note.note_id))
-        began = time.perf_counter()
-        self._parts.write(lines)
-        self._seconds["write"] += time.perf_counter() - began
-        return results
-
-
-class _Sink:
-    """Notes to one file of any format."""
-
-    def __init__(self, write: Callable[[Note], None], seconds: MutableMapping[str, float]) -> None:
-        self._write, self._seconds = write, seconds
-
-    def write(self, notes: Sequence[Note]) -> list[Note | Failure]:
-        results: list[Note | Failure] = []
-        began = time.perf_counter()
-        for note in notes:
-            try:
-                self._write(note)
-                results.append(note)
-            except DataError as error:  # a sink that refuses a note so has left no trace of it
-                results.append(Failure.of(error, stage="write", note_id=note.note_id))
-        self._seconds["write"] += time.perf_counter() - began
-        return results
 
 
 def _facts(job: _Job, inputs: Sequence[Path], parts: Parts, began: datetime) -> dict[str, Any]:
