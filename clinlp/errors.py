@@ -13,6 +13,10 @@ class DataError(ValueError):
     """A record or file is wrong. Its message holds no text of the note. The command line exits 1."""
 
 
+class DivergedError(DataError):
+    """A run's loss is no longer a number: its options do not fit its data."""
+
+
 class AlignmentError(DataError):
     """A span does not fit the tokens, or overlaps a span that the form cannot hold beside it."""
 

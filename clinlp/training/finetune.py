@@ -33,16 +33,26 @@ from clinlp.training.loop import Epoch, Task, train
 
 _Model = TypeVar("_Model", Tagger, Diagnoser)
 Tell = Callable[[Epoch | Loss], None]
+Parts = tuple[Sequence[Note], Sequence[Note]]
+"""The notes to train on, and those to choose the best epoch on."""
 
 
-def finetune_entities(config: EntitiesConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
-    """Train an entity tagger; give the folder of its best epoch."""
-    return _finetune_tagger(config, *_read(config), "entities", resume=resume, tell=tell)
+def finetune_entities(
+    config: EntitiesConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+) -> Path:
+    """Train an entity tagger; give the folder of its best epoch.
+
+    Args:
+        parts: Notes in place of those that the config names.
+    """
+    return _finetune_tagger(config, *(parts or read_parts(config)), "entities", resume=resume, tell=tell)
 
 
-def finetune_phi(config: PhiConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
+def finetune_phi(
+    config: PhiConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+) -> Path:
     """Train a tagger of the notes' `phi`; give the folder of its best epoch."""
-    notes, dev = ([replace(note, entities=note.phi) for note in part] for part in _read(config))
+    notes, dev = ([replace(note, entities=note.phi) for note in part] for part in parts or read_parts(config))
     return _finetune_tagger(config, notes, dev, "phi", resume=resume, tell=tell)
 
 
@@ -91,9 +101,11 @@ def _finetune_tagger(
     return config.out / "best"
 
 
-def finetune_diagnosis(config: DiagnosisConfig, *, resume: bool = False, tell: Tell | None = None) -> Path:
+def finetune_diagnosis(
+    config: DiagnosisConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+) -> Path:
     """Train a diagnoser; give the folder of its best epoch."""
-    notes, dev = _read(config)
+    notes, dev = parts or read_parts(config)
     notes = [note for note in notes if note.diagnoses is not None]
     dev = [_shortened(note, config.code_length) for note in dev if note.diagnoses is not None]
     if not dev:
@@ -136,7 +148,7 @@ def finetune_diagnosis(config: DiagnosisConfig, *, resume: bool = False, tell: T
     return config.out / "best"
 
 
-def _read(config: TrainConfig) -> tuple[list[Note], list[Note]]:
+def read_parts(config: TrainConfig) -> tuple[list[Note], list[Note]]:
     """Read the notes to train on and the notes to choose the best epoch on."""
     notes = [note for path in config.train for note in read_notes(path)]
     if config.dev:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from clinlp.data.batches import Indices, shuffled
-from clinlp.errors import DataError
+from clinlp.errors import DivergedError
 from clinlp.training.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from clinlp.training.config import TrainConfig
 
@@ -62,7 +62,7 @@ def train(
     seed and the step alone, so a run that was killed and resumed ends with the same weights.
 
     Raises:
-        DataError: The loss is no longer a number.
+        DivergedError: The loss is no longer a number.
     """
     from accelerate import Accelerator
 
@@ -184,7 +184,9 @@ class _Loop:
             total += loss.detach()
         value = float(run.reduce(total, "sum").item())
         if not math.isfinite(value):
-            raise DataError(f"step {state.n_steps + 1}: a finite loss needed, got {value}; try a lower learning rate")
+            raise DivergedError(
+                f"step {state.n_steps + 1}: a finite loss needed, got {value}; try a lower learning rate"
+            )
         return value
 
     def _score(self) -> tuple[Mapping[str, float], bool]:
