@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clinlp.batch.sizes import last_line
 from clinlp.batch.summary import Summary, Tell
+from clinlp.errors import UsageError
 from clinlp.records.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -106,6 +108,19 @@ def show_summary(summary: Summary, out: Path) -> None:
 def say(message: str) -> None:
     """Write one line of results, whole however wide the terminal is."""
     sys.stdout.write(message + "\n")
+
+
+def write_json(path: Path, numbers: Mapping[str, Any]) -> None:
+    """Write numbers where they were asked for, and say so.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
+    say(f"all numbers: {path}")
 
 
 def show_failures(summary: Summary) -> None:

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from clinlp.config import Config
 
+if TYPE_CHECKING:
+    from clinlp.metrics.intervals import Interval, Sampling
+
 C = TypeVar("C", bound=Config)
 _KINDS = (int, float, bool, str, Path)
 _REST = "More options"
+
+
+class SamplingOptions(Config):
+    """How sure scores are: what is drawn for their intervals, and how often."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1.0, description="how sure the intervals are")
+    resamples: int = Field(default=2000, ge=100, le=100_000, description="draws of the bootstrap")
+    unit: Literal["patients", "notes"] = Field(
+        default="patients", description="what is drawn; a note without patient_id stands alone"
+    )
+    seed: int = Field(default=0, ge=0, description="of the draws")
+
+    @property
+    def sampling(self) -> Sampling:
+        """The same for the metrics."""
+        from clinlp.metrics.intervals import Sampling
+
+        return Sampling(self.level, self.resamples, self.seed, self.unit)
+
+
+def percent_range(share: Interval) -> str:
+    """Write an interval in percent; a dash where there is nothing to count."""
+    return "–" if math.isnan(share.low) else f"{100 * share.low:.1f}–{100 * share.high:.1f}"
 
 
 def takes(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from clinlp.metrics.intervals import Floats, Interval, add_groups, intervals, upper_bound
+from clinlp.metrics.intervals import Floats, Interval, Sampling, add_groups, draw_units, intervals, upper_bound
 from clinlp.metrics.leakage import Leakage, LeakageScores, NoteLeakage
 
-Unit: TypeAlias = Literal["patients", "notes"]
+__all__ = ["Audit", "Recall", "Sampling", "audit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,6 @@ class Recall:
     characters: Interval
     spans: Interval
     notes: Interval
-
-
-class Sampling(NamedTuple):
-    """How intervals are made: what is drawn, how often, and how sure they are."""
-
-    level: float = 0.95
-    n_resamples: int = 2000
-    seed: int = 0
-    unit: Unit = "patients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +77,11 @@ def audit(
     A bootstrap over patients, for the notes of one patient leak alike; a note without a patient stands
     alone, and where none has a patient, notes are drawn.
     """
-    if not any(note.patient_id for note in notes):
-        sampling = sampling._replace(unit="notes")
+    groups, unit = draw_units(notes, sampling.unit)
+    sampling = sampling._replace(unit=unit)
     scores = LeakageScores.of(notes)
     labels = list(scores.labels)
     columns = np.array([_counts(note, labels) for note in notes], np.float64).reshape(len(notes), -1)
-    groups: list[tuple[str, str]] = [
-        ("patient", note.patient_id) if sampling.unit == "patients" and note.patient_id else ("note", note.note_id)
-        for note in notes
-    ]
     columns = add_groups(columns, groups)
     half = columns.shape[1] // 2
     found = intervals(

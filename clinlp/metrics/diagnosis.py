@@ -5,13 +5,12 @@ Left out on purpose: the hierarchy of a code system; two codes are the same or t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clinlp.errors import DataError, UsageError
 from clinlp.metrics.pairing import pair_notes
-from clinlp.metrics.prf import Prf, mean, percents
+from clinlp.metrics.prf import NoteCounts, Prf, add_labels, mean, percents
 from clinlp.note import Diagnosis, Note
 
 
@@ -29,6 +28,7 @@ class DiagnosisScores:
     n_notes: int
     n_without_codes: int
     n_not_annotated: int
+    notes: tuple[NoteCounts, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def macro_precision(self) -> float:
@@ -113,39 +113,51 @@ def score_diagnoses(
         raise UsageError(f"threshold: a number from 0 to 1 needed, got {threshold}")
     if any(k < 1 for k in ks):
         raise UsageError(f"ks: whole numbers from 1 needed, got {min(ks)}")
-    n_gold: Counter[str] = Counter()
-    n_predicted: Counter[str] = Counter()
-    n_correct: Counter[str] = Counter()
-    exact: list[float] = []
-    hits: list[tuple[list[bool], int]] = []  # per note with gold codes: right or not by rank, and how many are gold
     pairs = pair_notes(gold, predicted, same_text=False)
-    for note, other in pairs:
-        if note.diagnoses is None:
-            continue
-        if other.diagnoses is None:
-            raise DataError(f"note {note.note_id}: predicted diagnoses needed, got none")
-        wanted = {diagnosis.code for diagnosis in note.diagnoses}
-        found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
-        n_gold.update(wanted)
-        n_predicted.update(found)
-        n_correct.update(wanted & found)
-        exact.append(wanted == found)
-        if wanted:
-            hits.append(([code in wanted for code in _ranked(other.diagnoses)], len(wanted)))
-    names = sorted(n_gold.keys() | n_predicted.keys())
-    codes = {name: Prf(n_gold[name], n_predicted[name], n_correct[name]) for name in names}
+    notes = tuple(_count(note, other, threshold, ks) for note, other in pairs if note.diagnoses is not None)
+    codes = add_labels(notes)
+    shares = {name: _ratio([note.shares[name] for note in notes]) for name in ("exact", "top1", "map")}
     return DiagnosisScores(
         micro=sum(codes.values(), Prf()),
         codes=codes,
-        exact=mean(exact),
-        top1=mean([sum(right[:1]) for right, _ in hits]),
-        precision_at={k: mean([sum(right[:k]) / k for right, _ in hits]) for k in ks},
-        recall_at={k: mean([sum(right[:k]) / n for right, n in hits]) for k in ks},
-        map=mean([_average_precision(right, n) for right, n in hits]),
-        n_notes=len(exact),
-        n_without_codes=len(exact) - len(hits),
-        n_not_annotated=len(pairs) - len(exact),
+        exact=shares["exact"],
+        top1=shares["top1"],
+        precision_at={k: _ratio([note.shares[f"precision@{k}"] for note in notes]) for k in ks},
+        recall_at={k: _ratio([note.shares[f"recall@{k}"] for note in notes]) for k in ks},
+        map=shares["map"],
+        n_notes=len(notes),
+        n_without_codes=sum(not note.shares["map"][1] for note in notes),
+        n_not_annotated=len(pairs) - len(notes),
+        notes=notes,
     )
+
+
+def _count(note: Note, other: Note, threshold: float, ks: Sequence[int]) -> NoteCounts:
+    """Count the codes of one note, and say how well they are ranked."""
+    if other.diagnoses is None:
+        raise DataError(f"note {note.note_id}: predicted diagnoses needed, got none")
+    wanted = {diagnosis.code for diagnosis in note.diagnoses or ()}
+    found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
+    codes = {
+        code: Prf(int(code in wanted), int(code in found), int(code in wanted & found))
+        for code in sorted(wanted | found)
+    }
+    right = [code in wanted for code in _ranked(other.diagnoses)]
+    n_gold, ranked = len(wanted), float(bool(wanted))  # a note without gold codes has no ranking to judge
+    shares = {
+        "exact": (float(wanted == found), 1.0),
+        "top1": (float(sum(right[:1])), ranked),
+        "map": (_average_precision(right, n_gold), ranked),
+    }
+    shares |= {f"precision@{k}": (sum(right[:k]) / k, ranked) for k in ks}
+    shares |= {f"recall@{k}": (sum(right[:k]) / max(1, n_gold), ranked) for k in ks}
+    return NoteCounts(note.note_id, note.patient_id, codes, shares)
+
+
+def _ratio(parts: Sequence[tuple[float, float]]) -> float:
+    """The sum above the line over the sum below it; 0 where there is nothing."""
+    below = sum(part[1] for part in parts)
+    return sum(part[0] for part in parts) / below if below else 0.0
 
 
 def _ranked(diagnoses: Iterable[Diagnosis]) -> list[str]:
@@ -161,4 +173,4 @@ def _average_precision(right: Sequence[bool], n_gold: int) -> float:
         if hit:
             n_right += 1
             total += n_right / rank
-    return total / n_gold
+    return total / n_gold if n_gold else 0.0

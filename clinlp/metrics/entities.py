@@ -5,15 +5,15 @@ Left out on purpose: scores of context, which is not part of what makes two span
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Literal
 
 from clinlp.errors import UsageError
 from clinlp.metrics.pairing import pair_notes
-from clinlp.metrics.prf import Prf, mean, percents
+from clinlp.metrics.prf import NoteCounts, Prf, add_labels, mean, percents
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -24,11 +24,12 @@ Offsets = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class EntityScores:
-    """Scores over a set of notes: all spans together, and the spans of each label."""
+    """Scores over a set of notes: all spans together, the spans of each label, and the counts of each note."""
 
     match: Match
     micro: Prf
     labels: dict[str, Prf]
+    notes: tuple[NoteCounts, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def macro_precision(self) -> float:
@@ -89,21 +90,17 @@ def score_entities(
         raise UsageError(f"match: strict or overlap needed, got {match!r}")
     if attribute not in ("entities", "phi"):
         raise UsageError(f"attribute: entities or phi needed, got {attribute!r}")
-    n_gold: Counter[str] = Counter()
-    n_predicted: Counter[str] = Counter()
-    n_correct: Counter[str] = Counter()
+    n_same = _n_equal if match == "strict" else _n_overlaps
+    notes = []
     for note, other in pair_notes(gold, predicted):
         wanted, found = _by_label(getattr(note, attribute)), _by_label(getattr(other, attribute))
-        for label, offsets in wanted.items():
-            n_gold[label] += len(offsets)
-            if label in found:
-                same = len(offsets & found[label]) if match == "strict" else _n_overlaps(offsets, found[label])
-                n_correct[label] += same
-        for label, offsets in found.items():
-            n_predicted[label] += len(offsets)
-    names = sorted(n_gold.keys() | n_predicted.keys())
-    labels = {name: Prf(n_gold[name], n_predicted[name], n_correct[name]) for name in names}
-    return EntityScores(match, sum(labels.values(), Prf()), labels)
+        counts = {
+            label: Prf(len(wanted[label]), len(found[label]), n_same(wanted[label], found[label]))
+            for label in sorted(wanted.keys() | found.keys())
+        }
+        notes.append(NoteCounts(note.note_id, note.patient_id, counts))
+    labels = add_labels(notes)
+    return EntityScores(match, sum(labels.values(), Prf()), labels, tuple(notes))
 
 
 def _by_label(spans: Iterable[Span]) -> dict[str, set[Offsets]]:
@@ -112,6 +109,10 @@ def _by_label(spans: Iterable[Span]) -> dict[str, set[Offsets]]:
     for span in spans:
         found[span.label].add((span.start, span.end))
     return found
+
+
+def _n_equal(gold: set[Offsets], predicted: set[Offsets]) -> int:
+    return len(gold & predicted)
 
 
 def _n_overlaps(gold: set[Offsets], predicted: set[Offsets]) -> int:

@@ -7,10 +7,10 @@ groups of notes, such as all of a patient) with replacement and takes the ratio 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +18,31 @@ from numpy.typing import ArrayLike, NDArray
 from clinlp.errors import UsageError
 
 Method: TypeAlias = Literal["percentile", "bca"]
+Unit: TypeAlias = Literal["patients", "notes"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _CHUNK: Final = 2_000_000  # draws held at once
+
+
+class Sampling(NamedTuple):
+    """How intervals are made: what is drawn, how often, and how sure they are."""
+
+    level: float = 0.95
+    n_resamples: int = 2000
+    seed: int = 0
+    unit: Unit = "patients"
+
+
+class HasIds(Protocol):
+    """The counts of one note, whatever they count."""
+
+    @property
+    def note_id(self) -> str:
+        """Which note."""
+
+    @property
+    def patient_id(self) -> str | None:
+        """Whose note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +129,31 @@ def resample(columns: Floats, *, n_resamples: int = 2000, seed: int = 0) -> Floa
     n_notes = len(columns)
     if not n_notes:
         return np.zeros((n_resamples, columns.shape[1]))
+    drawn = draws(n_notes, n_resamples=n_resamples, seed=seed, at_once=_CHUNK // n_notes)
+    return np.concatenate([times @ columns for times in drawn])
+
+
+def draws(n_rows: int, *, n_resamples: int, seed: int, at_once: int) -> Iterator[Floats]:
+    """Draw rows with replacement and give how often each came, so many resamples at a time: `(resample, row)`."""
     numbers = np.random.default_rng(seed)
-    at_once = max(1, _CHUNK // n_notes)
-    sums = np.empty((n_resamples, columns.shape[1]))
-    for start in range(0, n_resamples, at_once):
-        n = min(at_once, n_resamples - start)
-        drawn = numbers.integers(n_notes, size=(n, n_notes))
-        drawn += np.arange(n)[:, None] * n_notes
-        times = np.bincount(drawn.ravel(), minlength=n * n_notes).reshape(n, n_notes)
-        sums[start : start + n] = times.astype(np.float64) @ columns
-    return sums
+    for start in range(0, n_resamples, max(1, at_once)):
+        n = min(max(1, at_once), n_resamples - start)
+        drawn = numbers.integers(n_rows, size=(n, n_rows))
+        drawn += np.arange(n)[:, None] * n_rows
+        yield np.bincount(drawn.ravel(), minlength=n * n_rows).reshape(n, n_rows).astype(np.float64)
+
+
+def draw_units(notes: Sequence[HasIds], unit: Unit) -> tuple[list[tuple[str, str]], Unit]:
+    """Give what each note is drawn with, and what that is: notes, where no note has a patient.
+
+    Notes of one patient are alike, so they are drawn together; a note without a patient stands alone.
+    """
+    if not any(note.patient_id for note in notes):
+        unit = "notes"
+    by_patient = unit == "patients"
+    return [
+        ("patient", note.patient_id) if by_patient and note.patient_id else ("note", note.note_id) for note in notes
+    ], unit
 
 
 def add_groups(columns: Floats, groups: Sequence[Hashable]) -> Floats:

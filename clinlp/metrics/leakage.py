@@ -87,6 +87,17 @@ class NoteLeakage:
     n_other_removed: int = 0
     leaks: tuple[Leak, ...] = ()
 
+    @property
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """What the note adds above and below the line of each share."""
+        found = self.overall
+        return {
+            "character_recall": (found.n_characters_removed, found.n_characters),
+            "span_recall": (found.n_spans_removed, found.n_spans),
+            "clean_share": (float(not self.leaks), 1.0),
+            "over_redaction": (self.n_other_removed, self.n_other),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class LeakageScores:

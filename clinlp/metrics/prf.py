@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 COLUMNS = ("gold", "predicted", "correct", "precision", "recall", "F1")
 """What `Prf.cells` holds, for the head of a table."""
@@ -54,6 +55,32 @@ class Prf:
         """Counts and percentages as text, in the order of `COLUMNS`."""
         counts = (f"{count:,}" for count in (self.n_gold, self.n_predicted, self.n_correct))
         return (*counts, *percents(self.precision, self.recall, self.f1))
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCounts:
+    """What one note adds to the sums that the scores of a run are ratios of.
+
+    Attributes:
+        labels: Spans of each label, or codes.
+        shares: Of other scores, what the note adds above and below the line.
+    """
+
+    note_id: str
+    patient_id: str | None = field(default=None, repr=False)
+    labels: Mapping[str, Prf] = field(default_factory=dict)
+    shares: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def add_labels(notes: Iterable[NoteCounts]) -> dict[str, Prf]:
+    """Add up the counts of each label, in alphabetical order."""
+    n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
+    for note in notes:
+        for label, prf in note.labels.items():
+            n_gold[label] += prf.n_gold
+            n_predicted[label] += prf.n_predicted
+            n_correct[label] += prf.n_correct
+    return {label: Prf(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold)}
 
 
 def percents(*shares: float) -> tuple[str, ...]:

@@ -18,7 +18,17 @@ from clinlp.records import read_notes
 from .cli_cases import NAME, RULES, SENTINEL, Command
 
 HELP_BUDGET_S = 1.0  # processor seconds; 0.3 on an idle machine
-COMMANDS = ("annotate", "deidentify", "convert", "train entities", "train diagnosis", "evaluate", "models", "demo")
+COMMANDS = (
+    "annotate",
+    "deidentify",
+    "convert",
+    "train entities",
+    "train diagnosis",
+    "evaluate",
+    "compare",
+    "models",
+    "demo",
+)
 HEAVY = ("torch", "spacy", "transformers", "accelerate", "datasets", "pyarrow", "numpy")
 DRUGS = ("metformin", "aspirin", "阿司匹林", "二甲双胍")
 

@@ -1,0 +1,130 @@
+"""What is scored: predicted notes from files, or made by a model or the rules from gold's texts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from clinlp.errors import UsageError
+from clinlp.note import Diagnosis, Note
+
+if TYPE_CHECKING:
+    from clinlp.metrics.diagnosis import DiagnosisScores
+    from clinlp.metrics.entities import Match
+    from clinlp.metrics.prf import NoteCounts
+
+Attribute = Literal["entities", "phi", "diagnoses"]
+RULES = "rules"
+
+
+class Predicted(NamedTuple):
+    """Notes as they came out, what to score in them, and how codes were read."""
+
+    notes: list[Note]
+    attributes: tuple[Attribute, ...]
+    threshold: float = 0.5
+    code_length: int | None = None
+    single: bool = False  # exactly one code a note: the first one, whatever its probability
+
+
+def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, device: str | None) -> Predicted:
+    """Read predictions, or make them from the texts of gold alone."""
+    path = Path(predicted)
+    if predicted == RULES and not path.exists():
+        return _by_rules(gold, attribute)
+    if not path.exists() or (path / "model.safetensors").is_file() or (path / "labels.json").is_file():
+        return _by_model(predicted, gold, attribute, device)
+    from clinlp.records import read_notes
+
+    notes = list(read_notes(path))
+    held: dict[Attribute, bool] = {
+        "entities": any(note.entities for note in gold),
+        "phi": any(note.phi for note in gold),
+        "diagnoses": any(note.diagnoses is not None for note in gold),
+    }
+    attributes = (attribute,) if attribute else tuple(name for name, there in held.items() if there)
+    if not attributes:
+        raise UsageError("gold: notes with entities, phi or diagnoses needed, got none of them; name one: --attribute")
+    return Predicted(notes, attributes)
+
+
+def _by_rules(gold: Sequence[Note], attribute: Attribute | None) -> Predicted:
+    if attribute not in (None, "phi"):
+        raise UsageError(f"rules: they find phi, got --attribute {attribute}")
+    from clinlp.deid import default_detectors, find_phi
+
+    return Predicted(find_phi([_bare(note) for note in gold], default_detectors()), ("phi",))
+
+
+def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, device: str | None) -> Predicted:
+    from clinlp.models.store import read_config
+    from clinlp.models.tagger import TaggerConfig
+
+    config = read_config(model)
+    task: Attribute = config.task if isinstance(config, TaggerConfig) else "diagnoses"
+    if attribute not in (None, task):
+        raise UsageError(f"{model}: a model of {task}, got --attribute {attribute}")
+    notes = [_bare(note) for note in gold]
+    if isinstance(config, TaggerConfig) and config.task == "phi":
+        from clinlp.deid import find_phi
+        from clinlp.inference.phi import PhiTagger
+
+        return Predicted(find_phi(notes, [PhiTagger.load(model, device=device)]), ("phi",))
+    if isinstance(config, TaggerConfig):
+        from clinlp.inference.entities import EntityPredictor
+
+        return Predicted(EntityPredictor.load(model, device=device)(notes), ("entities",))
+    from clinlp.inference.diagnosis import DiagnosisPredictor
+
+    predictor = DiagnosisPredictor.load(model, device=device, top=len(config.codes))
+    predictor.evidence = False  # all codes of all notes are ranked: where each looked would fill the memory
+    return Predicted(predictor(notes), ("diagnoses",), config.threshold, config.code_length, config.single)
+
+
+def _bare(note: Note) -> Note:
+    """What a model may see of a gold note."""
+    return Note(note.note_id, note.text, note.patient_id, note.lang, note.time)
+
+
+def shortened(note: Note, length: int | None) -> Note:
+    """Cut codes to the length that a model learned; of those that become one the first stays."""
+    if note.diagnoses is None or length is None:
+        return note
+    codes: dict[str, Diagnosis] = {}
+    for diagnosis in note.diagnoses:
+        codes.setdefault(diagnosis.code[:length], replace(diagnosis, code=diagnosis.code[:length]))
+    return replace(note, diagnoses=tuple(codes.values()))
+
+
+def score_codes(gold: Sequence[Note], found: Predicted, threshold: float | None = None) -> DiagnosisScores:
+    """Score codes by the model's own threshold, or the one given."""
+    from clinlp.metrics.diagnosis import score_diagnoses
+
+    scored = score_diagnoses(gold, found.notes, found.threshold if threshold is None else threshold)
+    if not found.single:
+        return scored
+    # all codes are ranked, the first one is the prediction
+    first = score_diagnoses(gold, [replace(note, diagnoses=(note.diagnoses or ())[:1]) for note in found.notes], 0.0)
+    notes = tuple(
+        replace(one, shares={**every.shares, "exact": one.shares["exact"]})
+        for one, every in zip(first.notes, scored.notes, strict=True)
+    )
+    return replace(scored, micro=first.micro, codes=first.codes, exact=first.exact, notes=notes)
+
+
+def count_spans(
+    gold: Sequence[Note], predicted: Sequence[Note], attribute: Literal["entities", "phi"], match: Match
+) -> tuple[NoteCounts, ...]:
+    """Count the spans of each note in the order of gold; of PHI also what leaks, whatever its label."""
+    from clinlp.metrics.entities import score_entities
+
+    notes = score_entities(gold, predicted, match, attribute).notes
+    if attribute == "entities":
+        return notes
+    from clinlp.metrics.leakage import score_leakage
+
+    by_id = {note.note_id: note for note in predicted}  # complete: the spans' scores have paired them
+    leakage = score_leakage(gold, [by_id[note.note_id] for note in gold])
+    return tuple(replace(note, shares=each.shares) for note, each in zip(notes, leakage.notes, strict=True))
