@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, audit, calibrate, compare, demo, evaluate, train, vault
+from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, train, vault
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 annotate.register(app)
 audit.register(app)
 calibrate.register(app)
+check.register(app)
 compare.register(app)
 demo.register(app)
 evaluate.register(app)

@@ -25,6 +25,7 @@ COMMANDS = (
     "train entities",
     "train diagnosis",
     "evaluate",
+    "check",
     "compare",
     "models",
     "demo",
