@@ -59,7 +59,7 @@ def entities(config: EntitiesConfig, resume: Resume = False) -> None:
 
 
 @train.command()
-@takes(PhiConfig, _PANELS, names={"labels": "--label", "out": "--out -o"})
+@takes(PhiConfig, _PANELS, names={"labels": "--label", "out": "--out -o"}, hidden=("max_width",))
 def phi(config: PhiConfig, resume: Resume = False) -> None:
     """Train a tagger of protected health information on notes with `phi` spans.
 

@@ -32,6 +32,10 @@ class Loss:
     n_spans: int = 0
     n_overlapping: int = 0  # spans left out because a longer one covers some of their pieces
     n_widened: int = 0  # spans that cut a piece and were widened to it
+    n_wordless: int = 0  # spans left out because they hold no piece
+    n_same: int = 0  # spans that hold the pieces of another of their label
+    n_wide: int = 0  # spans left out because they are wider than what is scored
+    n_cut: int = 0  # spans left out because no window holds them whole
     n_empty: int = 0  # notes without any piece
     n_unknown_codes: int = 0  # codes outside the code set
 
@@ -43,6 +47,14 @@ class Loss:
             said.append(f"{self.n_overlapping:,} overlap a longer span and were left out")
         if self.n_widened:
             said.append(f"{self.n_widened:,} cut a piece and were widened")
+        if self.n_wordless:
+            said.append(f"{self.n_wordless:,} hold no word and were left out")
+        if self.n_same:
+            said.append(f"{self.n_same:,} hold the pieces of another of their label")
+        if self.n_wide:
+            said.append(f"{self.n_wide:,} are wider than max_width and were left out")
+        if self.n_cut:
+            said.append(f"{self.n_cut:,} cross a window's border and were left out")
         if self.n_empty:
             said.append(f"{self.n_empty:,} notes hold no word and were left out")
         if self.n_unknown_codes:
@@ -89,12 +101,12 @@ def tagging_windows(
 
 
 def tagging_batch(windows: Dataset, items: Indices, n_features: int) -> dict[str, Tensor]:
-    """Stack training windows: `pieces`, `mask` and `tags`, as the tagger's `forward` takes them."""
+    """Stack training windows: `pieces`, `mask` and the tags as `gold`, as the tagger's `forward` takes them."""
     rows = windows[items.tolist()]
     pieces, mask = pad([row.reshape(-1, n_features) for row in rows["pieces"]])
     tags = torch.zeros(mask.shape, dtype=torch.int64)
     tags[mask] = torch.from_numpy(np.concatenate(list(rows["tags"])).astype(np.int64))
-    return {"pieces": pieces, "mask": mask, "tags": tags}
+    return {"pieces": pieces, "mask": mask, "gold": tags}
 
 
 def diagnosis_notes(

@@ -12,11 +12,12 @@ from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
 from clinlp.note import Note
 from clinlp.spans import Span
+from clinlp.tagging.cells import decode_cells, most_probable
 from clinlp.tagging.scheme import decode_tags
 
 
 class EntityPredictor(TaggerRunner):
-    """Finds entities; a note longer than a window is read in several, each piece where it is most central."""
+    """Finds entities; a note longer than a window is read in several, each piece or span where it is most central."""
 
     task = "entities"
 
@@ -29,6 +30,11 @@ class EntityPredictor(TaggerRunner):
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Give the entities of every text, with their probabilities."""
         found: list[list[Span]] = [[] for _ in texts]
+        if self.tagger.config.scores_spans:
+            for at, pieces, cells, probable in self.run_spans(texts, self._predict_spans):
+                kept = most_probable(cells, probable) if self.tagger.config.flat else slice(None)
+                found[at] = decode_cells(cells[kept], probable[kept], pieces.offsets, self.labels)
+            return found
         for at, pieces, (tags, scores) in self.run(texts, self._predict):
             found[at] = decode_tags(tags, pieces.offsets, self.labels, scores)
         return found
@@ -38,3 +44,8 @@ class EntityPredictor(TaggerRunner):
         with autocast(self.device, self.precision, self.tagger.config.encoder.kind):
             best, probable = self.tagger.predict(pieces.to(self.device), mask.to(self.device))
         return best, probable.float()
+
+    def _predict_spans(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The spans of every window and their probabilities."""
+        with autocast(self.device, self.precision, self.tagger.config.encoder.kind):
+            return self.tagger.predict_spans(pieces.to(self.device), mask.to(self.device))

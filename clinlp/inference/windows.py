@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,7 +17,8 @@ from clinlp.errors import DataError, UsageError
 from clinlp.inference.device import Precision, place
 from clinlp.models.store import find_model, load_model
 from clinlp.models.tagger import Tagger
-from clinlp.tagging.windows import overlapping
+from clinlp.tagging.cells import Cells, read_here
+from clinlp.tagging.windows import Window, overlapping
 
 Answers = tuple[NDArray[Any], ...]
 
@@ -71,11 +73,25 @@ class TaggerRunner:
         """
         read = [self.reader(text) for text in texts]
         filled = [at for at, pieces in enumerate(read) if len(pieces)]
-        shape = self.tagger.config.encoder
-        windowing = shape.max_pieces, shape.overlap
+        windowing = self.tagger.config.windowing
         answers = over_windows([read[at] for at in filled], windowing, predict, self.batch_pieces)
         for at, answer in zip(filled, answers, strict=True):
             yield at, read[at], answer
+
+    def run_spans(
+        self, texts: Sequence[str], find: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    ) -> Iterator[tuple[int, Pieces, Cells, NDArray[np.float32]]]:
+        """Give the spans found in each text that has pieces, with its place and its pieces.
+
+        Args:
+            find: From pieces `(window, piece, feature)` and mask to spans and their probabilities, as
+                `Tagger.predict_spans` gives them.
+        """
+        read = [self.reader(text) for text in texts]
+        filled = [at for at, pieces in enumerate(read) if len(pieces)]
+        found = spans_over_windows([read[at] for at in filled], self.tagger.config.windowing, find, self.batch_pieces)
+        for at, (cells, probable) in zip(filled, found, strict=True):
+            yield at, read[at], cells, probable
 
 
 def over_windows(
@@ -98,13 +114,11 @@ def over_windows(
     Raises:
         DataError: The answers do not cover a note's pieces.
     """
-    windows = [(at, window) for at, pieces in enumerate(read) for window in overlapping(len(pieces), *windowing)]
+    windows = _windows(read, windowing)
     answers: list[list[Answers]] = [[] for _ in read]
     found: dict[int, Answers] = {}
-    for group in by_length(np.array([len(window) for _, window in windows], np.int64), batch_pieces):
-        items = group.tolist()
+    for items, pieces, mask in _batches(read, windows, batch_pieces):
         chosen = [windows[item] for item in items]
-        pieces, mask = pad([read[at].features[window.start : window.end] for at, window in chosen])
         rows = [tensor.cpu().numpy() for tensor in predict(pieces, mask)]
         for row, (item, (_, window)) in enumerate(zip(items, chosen, strict=True)):
             inside = slice(window.keep_start - window.start, window.keep_end - window.start)
@@ -116,3 +130,58 @@ def over_windows(
         if any(len(array) != len(pieces_of) for array in arrays):
             raise DataError(f"windows need to cover {len(pieces_of)} pieces, got answers for another number")
     return joined
+
+
+def spans_over_windows(
+    read: Sequence[Pieces],
+    windowing: tuple[int, int],
+    find: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    batch_pieces: int,
+) -> list[tuple[Cells, NDArray[np.float32]]]:
+    """Give the spans found in every note, each from the window where it is most central, and so once.
+
+    Args:
+        read: The pieces of each note, none of them empty.
+        windowing: Pieces a window holds, and pieces that two windows share: a span of one more at most
+            lies whole in a window.
+        find: From pieces `(window, piece, feature)` and mask to window, label, start and reach of each
+            span, `(span, 4)`, and the probabilities `(span,)`.
+        batch_pieces: Pieces of a batch, padding included.
+
+    Returns:
+        Cells and probabilities of each note.
+    """
+    windows = _windows(read, windowing)
+    notes, cells, probable = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.float32)]
+    for items, pieces, mask in _batches(read, windows, batch_pieces):
+        spans, scores = (tensor.cpu().numpy() for tensor in find(pieces, mask))
+        chosen = [
+            (at, window.start, window.keep_start, window.keep_end) for at, window in map(windows.__getitem__, items)
+        ]
+        where = np.array(chosen, np.int64)[spans[:, 0]]
+        firsts = where[:, 1] + spans[:, 2]
+        here = np.stack([spans[:, 1], firsts, firsts + spans[:, 3] + 1], 1)
+        kept = read_here(here, where[:, 2:])
+        notes.append(where[kept, 0])
+        cells.append(here[kept])
+        probable.append(scores[kept])
+    of_note, all_cells, all_probable = np.concatenate(notes), np.concatenate(cells), np.concatenate(probable)
+    order = np.argsort(of_note, kind="stable")
+    borders = np.searchsorted(of_note[order], np.arange(len(read) + 1)).tolist()
+    each = [order[first:stop] for first, stop in pairwise(borders)]
+    return [(all_cells[rows], all_probable[rows]) for rows in each]
+
+
+def _windows(read: Sequence[Pieces], windowing: tuple[int, int]) -> list[tuple[int, Window]]:
+    """The windows of all notes, each with the place of its note."""
+    return [(at, window) for at, pieces in enumerate(read) for window in overlapping(len(pieces), *windowing)]
+
+
+def _batches(
+    read: Sequence[Pieces], windows: Sequence[tuple[int, Window]], batch_pieces: int
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Stack windows of like length: which they are, their pieces and the mask."""
+    for group in by_length(np.array([len(window) for _, window in windows], np.int64), batch_pieces):
+        chosen = [windows[item] for item in group.tolist()]
+        pieces, mask = pad([read[at].features[window.start : window.end] for at, window in chosen])
+        yield group.tolist(), pieces, mask

@@ -1,19 +1,23 @@
-"""The tagger of entities or of PHI: an encoder, a linear layer and a CRF over BIOES tags."""
+"""The tagger of entities or of PHI: an encoder, and a head that tags pieces (BIOES) or scores spans."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from clinlp.config import Config
 from clinlp.models.crf import Crf
 from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.span_scorer import BiaffineScorer, PointerScorer, find_spans, span_loss
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder
 
 EncoderConfig = Annotated[LstmConfig | TransformerConfig, Field(discriminator="kind")]
+Head: TypeAlias = Literal["crf", "linear", "pointer", "biaffine"]
+SPAN_HEADS: Final = ("pointer", "biaffine")
+"""Heads that score spans, which may nest and overlap; the others tag pieces."""
 
 
 class TaggerConfig(Config):
@@ -21,44 +25,85 @@ class TaggerConfig(Config):
 
     task: Literal["entities", "phi"] = "entities"  # which spans of a note it finds
     encoder: EncoderConfig
-    head: Literal["crf", "linear"] = "crf"
+    head: Head = "crf"
     labels: tuple[str, ...]
-    thresholds: dict[str, float] = Field(default_factory=dict)  # of PHI labels: how probable is found; else 0.5
+    max_width: int = Field(0, ge=0)  # of a head that scores spans: pieces of the longest that it finds
+    flat: bool = False  # of such a head: spans never share a piece, the most probable stay
+    thresholds: dict[str, float] = Field(default_factory=dict)  # of labels: how probable is found; else 0.5
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.scores_spans and self.task == "phi":
+            raise ValueError(f"head: crf or linear needed for phi, got {self.head}")
+        if self.scores_spans and not 0 < self.max_width <= self.encoder.max_pieces:
+            raise ValueError(
+                f"max_width: 1 to {self.encoder.max_pieces} (max_pieces) needed for {self.head}, got {self.max_width}"
+            )
+        return self
+
+    @property
+    def scores_spans(self) -> bool:
+        """Whether the head scores spans instead of tagging pieces."""
+        return self.head in SPAN_HEADS
+
+    @property
+    def windowing(self) -> tuple[int, int]:
+        """Pieces that a window holds and pieces that two windows share: enough for any span that is scored."""
+        return self.encoder.max_pieces, max(self.encoder.overlap, self.max_width - 1)
 
 
 class Tagger(nn.Module):
-    """Pieces to emissions to tags."""
+    """Pieces to emissions to tags or spans.
+
+    Attributes:
+        emit: Scores tags; None in a model that scores spans.
+        crf: Scores their order, if the head is a CRF.
+        scorer: Scores spans; None in a model that tags pieces.
+    """
 
     def __init__(self, config: TaggerConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder) if encoder is None else encoder
-        self.emit = nn.Linear(int(self.encoder.width), 1 + 4 * len(config.labels))  # type: ignore[arg-type]
-        self.crf = Crf(len(config.labels)) if config.head == "crf" else None
+        width, n_labels = int(self.encoder.width), len(config.labels)  # type: ignore[arg-type]
+        self.emit = None if config.scores_spans else nn.Linear(width, 1 + 4 * n_labels)
+        self.crf = Crf(n_labels) if config.head == "crf" else None
+        self.scorer: PointerScorer | BiaffineScorer | None = None
+        if config.scores_spans:
+            scorer = PointerScorer if config.head == "pointer" else BiaffineScorer
+            self.scorer = scorer(width, n_labels, config.max_width)
 
     def emissions(self, pieces: Tensor, mask: Tensor) -> Tensor:
-        """Score every tag for every piece.
+        """Score every tag for every piece, or every label for every span.
 
         Args:
             pieces: `(window, piece, feature)`, int64.
             mask: `(window, piece)`, bool, True where a piece is real.
 
         Returns:
-            `(window, piece, tag)`.
+            `(window, piece, tag)`, or `(window, label, start, reach)` of a model that scores spans.
         """
-        scored: Tensor = self.emit(self.encoder(pieces, mask))
+        hidden = self.encoder(pieces, mask)
+        scored: Tensor
+        if self.emit is not None:
+            scored = self.emit(hidden)
+        elif self.scorer is not None:
+            scored = self.scorer(hidden, mask)
         return scored
 
-    def forward(self, pieces: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+    def forward(self, pieces: Tensor, mask: Tensor, gold: Tensor) -> Tensor:
         """Sum the loss over the batch's pieces; the caller divides by how many there are.
 
         Args:
-            tags: `(window, piece)`, int64, gold.
+            gold: Tags `(window, piece)`, int64; or window, label, start and reach of each span,
+                `(span, 4)`, int64, for a model that scores spans.
         """
         emissions = self.emissions(pieces, mask)
+        if self.scorer is not None:
+            return span_loss(emissions, gold)
         if self.crf is not None:
-            return self.crf.negative_log_likelihood(emissions, tags, mask)
-        return nn.functional.cross_entropy(emissions[mask].float(), tags[mask], reduction="sum")
+            return self.crf.negative_log_likelihood(emissions, gold, mask)
+        return nn.functional.cross_entropy(emissions[mask].float(), gold[mask], reduction="sum")
 
     @torch.no_grad()
     def predict(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,6 +116,17 @@ class Tagger(nn.Module):
         probabilities = self._marginals(emissions, mask)
         tags = probabilities.argmax(-1) * mask if self.crf is None else self.crf.viterbi(emissions, mask)
         return tags, probabilities.gather(2, tags[:, :, None])[:, :, 0]
+
+    @torch.no_grad()
+    def predict_spans(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the spans that are as probable as their label needs, by a head that scores spans.
+
+        Returns:
+            Window, label, start and reach of each, `(span, 4)`, int64, and the probabilities `(span,)`.
+        """
+        given = self.config.thresholds
+        thresholds = torch.tensor([given.get(label, 0.5) for label in self.config.labels])
+        return find_spans(self.emissions(pieces, mask), thresholds)
 
     @torch.no_grad()
     def label_probabilities(self, pieces: Tensor, mask: Tensor) -> Tensor:

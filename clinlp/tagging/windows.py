@@ -46,18 +46,21 @@ def overlapping(n_pieces: int, max_pieces: int, overlap: int) -> list[Window]:
     return windows
 
 
-def consecutive(n_pieces: int, max_pieces: int, borders: Sequence[int], closed: NDArray[np.bool_]) -> list[Window]:
+def consecutive(
+    n_pieces: int, max_pieces: int, borders: Sequence[int], closed: NDArray[np.bool_] | NDArray[np.int64]
+) -> list[Window]:
     """Cut a note into windows that share nothing, at sentence borders where that is possible.
 
-    For training: a cut never falls inside a span unless the span alone is longer than a window.
+    For training: a cut falls inside a span only if every place of a window does, and then breaks the
+    fewest.
 
     Args:
         borders: Pieces at which a sentence starts, ascending.
-        closed: `(piece,)`, True where a cut before the piece would break a span.
+        closed: `(piece,)`, how many spans a cut before the piece would break, or whether it would.
     """
     wanted = np.zeros(n_pieces + 1, dtype=bool)
     wanted[np.asarray(borders, dtype=np.int64)] = True
-    wanted[:n_pieces] &= ~closed
+    wanted[:n_pieces] &= closed == 0
     windows, start = [], 0
     while start < n_pieces:
         end = min(n_pieces, start + max_pieces)
@@ -68,10 +71,10 @@ def consecutive(n_pieces: int, max_pieces: int, borders: Sequence[int], closed: 
     return windows
 
 
-def _cut(start: int, end: int, wanted: NDArray[np.bool_], closed: NDArray[np.bool_]) -> int:
-    """Move a cut back to the last sentence border of the window, else to the last open place."""
+def _cut(start: int, end: int, wanted: NDArray[np.bool_], closed: NDArray[np.bool_] | NDArray[np.int64]) -> int:
+    """Move a cut back to the last sentence border of the window, else to the last place that breaks the least."""
     sentences = np.flatnonzero(wanted[start + 1 : end + 1])
     if len(sentences):
         return start + 1 + int(sentences[-1])
-    places = np.flatnonzero(~closed[start + 1 : end + 1])
-    return start + 1 + int(places[-1]) if len(places) else end
+    broken = closed[start + 1 : end + 1]
+    return start + 1 + int(np.flatnonzero(broken == broken.min())[-1])

@@ -55,12 +55,20 @@ class TrainConfig(Config):
 class EntitiesConfig(TrainConfig):
     """Options for an entity tagger."""
 
-    head: Literal["crf", "linear"] = Field("crf", description="What turns emissions into tags.")
+    head: Literal["crf", "linear", "pointer", "biaffine"] = Field(
+        "crf",
+        description="`crf` and `linear` tag pieces; `pointer` and `biaffine` score spans, which may nest and overlap.",
+    )
+    max_width: int | None = Field(
+        None, ge=1, description="Pieces of the longest span that is scored; else that of the longest in train."
+    )
     labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
 
 
 class PhiConfig(EntitiesConfig):
     """Options for a tagger of protected health information."""
+
+    head: Literal["crf", "linear"] = Field("crf", description="What turns emissions into tags.")
 
 
 class DiagnosisConfig(TrainConfig):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
+from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes, tagging_batch, tagging_windows
 from clinlp.data.pieces import LexicalPieces, PieceReader, SubwordPieces
+from clinlp.data.spans import span_batch, span_windows
 from clinlp.data.splits import split
 from clinlp.errors import DataError, UsageError
 from clinlp.inference.diagnosis import DiagnosisPredictor
@@ -23,7 +25,7 @@ from clinlp.metrics.entities import score_entities
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.store import save_model, write_whole
-from clinlp.models.tagger import Tagger, TaggerConfig
+from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
 from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Diagnosis, Note
@@ -72,12 +74,10 @@ def _finetune_tagger(
     notes, dev = _only(notes, labels), _only(dev, labels)
     _prepare(config, resume=resume)
     reader, encoder = _encoder(config, notes)
-    model = Tagger(TaggerConfig(task=attribute, encoder=encoder.config, head=config.head, labels=labels), encoder)
-    windows, left = tagging_windows(notes, reader, labels, encoder.config.max_pieces)
+    shape, lengths, collate, left = _windows(config, attribute, notes, labels, reader, encoder)
+    model = Tagger(shape, encoder)
     if tell is not None:
         tell(left)
-    lengths = np.asarray(windows["n_pieces"], np.int64)
-    n_features = len(windows[0]["pieces"]) // int(lengths[0])
 
     def score(tagger: nn.Module) -> dict[str, float]:
         predicted = EntityPredictor(_as(Tagger, tagger), reader)(dev)
@@ -93,12 +93,38 @@ def _finetune_tagger(
     task = Task(
         lengths,
         lengths,
-        lambda items: tagging_batch(windows, items, n_features),
+        collate,
         score,
         lambda tagger, scores: _save(config.out, _as(Tagger, tagger), reader, scores),
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"
+
+
+def _windows(
+    config: EntitiesConfig,
+    task: Literal["entities", "phi"],
+    notes: Sequence[Note],
+    labels: tuple[str, ...],
+    reader: PieceReader,
+    encoder: LstmEncoder | TransformerEncoder,
+) -> tuple[TaggerConfig, Indices, Callable[[Indices], dict[str, Tensor]], Loss]:
+    """Cut notes into training windows as the head needs them.
+
+    Returns:
+        The model's shape; the pieces of each window; what stacks chosen windows; what was left out.
+    """
+    max_pieces, width, flat = encoder.config.max_pieces, 0, False
+    if config.head in SPAN_HEADS:
+        cut = span_windows(notes, reader, labels, max_pieces, config.max_width)
+        windows, left, width, flat, stack = cut.windows, cut.left, cut.max_width, cut.flat, span_batch
+    else:
+        windows, left = tagging_windows(notes, reader, labels, max_pieces)
+        stack = tagging_batch
+    shape = TaggerConfig(task=task, encoder=encoder.config, head=config.head, labels=labels, max_width=width, flat=flat)
+    lengths = np.asarray(windows["n_pieces"], np.int64)
+    n_features = len(windows[0]["pieces"]) // int(lengths[0])
+    return shape, lengths, lambda items: stack(windows, items, n_features), left
 
 
 def finetune_diagnosis(
