@@ -90,21 +90,24 @@ class LstmEncoder(nn.Module):
         Forwards, padding comes last and reaches nothing; backwards, each window is turned round first,
         and its states are turned back.
         """
-        places = torch.arange(mask.shape[1], device=mask.device)
+        rows, width = mask.shape
+        places = torch.arange(width, device=mask.device)
         lengths = mask.sum(1, keepdim=True)
-        turned = torch.where(places < lengths, lengths - 1 - places, places)[:, :, None]
+        turned = torch.where(places < lengths, lengths - 1 - places, places)
+        # Whole rows are picked by number: a gather spread over the features takes ten times as long.
+        turned = (turned + width * torch.arange(rows, device=mask.device)[:, None]).ravel()
         weights = list(self.lstm.parameters())  # by layer, four for each direction, in the order of torch.lstm
-        start = inputs.new_zeros(1, len(inputs), self.config.hidden)
+        start = inputs.new_zeros(1, rows, self.config.hidden)
         states = inputs
         for layer in range(self.config.layers):
             held = weights[8 * layer : 8 * layer + 8]
-            back = states.gather(1, turned.expand(-1, -1, states.shape[2]))
+            back = states.flatten(0, 1).index_select(0, turned).view_as(states)
             # has_biases, one layer, no dropout inside it, training, one direction, batch first
             ways = [
                 torch.lstm(each, (start, start), list(four), True, 1, 0.0, self.training, False, True)[0]
                 for each, four in ((states, held[:4]), (back, held[4:]))
             ]
-            ways[1] = ways[1].gather(1, turned.expand(-1, -1, ways[1].shape[2]))
+            ways[1] = ways[1].flatten(0, 1).index_select(0, turned).view_as(ways[1])
             states = torch.cat(ways, 2)
             if layer + 1 < self.config.layers:
                 states = self.dropout(states)

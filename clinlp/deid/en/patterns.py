@@ -11,6 +11,7 @@ from clinlp.deid.en.dates import find_dates
 from clinlp.deid.en.ids import code_systems, find_ids, find_logins
 from clinlp.deid.en.streets import find_streets
 from clinlp.deid.patterns import leading
+from clinlp.deid.phones import is_assigned
 from clinlp.deid.plain import original, plain
 from clinlp.deid.words import words
 from clinlp.spans import Span
@@ -113,7 +114,7 @@ def _phones(text: str) -> Iterator[Span]:
                 continue
             elif score:
                 yield Span(
-                    low, match.end(), PhiLabel.PHONE.value, 0.89 if _is_assigned(text[low : match.end()]) else score
+                    low, match.end(), PhiLabel.PHONE.value, 0.89 if is_assigned(text[low : match.end()], "US") else score
                 )
             elif sum(c.isdigit() for c in match[0]) == 10:
                 yield Span(low, match.end(), PhiLabel.PHONE.value, 0.5)
@@ -122,16 +123,6 @@ def _phones(text: str) -> Iterator[Span]:
             continue
         if said.search(text[max(0, match.start() - 36) : match.start()]):
             yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.8)
-
-
-def _is_assigned(number: str) -> bool:
-    """Say whether a number is one that a numbering plan has, read as from the United States."""
-    import phonenumbers  # its tables load once a candidate is there
-
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, "US"))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 @cache

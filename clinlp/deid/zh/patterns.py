@@ -8,6 +8,7 @@ from functools import cache
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.patterns import leading
+from clinlp.deid.phones import is_assigned
 from clinlp.deid.plain import original
 from clinlp.deid.words import words
 from clinlp.deid.zh.dates import find_dates
@@ -65,7 +66,7 @@ def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
 
 @cache
 def _phone() -> tuple[tuple[re.Pattern[str], float], ...]:
-    turn = r"(?:(?:转|-|—|分机|ext\.?)[0-9]{1,6}(?![0-9]))?"
+    turn = r"(?: ?(?:转|-|—|分机|ext\.?)[ :：号]{0,2}[0-9]{1,6}(?![0-9]))?"
     return (
         (re.compile(r"1(?<![0-9A-Za-z]1)[3-9][0-9]([ -]?)[0-9]{4}\1[0-9]{4}(?![0-9])"), 0.9),
         (re.compile(r"\+86[ -]?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9])"), 0.95),
@@ -84,6 +85,15 @@ def _phone() -> tuple[tuple[re.Pattern[str], float], ...]:
 
 
 @cache
+def _abroad() -> re.Pattern[str]:
+    """Numbers of other countries and regions: +852 9123 4567, 00853-6612-3456, 0912-345-678."""
+    return re.compile(
+        r"(?:\+|00(?<![0-9A-Za-z.-]00))(?!86[ -]?1)[1-9][0-9]{0,2}(?:[ -]?\(?[0-9]{1,5}\)?){2,6}(?![0-9])"
+        r"|09(?<![0-9A-Za-z.-]09)[0-9]{2}([ -])[0-9]{3}\1[0-9]{3}(?![0-9-])"
+    )
+
+
+@cache
 def _page() -> re.Pattern[str]:
     """What stands before the pages of a reference: 13（4）：213-2132."""
     return re.compile("[0-9）)] ?[:：∶] ?$")
@@ -97,6 +107,10 @@ def _phones(text: str) -> Iterator[Span]:
                 continue
             label = PhiLabel.FAX if "传真" in window or "fax" in window.lower() else PhiLabel.PHONE
             yield Span(match.start(), match.end(), label.value, score)
+    for match in _abroad().finditer(text):
+        number = re.sub("^00", "+", match[0])
+        if is_assigned(number, "TW"):  # the one region whose mobile numbers are written without a country code
+            yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.85)
 
 
 @cache
