@@ -121,9 +121,10 @@ def _show_parts(parts: Mapping[str, Part]) -> None:
         "codes given": lambda part: sum(part.codes.values()),
         "different codes": lambda part: len(part.codes),
     }
+    has_spans = any(part.n_spans for part in parts.values())
     for name, count in rows.items():
         counts = [count(part) for part in parts.values()]
-        if any(counts):
+        if any(counts) and (has_spans or name != "without spans"):
             shown.add_row(name, *(f"{n:,}" for n in counts))
     console().print(shown)
 

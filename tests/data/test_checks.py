@@ -250,6 +250,16 @@ def test_the_same_and_nearly_the_same_notes_are_found_within_and_across_parts(ch
     assert {(pair.note_id, pair.other_id) for pair in found.pairs if pair.part == "dev"} == {("d", "a")}
 
 
+@pytest.mark.parametrize(("text", "words"), [(EN, "Fever"), (ZH, "发热")])
+def test_the_same_text_with_another_annotation_is_told_apart(checks: Checks, text: str, words: str) -> None:
+    train = [row("a", text, (words, "S"), codes=["A", "B"]), row("b", f" {text}", (words, "S"), codes=["B", "A"])]
+    dev = [row("c", text, (words, "T"), codes=["A", "B"]), row("d", text, (words, "S"), codes=["A"])]
+    found = checks(train, dev=dev)
+    assert (found.n("same_text", "train"), found.n("same_text_differs", "train")) == (1, 0)
+    assert (found.n("same_text", "dev/train"), found.n("same_text_differs", "dev/train")) == (2, 2)
+    assert found.n("same_text_differs", "dev") == 1
+
+
 def test_labels_and_codes_of_other_parts_are_held_against_train(checks: Checks) -> None:
     train = [
         row("a", EN, ("Fever", "SYMPTOM"), ("aspirin", "DRUG"), codes=["R50.9"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from heapq import heappush, heappushpop
 from typing import Final
 
@@ -27,6 +27,7 @@ class Alike:
         self._patients: dict[int, list[int]] = {}  # patient -> the first note in each part, -1 for none
         self._texts: dict[int, int] = {}  # text -> its number
         self._part_of, self._text_of = array("b"), array("q")  # of each note
+        self._annotation_of = array("q")  # of each note, a number for what it says of its text
         self._sizes, self._signatures = array("q"), bytearray()  # of each distinct text
         self._minhash = MinHash()
         self._todo: Pairs = np.zeros((0, 2), np.int64)
@@ -35,8 +36,12 @@ class Alike:
         self._found: list[tuple[int, int, float]] = []
         self.n_rounds = 0
 
-    def add(self, part: str, note: Note) -> Iterator[tuple[str, str, int | None]]:
-        """Remember a note; give the kind of finding, where, and the number of the note before it."""
+    def add(self, part: str, note: Note, annotation: Hashable) -> Iterator[tuple[str, str, int]]:
+        """Remember a note; give the kind of finding, where, and the number of the note before it.
+
+        Args:
+            annotation: What is annotated, without offsets: texts count as the same though spaces differ.
+        """
         number, place = len(self._part_of), self._parts.index(part)
         before = self._first_ids.setdefault(hash(note.note_id), number)
         if before != number:
@@ -58,6 +63,7 @@ class Alike:
             self._signatures += self._minhash.sign(found).tobytes() if len(found) else bytes(4 * N_HASHES)
         self._part_of.append(place)
         self._text_of.append(at)
+        self._annotation_of.append(hash(annotation))
 
     def n_patients(self, part: str) -> int:
         """Count the patients of a part."""
@@ -107,7 +113,10 @@ class Alike:
                 twin, share = found
                 kind = "same_text" if first[other][text] == twin else "near_duplicate"
                 where = self._parts[place] if other == place else f"{self._parts[place]}/{self._parts[other]}"
-                tally.count(kind, where, Place(ids[number], other=ids[twin]))
+                place_of = Place(ids[number], other=ids[twin])
+                tally.count(kind, where, place_of)
+                if kind == "same_text" and self._annotation_of[number] != self._annotation_of[twin]:
+                    tally.count("same_text_differs", where, place_of)
                 if n_pairs:
                     pair = (other != place, share, -number, -twin)
                     (heappush if len(best) < n_pairs else heappushpop)(best, pair)

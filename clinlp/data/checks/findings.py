@@ -28,6 +28,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "no_codes": Kind("notes", "notes without codes where others have them"),
     "shared_patient": Kind("patients", "patients with notes in another part"),
     "same_text": Kind("notes", "notes whose text an earlier note has, but for case and spaces"),
+    "same_text_differs": Kind("notes", "of these, notes with other spans or codes than the earlier one"),
     "near_duplicate": Kind("notes", "notes much like an earlier one (in another part: any), not the same"),
     "blank_span": Kind("spans", "spans over white space alone"),
     "edge_space": Kind("spans", "spans that begin or end in white space"),

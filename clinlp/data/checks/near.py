@@ -43,7 +43,8 @@ def shingles(text: str) -> Hashes:
     hashes = np.zeros(n, np.uint64)
     for at in range(_SHINGLE):
         hashes = _mixed(hashes ^ points[at : at + n])
-    return np.unique((hashes >> np.uint64(32)).astype(np.uint32))
+    short = np.sort((hashes >> np.uint64(32)).astype(np.uint32))  # np.unique takes several times as long
+    return short[np.concatenate(([True], short[1:] != short[:-1]))]
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from clinlp.data.checks.alike import Alike
 from clinlp.data.checks.config import CheckConfig
 from clinlp.data.checks.findings import Findings, LabelUse, Lengths, Pair, Part, Place, Tally
+from clinlp.data.checks.near import normal
 from clinlp.data.checks.spans import Cut, Cutter, arrangement, edges, fit, read_cutter
 from clinlp.data.checks.strings import Strings
 from clinlp.errors import DataError, Failure
@@ -177,8 +178,8 @@ class _Check:
         part, spans = self._parts[name], self._spans(note)
         number = len(self._ids)
         self._ids.append(note.note_id)
-        for kind, where, other in self._alike.add(name, note):
-            self._tally.count(kind, where, Place(note.note_id, other=None if other is None else self._ids[other]))
+        for kind, where, other in self._alike.add(name, note, self._annotation(note, spans)):
+            self._tally.count(kind, where, Place(note.note_id, other=self._ids[other]))
         cut = self._cutter.cut(note.text)
         part.characters.append(len(note.text))
         part.pieces.append(len(cut.offsets))
@@ -195,6 +196,13 @@ class _Check:
         self._strings.add(number, note.text, spans)
         self._look_at_spans(name, note, spans, cut)
         self._look_at_codes(name, note)
+
+    def _annotation(self, note: Note, spans: tuple[Span, ...]) -> Hashable:
+        """What the note says of its text: words with labels, and codes."""
+        words = tuple((span.label, normal(note.text[span.start : span.end])) for span in spans)
+        length = self._config.code_length
+        codes = None if note.diagnoses is None else frozenset(each.code[:length] for each in note.diagnoses)
+        return words, codes
 
     def _look_at_spans(self, name: str, note: Note, spans: tuple[Span, ...], cut: Cut) -> None:
         if not spans:
