@@ -94,8 +94,8 @@ def _show(found: Findings) -> None:
     codes = list(dict.fromkeys(code for part in found.parts.values() for code in part.codes))
     counts = {code: [part.codes.get(code, 0) for part in found.parts.values()] for code in codes}
     _show_counts("notes of each code", found.parts, counts)
-    _show_strings("words with several labels, the most frequent", found.differing)
-    _show_strings("words labelled in some places only, the most frequent", found.partly)
+    _show_strings("words with several labels, the most often in doubt", found.differing)
+    _show_strings("words labelled in some places only, the most often on both sides", found.partly)
     if found.pairs:
         shown = table("notes much alike", ("note", "and", "similarity"), left=2)
         for pair in found.pairs:

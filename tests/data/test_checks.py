@@ -208,6 +208,16 @@ def test_an_unlabelled_place_is_one_that_no_span_touches(checks: Checks, words: 
     assert use.places[-1] == Place("a", start, start + len(words))
 
 
+def test_words_most_often_in_doubt_come_first(checks: Checks) -> None:
+    labels = {"Fever": "AAAAAAAB", "发热": "AABB", "pain": "CCC"}
+    rows = [
+        row(f"{words}{at}", f"{words} {label}{at}", (words, label))
+        for words in labels
+        for at, label in enumerate(labels[words])
+    ]
+    assert [dict(use.labels) for use in checks(rows).differing] == [{"A": 2, "B": 2}, {"A": 7, "B": 1}]
+
+
 # parts
 
 

@@ -202,7 +202,7 @@ class Findings:
     """All that a check says.
 
     Attributes:
-        differing: Words with several labels, the most frequent first.
+        differing: Words with several labels, those first that most often have another than their usual one.
         partly: Words that are a span in some places and none in others, the most frequent on both sides first.
         pairs: Notes much alike, those of two parts first, then the most alike.
     """

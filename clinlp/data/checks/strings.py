@@ -84,10 +84,14 @@ class Strings:
         return Totals(n_minority, n_labelled, n_missing, n_unusual)
 
     def differing(self, ids: Sequence[str], most: int, *, show_text: bool) -> tuple[StringUse, ...]:
-        """The most frequent strings with several labels."""
-        found = [(key, uses) for key, uses in self._labels.items() if len(uses) > 1]
-        found.sort(key=lambda item: -sum(use.n for use in item[1].values()))
-        return tuple(self._use(key, uses, ids, show_text=show_text) for key, uses in found[:most])
+        """The strings with several labels, those first that most often have another than their usual one."""
+        found = []
+        for key, uses in self._labels.items():
+            if len(uses) > 1:
+                counts = [use.n for use in uses.values()]
+                found.append((sum(counts) - max(counts), sum(counts), key, uses))
+        found.sort(key=lambda item: (-item[0], -item[1]))
+        return tuple(self._use(key, uses, ids, show_text=show_text) for _, _, key, uses in found[:most])
 
     def partly(self, ids: Sequence[str], most: int, *, show_text: bool) -> tuple[StringUse, ...]:
         """The strings that are most often labelled and most often not, by the lesser of the two."""
