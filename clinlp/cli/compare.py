@@ -18,7 +18,7 @@ from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 
 if TYPE_CHECKING:  # numpy: loaded with the command, not with its help
-    from clinlp.metrics.compare import Comparison, Difference
+    from clinlp.metrics.compare import Comparison
     from clinlp.metrics.intervals import Interval
     from clinlp.metrics.prf import NoteCounts
 
@@ -27,10 +27,10 @@ _NAMES = {
     "macro_f1": "macro F1",
     "top1": "top 1",
     "map": "MAP",
-    "character_recall": "PHI characters removed",
-    "span_recall": "PHI spans removed",
-    "clean_share": "notes without a leak",
-    "over_redaction": "other characters removed",
+    "character_recall": "characters",
+    "span_recall": "spans",
+    "clean_share": "clean notes",
+    "over_redaction": "over-redaction",
 }
 
 
@@ -73,7 +73,7 @@ def compare(
     Intervals are the bootstrap's, and that of the difference scores both runs over the same draws. The
     test is approximate randomisation (Noreen 1989): p is how often a difference as large comes from
     swapping, at random, what the two runs found. All notes of a patient are drawn and swapped together.
-    `p, labels` is corrected for how many labels there are (Holm 1979).
+    `p, all` is corrected for how many labels there are (Holm 1979).
 
     **Examples**
 
@@ -127,13 +127,15 @@ def _show(found: Comparison, what: str, level: float) -> None:
     columns = ("A", sure, "B", sure, "B − A", sure, "p")
     shown = table(what, ("score", *columns))
     for name, row in found.overall.items():
-        shown.add_row(_NAMES.get(name, name), *_cells(row), _p(row.p))
+        sides = (cell for share in (row.a, row.b) for cell in (_value(share), percent_range(share)))
+        shown.add_row(_NAMES.get(name, name), *sides, *_gain(row.difference), _p(row.p))
     console().print(shown)
     if found.labels:
-        shown = table("F1 of each label", ("label", "gold", *columns, "p, labels"))
+        shown = table("F1 of each label", ("label", "gold", "A", "B", "B − A", sure, "p", "p, all"))
         for label, rows in found.labels.items():
             row = rows["f1"]
-            shown.add_row(label, f"{found.counts[label][0].n_gold:,}", *_cells(row), _p(row.p), _p(row.p_holm))
+            n_gold, both = f"{found.counts[label][0].n_gold:,}", (_value(row.a), _value(row.b))
+            shown.add_row(label, n_gold, *both, *_gain(row.difference), _p(row.p), _p(row.p_holm))
         console().print(shown)
     if found.n_labels_left_out:
         remark(f"labels without a row, part of all other scores: {found.n_labels_left_out:,}; --show-labels shows more")
@@ -141,11 +143,6 @@ def _show(found: Comparison, what: str, level: float) -> None:
     notes = f"{found.n_notes:,} notes" + (f" of {found.n_units:,} patients" if unit == "patients" else "")
     tried = f"all {found.n_shuffles:,} swaps" if found.exact else f"{found.n_shuffles:,} random swaps"
     say(f"{notes}; the runs differ in {found.n_units_differing:,} {unit}; p from {tried}\n")
-
-
-def _cells(row: Difference) -> tuple[str, ...]:
-    """Both scores and their difference, each with its interval."""
-    return (_value(row.a), percent_range(row.a), _value(row.b), percent_range(row.b), *_gain(row.difference))
 
 
 def _value(share: Interval) -> str:
@@ -157,11 +154,11 @@ def _gain(share: Interval) -> tuple[str, str]:
     if math.isnan(share.low):
         return "–", "–"
     value, low, high = (f"{100 * number:+.1f}" for number in (share.value, share.low, share.high))
-    return value, f"{low} to {high}"
+    return value, f"{low}…{high}"
 
 
 def _p(p: float | None) -> str:
     """Write a p as far as it can be told from 0."""
     if p is None or math.isnan(p):
         return "–"
-    return f"{p:.4f}" if p >= 0.0001 else "<0.0001"
+    return f"{p:.4f}" if p >= 0.0001 else "<.0001"

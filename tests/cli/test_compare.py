@@ -87,7 +87,7 @@ def test_phi_and_codes_are_compared(clinlp: Command, tmp_path: Path) -> None:
         write_notes(notes(keep, attribute="phi"), tmp_path / f"{name}.jsonl")
     done = clinlp("compare", *(tmp_path / f"{name}.jsonl" for name in ("gold", "a", "b")))
     assert (done.code, done.err) == (0, "")
-    assert "notes without a leak" in done.out
+    assert "clean notes" in done.out
     for name, codes in (("gold", ["E11.9", "I10"]), ("a", ["E11.9"]), ("b", ["I10", "J18"])):
         rows = [{"note_id": f"n{at}", "text": TEXTS[at % 2], "codes": codes} for at in range(6)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
