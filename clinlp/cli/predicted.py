@@ -102,16 +102,8 @@ def score_codes(gold: Sequence[Note], found: Predicted, threshold: float | None 
     """Score codes by the model's own threshold, or the one given."""
     from clinlp.metrics.diagnosis import score_diagnoses
 
-    scored = score_diagnoses(gold, found.notes, found.threshold if threshold is None else threshold)
-    if not found.single:
-        return scored
-    # all codes are ranked, the first one is the prediction
-    first = score_diagnoses(gold, [replace(note, diagnoses=(note.diagnoses or ())[:1]) for note in found.notes], 0.0)
-    notes = tuple(
-        replace(one, shares={**every.shares, "exact": one.shares["exact"]})
-        for one, every in zip(first.notes, scored.notes, strict=True)
-    )
-    return replace(scored, micro=first.micro, codes=first.codes, exact=first.exact, notes=notes)
+    chosen = found.threshold if threshold is None else threshold
+    return score_diagnoses(gold, found.notes, chosen, single=found.single)
 
 
 def count_spans(

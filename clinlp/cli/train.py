@@ -1,24 +1,24 @@
-"""`clinlp train entities` and `clinlp train diagnosis`; runs alone or under `accelerate launch`."""
+"""`clinlp train entities`, `phi` and `diagnosis`; runs alone or under `accelerate launch`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clinlp.cli.console import remark, say
 from clinlp.cli.options import takes
+from clinlp.cli.series import Curve, Folds, run
 from clinlp.config import Config
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 
 if TYPE_CHECKING:
     from clinlp.data.features import Loss
     from clinlp.training.loop import Epoch
+    from clinlp.training.runs import Begun, Tell
 
-_PANELS: dict[type[Config], str] = {
+PANELS: dict[type[Config], str] = {
     EntitiesConfig: "Entities",
     DiagnosisConfig: "Diagnoses",
     TrainConfig: "Every model",
@@ -40,8 +40,8 @@ def register(app: typer.Typer) -> None:
 
 
 @train.command()
-@takes(EntitiesConfig, _PANELS, names={"labels": "--label", "out": "--out -o"})
-def entities(config: EntitiesConfig, resume: Resume = False) -> None:
+@takes(EntitiesConfig, PANELS, names={"labels": "--label", "out": "--out -o"})
+def entities(config: EntitiesConfig, resume: Resume = False, folds: Folds = None, learning_curve: Curve = None) -> None:
     """Train an entity tagger; the best epoch is written to `OUT/best`, a model folder.
 
     Score it with `clinlp evaluate OUT/best test.jsonl`, use it with `clinlp annotate --entities
@@ -52,15 +52,15 @@ def entities(config: EntitiesConfig, resume: Resume = False) -> None:
     - `clinlp train entities --train train.jsonl --dev dev.jsonl -o runs/problems`
     - `clinlp train entities --train notes/ -o runs/bert --encoder models/bert --epochs 10 --precision bf16`
     - `clinlp train entities --config runs/problems.toml --seed 2 -o runs/problems-2`
+    - `clinlp train entities --train notes/ -o runs/folds --folds 5`
+    - `clinlp train entities --train notes/ -o runs/curve --learning-curve 0.1,0.3,1.0`
     """
-    from clinlp.training.finetune import finetune_entities
-
-    _show_best(finetune_entities(config, resume=resume, tell=_teller()))
+    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
 @train.command()
-@takes(PhiConfig, _PANELS, names={"labels": "--label", "out": "--out -o"}, hidden=("max_width",))
-def phi(config: PhiConfig, resume: Resume = False) -> None:
+@takes(PhiConfig, PANELS, names={"labels": "--label", "out": "--out -o"}, hidden=("max_width",))
+def phi(config: PhiConfig, resume: Resume = False, folds: Folds = None, learning_curve: Curve = None) -> None:
     """Train a tagger of protected health information on notes with `phi` spans.
 
     The best epoch is written to `OUT/best`. Use it beside the rules with `clinlp deidentify --phi
@@ -71,14 +71,14 @@ def phi(config: PhiConfig, resume: Resume = False) -> None:
     - `clinlp train phi --train train.jsonl --dev dev.jsonl -o runs/phi`
     - `clinlp train phi --train train.jsonl -o runs/phi-bert --encoder models/bert --precision bf16`
     """
-    from clinlp.training.finetune import finetune_phi
-
-    _show_best(finetune_phi(config, resume=resume, tell=_teller()))
+    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
 @train.command()
-@takes(DiagnosisConfig, _PANELS, names={"out": "--out -o"})
-def diagnosis(config: DiagnosisConfig, resume: Resume = False) -> None:
+@takes(DiagnosisConfig, PANELS, names={"out": "--out -o"})
+def diagnosis(
+    config: DiagnosisConfig, resume: Resume = False, folds: Folds = None, learning_curve: Curve = None
+) -> None:
     """Train a diagnoser; the best epoch is written to `OUT/best`, a model folder.
 
     Notes need `"codes": [...]` or `"diagnoses"`, in any code system. Score it with `clinlp evaluate
@@ -90,18 +90,16 @@ def diagnosis(config: DiagnosisConfig, resume: Resume = False) -> None:
     - `clinlp train diagnosis --train train.jsonl --dev dev.jsonl -o runs/icd --code-length 3`
     - `clinlp train diagnosis --train train.jsonl -o runs/triage --single --encoder models/bert`
     """
-    from clinlp.training.finetune import finetune_diagnosis
-
-    _show_best(finetune_diagnosis(config, resume=resume, tell=_teller()))
+    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
-def _teller() -> Callable[[Epoch | Loss], None]:
+def teller() -> Tell:
     """Give what shows a run line by line: one table row an epoch, in the main process alone."""
     rows = 0
 
-    def tell(news: Epoch | Loss) -> None:
+    def tell(news: Epoch | Loss | Begun) -> None:
         nonlocal rows
-        if not _is_main():
+        if not is_main():
             return
         from clinlp.training.loop import Epoch
 
@@ -119,11 +117,6 @@ def _teller() -> Callable[[Epoch | Loss], None]:
     return tell
 
 
-def _show_best(folder: Path) -> None:
-    if _is_main():
-        say(f"best model: {folder}")
-
-
-def _is_main() -> bool:
+def is_main() -> bool:
     """Whether this is the process of a run that speaks; `accelerate launch` numbers them."""
     return os.environ.get("RANK", "0") == "0"

@@ -136,6 +136,12 @@ def measure(notes: Sequence[NoteCounts], sampling: Sampling | None = None, *, n_
     return Measured(overall, labels, len(notes), layout.n_units, left_out, sampling._replace(unit=unit))
 
 
+def score(notes: Sequence[NoteCounts]) -> dict[str, float]:
+    """Give the scores of all labels together; 0 where there is nothing to count."""
+    overall = measure(notes, Sampling(n_resamples=0), n_labels=0).overall
+    return {name: 0.0 if math.isnan(each.value) else each.value for name, each in overall.items()}
+
+
 def compare(
     a: Sequence[NoteCounts],
     b: Sequence[NoteCounts],

@@ -79,7 +79,12 @@ class DiagnosisScores:
 
 
 def score_diagnoses(
-    gold: Iterable[Note], predicted: Iterable[Note], threshold: float = 0.5, ks: Sequence[int] = (1, 5, 8)
+    gold: Iterable[Note],
+    predicted: Iterable[Note],
+    threshold: float = 0.5,
+    ks: Sequence[int] = (1, 5, 8),
+    *,
+    single: bool = False,
 ) -> DiagnosisScores:
     """Score predicted codes against gold ones, notes paired by id.
 
@@ -104,6 +109,7 @@ def score_diagnoses(
         predicted: The same notes as they came out, in any order; their text may differ.
         threshold: From which score on a code counts as predicted.
         ks: Where to cut the ranking.
+        single: The first code of a note's ranking is its set, whatever its score.
 
     Raises:
         DataError: A note is missing, extra or there twice, or has no predicted diagnoses at all.
@@ -114,7 +120,9 @@ def score_diagnoses(
     if any(k < 1 for k in ks):
         raise UsageError(f"ks: whole numbers from 1 needed, got {min(ks)}")
     pairs = pair_notes(gold, predicted, same_text=False)
-    notes = tuple(_count(note, other, threshold, ks) for note, other in pairs if note.diagnoses is not None)
+    notes = tuple(
+        _count(note, other, None if single else threshold, ks) for note, other in pairs if note.diagnoses is not None
+    )
     codes = add_labels(notes)
     shares = {name: _ratio([note.shares[name] for note in notes]) for name in ("exact", "top1", "map")}
     return DiagnosisScores(
@@ -132,25 +140,28 @@ def score_diagnoses(
     )
 
 
-def _count(note: Note, other: Note, threshold: float, ks: Sequence[int]) -> NoteCounts:
-    """Count the codes of one note, and say how well they are ranked."""
+def _count(note: Note, other: Note, threshold: float | None, ks: Sequence[int]) -> NoteCounts:
+    """Count the codes of one note, and say how well they are ranked; without a threshold the first code counts."""
     if other.diagnoses is None:
         raise DataError(f"note {note.note_id}: predicted diagnoses needed, got none")
     wanted = {diagnosis.code for diagnosis in note.diagnoses or ()}
-    found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
+    ranked = _ranked(other.diagnoses)
+    found = set(ranked[:1])
+    if threshold is not None:
+        found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
     codes = {
         code: Prf(int(code in wanted), int(code in found), int(code in wanted & found))
         for code in sorted(wanted | found)
     }
-    right = [code in wanted for code in _ranked(other.diagnoses)]
-    n_gold, ranked = len(wanted), float(bool(wanted))  # a note without gold codes has no ranking to judge
+    right = [code in wanted for code in ranked]
+    n_gold, one = len(wanted), float(bool(wanted))  # a note without gold codes has no ranking to judge
     shares = {
         "exact": (float(wanted == found), 1.0),
-        "top1": (float(sum(right[:1])), ranked),
-        "map": (_average_precision(right, n_gold), ranked),
+        "top1": (float(sum(right[:1])), one),
+        "map": (_average_precision(right, n_gold), one),
     }
-    shares |= {f"precision@{k}": (sum(right[:k]) / k, ranked) for k in ks}
-    shares |= {f"recall@{k}": (sum(right[:k]) / max(1, n_gold), ranked) for k in ks}
+    shares |= {f"precision@{k}": (sum(right[:k]) / k, one) for k in ks}
+    shares |= {f"recall@{k}": (sum(right[:k]) / max(1, n_gold), one) for k in ks}
     return NoteCounts(note.note_id, note.patient_id, codes, shares)
 
 

@@ -179,6 +179,15 @@ def read_parts(config: TrainConfig) -> tuple[list[Note], list[Note]]:
     notes = [note for path in config.train for note in read_notes(path)]
     if config.dev:
         return notes, [note for path in config.dev for note in read_notes(path)]
+    return hold_out(notes, config)
+
+
+def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], list[Note]]:
+    """Part notes by patient into those to train on and those to choose the best epoch on.
+
+    Raises:
+        DataError: One of the two parts is empty.
+    """
     notes, dev = split(notes, config.dev_share, config.seed)
     if not notes or not dev:
         raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")

@@ -64,3 +64,21 @@ def tiny_bert(tmp_path_factory):
     }
     (folder / "tokenizer.json").write_text(json.dumps(held))
     return folder
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory):
+    """Twelve patients with two notes each, in turn English and Chinese, with entities, PHI and codes."""
+    path = tmp_path_factory.mktemp("ward") / "ward.jsonl"
+    notes = []
+    for at in range(24):
+        text, mentions, code = CASES[at // 2 % 2 + 2 * (at % 2)]
+        name = ("Jo Quoxly", "向彩霞")[at % 2]
+        spans = tuple(Span(text.index(words), text.index(words) + len(words), label) for words, label in mentions)
+        full = f"{text} {name}"
+        phi = (Span(len(text) + 1, len(full), "NAME"),)
+        notes.append(
+            Note(f"n{at}", full, patient_id=f"p{at // 2}", entities=spans, phi=phi, diagnoses=(Diagnosis(code),))
+        )
+    write_notes(notes, path)
+    return path

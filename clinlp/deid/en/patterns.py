@@ -114,7 +114,10 @@ def _phones(text: str) -> Iterator[Span]:
                 continue
             elif score:
                 yield Span(
-                    low, match.end(), PhiLabel.PHONE.value, 0.89 if is_assigned(text[low : match.end()], "US") else score
+                    low,
+                    match.end(),
+                    PhiLabel.PHONE.value,
+                    0.89 if is_assigned(text[low : match.end()], "US") else score,
                 )
             elif sum(c.isdigit() for c in match[0]) == 10:
                 yield Span(low, match.end(), PhiLabel.PHONE.value, 0.5)

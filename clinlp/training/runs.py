@@ -1,0 +1,206 @@
+"""A run as one of several: train on these notes, predict those, whatever is trained; done once, kept, never redone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from clinlp.data.features import Loss
+from clinlp.errors import DataError, UsageError
+from clinlp.metrics.diagnosis import score_diagnoses
+from clinlp.metrics.entities import score_entities
+from clinlp.metrics.prf import NoteCounts
+from clinlp.models.store import write_whole
+from clinlp.note import Diagnosis, Note
+from clinlp.records import read_notes, write_notes
+from clinlp.training.checkpoint import remove_checkpoints
+from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
+from clinlp.training.finetune import Parts, finetune_diagnosis, finetune_entities, finetune_phi
+from clinlp.training.loop import Epoch
+
+PREDICTIONS: Final = "predictions.jsonl"
+_TOP: Final = 100  # codes of a note that are kept, the most probable first: all of thousands would fill the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Which run of several begins, or was done before."""
+
+    name: str
+    n_notes: int
+    n_apart: int
+    done: bool = False
+
+    def __str__(self) -> str:
+        end = "; done before" if self.done else ""
+        return f"{self.name}: {self.n_notes:,} notes to train on, {self.n_apart:,} to score{end}"
+
+
+Tell = Callable[[Epoch | Loss | Begun], None]
+
+
+def finetune(
+    config: TrainConfig, parts: Parts | None = None, *, resume: bool = False, tell: Tell | None = None
+) -> Path:
+    """Train what the config is for; give the folder of its best epoch."""
+    if isinstance(config, PhiConfig):
+        return finetune_phi(config, resume=resume, tell=tell, parts=parts)
+    if isinstance(config, EntitiesConfig):
+        return finetune_entities(config, resume=resume, tell=tell, parts=parts)
+    if isinstance(config, DiagnosisConfig):
+        return finetune_diagnosis(config, resume=resume, tell=tell, parts=parts)
+    raise TypeError(f"config of entities, phi or diagnoses needed, got {type(config).__name__}")
+
+
+def run_part(
+    config: TrainConfig, parts: Parts, apart: Sequence[Note], name: str, tell: Tell | None = None
+) -> list[Note]:
+    """Train on parts and give predictions for the notes set apart.
+
+    The predictions are the sign that a run is done: it is not run again. One that was killed goes on
+    from its checkpoint.
+    """
+    file = config.out / PREDICTIONS
+    if tell is not None:
+        tell(Begun(name, len(parts[0]), len(apart), file.is_file()))
+    if not file.is_file():
+        best = finetune(config, parts, resume=True, tell=tell)
+        if is_main():
+            write_notes(predict(config, best, apart), file)
+            remove_checkpoints(config.out)
+        wait()
+    return list(read_notes(file))
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes what a series of runs found."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def wait() -> None:
+    """Wait until all processes are here, so that what one wrote is there for all."""
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+
+
+def predict(config: TrainConfig, model: Path, notes: Sequence[Note]) -> list[Note]:
+    """Give the notes, bare but for what the model finds; of codes the hundred most probable."""
+    bare = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time) for note in notes]
+    if isinstance(config, PhiConfig):
+        from clinlp.deid import find_phi
+        from clinlp.inference.phi import PhiTagger
+
+        return find_phi(bare, [PhiTagger.load(model)])
+    if isinstance(config, EntitiesConfig):
+        from clinlp.inference.entities import EntityPredictor
+
+        return EntityPredictor.load(model)(bare)
+    from clinlp.inference.diagnosis import DiagnosisPredictor
+
+    predictor = DiagnosisPredictor.load(model, top=_TOP)
+    predictor.evidence = False
+    return predictor(bare)
+
+
+def gold_notes(config: TrainConfig, notes: Iterable[Note]) -> list[Note]:
+    """Give the notes that can be scored, with what the config is to learn: its labels, codes of its length."""
+    if isinstance(config, DiagnosisConfig):
+        annotated = (note for note in notes if note.diagnoses is not None)
+        return [
+            replace(note, diagnoses=tuple(map(Diagnosis, dict.fromkeys(labels_of(config, note))))) for note in annotated
+        ]
+    if isinstance(config, EntitiesConfig) and config.labels is not None:
+        known, kind = set(config.labels), attribute_of(config)
+        kept: list[Note] = []
+        for note in notes:
+            held: dict[str, Any] = {kind: tuple(span for span in getattr(note, kind) if span.label in known)}
+            kept.append(replace(note, **held))
+        return kept
+    return list(notes)
+
+
+def labels_of(config: TrainConfig, note: Note) -> list[str]:
+    """Give the labels of a note's spans, or its codes at the length that is learned."""
+    if isinstance(config, DiagnosisConfig):
+        return [item.code[: config.code_length] for item in note.diagnoses or ()]
+    return [span.label for span in getattr(note, attribute_of(config))]
+
+
+def attribute_of(config: TrainConfig) -> Literal["entities", "phi"]:
+    """Which spans a tagger learns."""
+    return "phi" if isinstance(config, PhiConfig) else "entities"
+
+
+def count(config: TrainConfig, gold: Sequence[Note], predicted: Sequence[Note]) -> tuple[NoteCounts, ...]:
+    """Count what was found in each note, in the order of gold."""
+    if isinstance(config, DiagnosisConfig):
+        notes = score_diagnoses(gold, predicted, single=config.single).notes
+        named = ("exact", "top1", "map")
+        return tuple(replace(note, shares={name: note.shares[name] for name in named}) for note in notes)
+    return score_entities(gold, predicted, attribute=attribute_of(config)).notes
+
+
+def read_training(config: TrainConfig) -> list[Note]:
+    """Read the notes to train on.
+
+    Raises:
+        DataError: Two notes have one id, so that their predictions could not be told apart.
+    """
+    notes = [note for path in config.train for note in read_notes(path)]
+    seen: set[str] = set()
+    for note in notes:
+        if note.note_id in seen:
+            raise DataError(f"note {note.note_id}: one note of an id needed, got two")
+        seen.add(note.note_id)
+    return notes
+
+
+def open_series(out: Path, name: str, plan: Mapping[str, Any], *, resume: bool) -> None:
+    """Keep the plan of several runs in `out/name`; runs that go on must have the same.
+
+    Raises:
+        UsageError: The folder cannot be written, holds other runs, or the plan differs.
+    """
+    kept = out / name
+    said: dict[str, Any] = json.loads(json.dumps(plan))
+    if kept.is_file():
+        if not resume:
+            raise UsageError(f"{out}: a new folder needed, got one with runs; --resume goes on with them")
+        held = json.loads(kept.read_text("utf-8"))
+        if differing := _differing(held, said):
+            raise UsageError(f"{kept}: --resume needs the same {differing}, got another value")
+        return
+    if (out / "config.json").exists():
+        raise UsageError(f"{out}: a new folder needed, got one with a run")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, json.dumps(said, indent=1))
+    except OSError as error:
+        raise UsageError(f"{out}: a folder that can be written needed, got {error.strerror}") from None
+
+
+def _differing(held: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
+    """The name of the first value that differs."""
+    for key in said:
+        if isinstance(said[key], dict) and isinstance(held.get(key), dict):
+            if inner := _differing(held[key], said[key]):
+                return inner
+        elif held.get(key) != said[key]:
+            return key
+    return None
+
+
+def digest(notes: Iterable[Note]) -> str:
+    """Give a number that changes when any note does."""
+    made = hashlib.blake2b(digest_size=16)
+    for note in notes:
+        held = (note.note_id, note.patient_id, note.text, note.entities, note.phi, note.diagnoses)
+        made.update(repr(held).encode("utf-8", "surrogatepass"))
+    return made.hexdigest()
