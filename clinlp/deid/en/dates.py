@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import word_set
+from clinlp.deid.words import word_set, words
 from clinlp.spans import Span
 
 # The first letter stands apart and case-blindness starts after it: so a pass only stops at these letters.
@@ -36,7 +36,14 @@ def _numeric_dates() -> tuple[re.Pattern[str], ...]:
             rf"{_D}[0-9]?/(?:(?:19|20)[0-9]{{2}}|[0-3]?[0-9](?:-[0-9]{{1,2}}/[0-9]{{1,2}})?)(?![0-9/%a-zA-Z]|\.[0-9])"
         ),
         re.compile(rf"{_D}[0-9]{{3}}-[01][0-9](?![0-9-])"),
+    )
+
+
+@cache
+def _compact() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
         re.compile(rf"{_D}[0-9]{{7}}(?![0-9A-Za-z])"),
+        re.compile(rf"{_D}[0-9]? [0-9]{{1,2}} (?:19|20)[0-9]{{2}}(?![0-9A-Za-z])"),
     )
 
 
@@ -54,6 +61,18 @@ def _before_short_date() -> re.Pattern[str]:
 
 
 @cache
+def _before_score() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:GCS|MMSE|MOCA|PHQ|GAD|EPDS|AUDIT|CIWA|NIHSS|HAM|BDI|SLUMS|cog|Braden|Morse|Norton|Berg|Tinetti|ESS|Epworth|FIM|WOMAC"
+        r"|IPSS|IOP|memory|ACE"
+        r"|scores?|scored|scales?|points?|pain|strength|grade|apgars?|ratio|rate|BP|vision|VA|O[DSU]|acuity|visual|cuff|needle|gauge"
+        r"|sens|spec|LR|out|[EVM][1-6]|index|total|QIDS|UPDRS|Glasgow|coma|status|exam|question)"
+        r"[-: =0-9]{0,6}(?:[\w-]+[ :]){0,2}\(?$",
+        re.IGNORECASE,
+    )
+
+
+@cache
 def _after_score() -> re.Pattern[str]:
     return re.compile(
         r"[ -]{1,2}(?:strength|power|motor|murmur|systolic|diastolic|pain|pulses?|on (?:the|a) "
@@ -64,10 +83,14 @@ def _after_score() -> re.Pattern[str]:
 
 
 def find_dates(text: str) -> Iterator[Span]:
-    """Find the dates of an English text."""
-    full, short, year_month, compact = _numeric_dates()
+    """Find the dates of an English text but for days that have names."""
+    yield from _month_names(text)
+    yield from _month_years(text)
+    yield from _foreign_months(text)
+    yield from _compact_dates(text)
+    full, short, year_month = _numeric_dates()
     for match in full.finditer(text):
-        if _is_full(match[0], match[1]) or (match[1] == "." and _is_short_birth(text, match)):
+        if _is_full(match[0], match[1]) or (match[1] == "." and _is_short(text, match)):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.95)
     reach = -9
     for match in short.finditer(text):
@@ -83,14 +106,21 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in year_month.finditer(text):
         if match[0][:2] in ("19", "20") and 1 <= int(match[0][5:]) <= 12:
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.7)
-    for match in compact.finditer(text):
-        if match[0][:2] in ("19", "20") and 1 <= int(match[0][4:6]) <= 12 and 1 <= int(match[0][6:]) <= 31:
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
     for match in _nth().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.DATE.value, 0.6)
-    yield from _month_names(text)
-    yield from _named_days(text)
-    yield from _month_years(text)
+
+
+def _compact_dates(text: str) -> Iterator[Span]:
+    """Dates without marks between their parts: 20240314, 03142024, and after a word for birth 1 1 1970."""
+    compact, spaced = _compact()
+    for match in compact.finditer(text):
+        year_first, digits = match[0][:2] in ("19", "20"), match[0]
+        month, day = (digits[4:6], digits[6:]) if year_first else (digits[:2], digits[2:4])
+        if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 and (year_first or digits[4:6] in ("19", "20")):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+    for match in spaced.finditer(text):
+        if _birth().search(text, max(0, match.start() - 20), match.start()):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.8)
 
 
 @cache
@@ -98,11 +128,12 @@ def _birth() -> re.Pattern[str]:
     return re.compile(r"(?:\bborn|\bdob|\bD\.?O\.?B\.?|birth)[a-z ]{0,8}[:=(]? ?$", re.IGNORECASE)
 
 
-def _is_short_birth(text: str, match: re.Match[str]) -> bool:
-    """Say whether `4.7.56` is a date, because it is somebody's birth."""
-    day, month, year = (int(part) for part in re.split(r"[^0-9]", match[0], maxsplit=3)[:3])
-    is_date = 0 < day < 32 and 0 < month < 13 and year < 100
-    return is_date and bool(_birth().search(text, max(0, match.start() - 20), match.start()))
+def _is_short(text: str, match: re.Match[str]) -> bool:
+    """Say whether `4.7.56` is a date: it is somebody's birth, or one number is a day and no month, as in 8.26.24."""
+    first, second, year = (int(part) for part in re.split(r"[^0-9]", match[0], maxsplit=3)[:3])
+    day, month = max(first, second), min(first, second)
+    is_date = 0 < month < 13 and day < 32 and year < 100
+    return is_date and (day > 12 or bool(_birth().search(text, max(0, match.start() - 20), match.start())))
 
 
 @cache
@@ -117,14 +148,20 @@ def _nth() -> re.Pattern[str]:
 
 def _is_month_day(text: str, match: re.Match[str], month: str, rest: str) -> bool:
     day = rest.partition("-")[0]
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31) and not (1 <= int(day) <= 12 < int(month) <= 31):
         return False
     if "-" in rest:
         return True
-    window = text[max(0, match.start() - 22) : match.start()]
-    if not _before_short_date().search(window):
+    if _after_score().match(text, match.end()):
         return False
-    return not _after_score().match(text, match.end())
+    window = text[max(0, match.start() - 26) : match.start()]
+    if _before_short_date().search(window):
+        return True
+    # Scores and strengths are out of 12 or less, or say what they are: 4/29 alone is a day.
+    is_alone = text[match.end() : match.end() + 2] in ("", ". ", ", ", "; ", ": ", ") ", "),", ").", ");") or (
+        text[match.end() : match.end() + 1] in ("", "\n", ")")
+    )
+    return max(int(month), int(day)) > 12 and is_alone and not _before_score().search(window)
 
 
 def _is_full(date: str, separator: str) -> bool:
@@ -181,25 +218,6 @@ def _month_names(text: str) -> Iterator[Span]:
 
 
 @cache
-def _days() -> re.Pattern[str]:
-    return re.compile(
-        r"[MTWFSNCEIHJ](?<![A-Za-z][A-Z])(?:(?:on|ues|ednes|hurs|ri|atur|un)day(?![a-z])"
-        r"|hristmas(?: (?:Eve|Day))?|hanksgiving(?: Day)?|ew Year'?s?(?: (?:Eve|Day))|aster"
-        r"(?: Sunday)?(?= )|ndependence Day|alloween"
-        r"|emorial Day|abor Day)"
-    )
-
-
-def _named_days(text: str) -> Iterator[Span]:
-    for match in _days().finditer(text):
-        before = text[max(0, match.start() - 12) : match.start()].lower().split()
-        after = text[match.end() : match.end() + 6]
-        is_list = re.match(r",? (?:and |or )?[MTWFS][a-z]+d", after) or re.match(r"s\b|/|-", after)
-        if before and before[-1].strip("(,") in word_set("en", "before_day") and not is_list:
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
-
-
-@cache
 def _month_year() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{_D}[0-9]?/[0-9]{{2}}(?![0-9/%a-zA-Z]|[.-][0-9])"),
@@ -222,3 +240,19 @@ def _month_years(text: str) -> Iterator[Span]:
             continue
         if before.search(text, max(0, match.start() - 24), match.start()) and not after.match(text, match.end()):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+
+
+@cache
+def _foreign_month() -> re.Pattern[str]:
+    """A day and a month of other languages of Europe, or the month in Roman numbers: 3 octobre, 14-VIII-2024."""
+    months = "|".join(sorted(words("en", "foreign_months"), key=len, reverse=True))
+    year = r"(?:[ .,-]{1,2}(?:de |del )?(?:(?:19|20)[0-9]{2}|[0-9]{2})(?![0-9]))"
+    return re.compile(
+        rf"{_D}[0-9]?(?:\.|er)?[ -](?:de )?(?i:{months})(?!\w){year}?"
+        rf"|{_D}[0-9]?([ ./-]{{1,2}})(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\1(?:19|20)[0-9]{{2}}(?![0-9])"
+    )
+
+
+def _foreign_months(text: str) -> Iterator[Span]:
+    for match in _foreign_month().finditer(text):
+        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.8)

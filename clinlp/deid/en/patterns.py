@@ -8,6 +8,7 @@ from functools import cache
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.dates import find_dates
+from clinlp.deid.en.days import find_days, with_weekdays
 from clinlp.deid.en.ids import code_systems, find_ids, find_logins
 from clinlp.deid.en.streets import find_streets
 from clinlp.deid.patterns import leading
@@ -23,7 +24,8 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
     """Find what numbers and months give away in English text."""
     shown, places = plain(text)
     spans = [
-        *find_dates(shown),
+        *with_weekdays(shown, find_dates(shown)),
+        *find_days(shown),
         *_ages(shown, all_ages=all_ages),
         *_phones(shown),
         *find_ids(shown),
@@ -43,14 +45,20 @@ def _age() -> tuple[re.Pattern[str], ...]:
             r"|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
         ),
         re.compile(
-            r"[Aad](?<![a-z].)(?:(?<=[Aa])ged?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"
+            r"[Aad](?<![a-z].)(?:(?<=[Aa])(?:ge|GE)d?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"
             r"([0-9]{1,3})(?![0-9]|[/.:-][0-9]|%)"
+        ),
+        # she is 97 and dying; I'm 90 next May; turned 101
+        re.compile(
+            r"[IiSsHht](?<![A-Za-z].)(?:(?<=[Ii])(?:['’]m| am)|(?<=[Ss])he(?: is|['’]s)|(?<=[Hh])e(?: is|['’]s)"
+            r"|(?<=t)urn(?:ed|s|ing)) (?:only |already |now |nearly |almost )?(9[0-9]|1[01][0-9])"
+            r"(?=[,.;!?)]|\n| (?:and|but|next|now|this|in|on|with|who|years?)\b|$)"
         ),
     )
 
 
 def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
-    digits, spelled, aged = _age()
+    digits, spelled, aged, told = _age()
     for match in digits.finditer(text):
         age = leading(match[0])
         is_decade = match[0].endswith("s") and not match[0].endswith(("rs", "ars"))
@@ -66,6 +74,8 @@ def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     for match in aged.finditer(text):
         if 89 < int(match[1]) < 126 or (all_ages and int(match[1]) < 126):
             yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.75)
+    for match in told.finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.6)
 
 
 @cache
