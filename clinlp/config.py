@@ -52,7 +52,8 @@ class Config(BaseModel):
         if first["type"] == "missing":
             return f"{where} needed, got none"
         if first["type"] != "extra_forbidden":
-            return f"{where}: {first['msg']}" if where else str(first["msg"])
+            message = str(first["msg"]).removeprefix("Value error, ")  # pydantic's word in front of ours
+            return f"{where}: {message}" if where else message
         *parents, key = path
         known = cls._known_keys(parents)
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

@@ -38,6 +38,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("clinlp.serve",),
     "huggingface_hub": ("clinlp.models",),  # reached when the user names a hub id, never else
     "matplotlib": ("clinlp.report",),
+    "peft": ("clinlp.training",),
     "phonenumbers": ("clinlp.deid",),
     "pyarrow": ("clinlp.records", "clinlp.batch"),
     "pyspark": ("clinlp.batch",),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +17,12 @@ from clinlp.config import Config
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from clinlp.data.features import Loss
-    from clinlp.training.loop import Epoch
-    from clinlp.training.runs import Begun, Tell
+    from clinlp.training.loop import Epoch, Progress
+    from clinlp.training.runs import Begun
 
 PANELS: dict[type[Config], str] = {
     EntitiesConfig: "Entities",
@@ -55,7 +61,8 @@ def entities(config: EntitiesConfig, resume: Resume = False, folds: Folds = None
     - `clinlp train entities --train notes/ -o runs/folds --folds 5`
     - `clinlp train entities --train notes/ -o runs/curve --learning-curve 0.1,0.3,1.0`
     """
-    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
+    with teller() as tell:
+        run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
 @train.command()
@@ -71,7 +78,8 @@ def phi(config: PhiConfig, resume: Resume = False, folds: Folds = None, learning
     - `clinlp train phi --train train.jsonl --dev dev.jsonl -o runs/phi`
     - `clinlp train phi --train train.jsonl -o runs/phi-bert --encoder models/bert --precision bf16`
     """
-    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
+    with teller() as tell:
+        run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
 @train.command()
@@ -90,15 +98,45 @@ def diagnosis(
     - `clinlp train diagnosis --train train.jsonl --dev dev.jsonl -o runs/icd --code-length 3`
     - `clinlp train diagnosis --train train.jsonl -o runs/triage --single --encoder models/bert`
     """
-    run(config, teller(), resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
+    with teller() as tell:
+        run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
 
 
-def teller() -> Tell:
-    """Give what shows a run line by line: one table row an epoch, in the main process alone."""
-    rows = 0
+@contextmanager
+def teller() -> Iterator[Teller]:
+    """Give what shows a run; on a terminal with a bar below the table while it lasts."""
+    from rich.console import Console
 
-    def tell(news: Epoch | Loss | Begun) -> None:
-        nonlocal rows
+    screen = Console(stderr=True, highlight=False)
+    if not (screen.is_terminal and is_main()):
+        yield Teller()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f} · score {task.fields[score]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    # The table goes to standard output: on a terminal above the bar, untouched into a file.
+    redirected = sys.stdout.isatty()
+    with Progress(*columns, console=screen, transient=True, refresh_per_second=2, redirect_stdout=redirected) as bar:
+        yield Teller(bar)
+
+
+class Teller:
+    """Shows a run line by line, one table row an epoch, in the main process alone; and every step in a bar."""
+
+    def __init__(self, bar: Bar | None = None) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._n_rows = 0
+
+    def __call__(self, news: Epoch | Loss | Begun | str) -> None:
+        """Show a row or a remark."""
         if not is_main():
             return
         from clinlp.training.loop import Epoch
@@ -107,14 +145,23 @@ def teller() -> Tell:
             remark(str(news))
             return
         names = [name for name in news.scores if name != "score"]
-        if not rows:
+        if not self._n_rows:
             say("".join(f"{name:>14}" for name in ("epoch", "loss", *names, "seconds", "pieces/s")))
-        rows += 1
+        self._n_rows += 1
         cells = [f"{news.epoch}", f"{news.loss:.4f}", *(f"{100 * news.scores[name]:.2f}" for name in names)]
         cells += [f"{news.seconds:.1f}", f"{news.pieces_per_s:,.0f}"]
         say("".join(f"{cell:>14}" for cell in cells) + ("  best" if news.best else ""))
 
-    return tell
+    def watch(self, progress: Progress) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=1.0, epoch=0, loss=0.0, score="-")
+        elif progress.done < self._bar.tasks[0].completed:  # the next of several runs
+            self._bar.reset(self._task)
+        score = "-" if progress.score is None else f"{100 * progress.score:.2f}"
+        self._bar.update(self._task, completed=progress.done, epoch=progress.epoch, loss=progress.loss, score=score)
 
 
 def is_main() -> bool:

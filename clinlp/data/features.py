@@ -70,11 +70,12 @@ def tagging_windows(
     Spans of labels outside `labels` are the caller's to drop before.
 
     Returns:
-        A dataset with `pieces` (features in a row), `tags` and `n_pieces`; and what was left out.
+        A dataset with `pieces` (features in a row), `tags`, `n_pieces` and `note` (the place of the note that the
+        window is of); and what was left out.
     """
     from datasets import Dataset
 
-    rows: dict[str, list[object]] = {"pieces": [], "tags": [], "n_pieces": []}
+    rows: dict[str, list[object]] = {"pieces": [], "tags": [], "n_pieces": [], "note": []}
     n_notes = n_spans = n_kept = n_widened = n_empty = 0
     for note in notes:
         n_notes += 1
@@ -94,6 +95,7 @@ def tagging_windows(
             rows["pieces"].append(read.features[window.start : window.end].ravel())
             rows["tags"].append(tags[window.start : window.end])
             rows["n_pieces"].append(len(window))
+            rows["note"].append(n_notes - 1)
     if not rows["pieces"]:
         raise DataError("training needs notes with text, got none")
     left = Loss(n_notes, n_spans, n_spans - n_kept, n_widened, n_empty)
@@ -115,13 +117,13 @@ def diagnosis_notes(
     """Read whole notes with their gold codes.
 
     Returns:
-        A dataset with `pieces` (features in a row), `codes` (positions in the code set) and
-        `n_pieces`; and what was left out.
+        A dataset with `pieces` (features in a row), `codes` (positions in the code set), `n_pieces` and `note` (the
+        place of the note); and what was left out.
     """
     from datasets import Dataset
 
     places = {code: at for at, code in enumerate(codes)}
-    rows: dict[str, list[object]] = {"pieces": [], "codes": [], "n_pieces": []}
+    rows: dict[str, list[object]] = {"pieces": [], "codes": [], "n_pieces": [], "note": []}
     n_notes = n_empty = n_unknown = 0
     for note in notes:
         n_notes += 1
@@ -134,6 +136,7 @@ def diagnosis_notes(
         rows["pieces"].append(read.features.ravel())
         rows["codes"].append(np.array(sorted(places[code] for code in given & places.keys()), np.int64))
         rows["n_pieces"].append(len(read))
+        rows["note"].append(n_notes - 1)
     if not rows["pieces"]:
         raise DataError("training needs notes with text, got none")
     return Dataset.from_dict(rows).with_format("numpy"), Loss(n_notes, n_empty=n_empty, n_unknown_codes=n_unknown)

@@ -30,7 +30,9 @@ _ROUND = 8  # a learned width is rounded up to a multiple: a little room for wha
 class SpanWindows:
     """Training windows, and what they say of the spans to be learned."""
 
-    windows: Dataset  # `pieces` (features in a row), `spans` (label, start and reach of each in a row), `n_pieces`
+    windows: (
+        Dataset  # `pieces` (features in a row), `spans` (label, start and reach of each in a row), `n_pieces`, `note`
+    )
     max_width: int  # pieces of the longest span to be scored
     flat: bool  # no two spans share a piece
     left: Loss
@@ -56,7 +58,7 @@ def span_windows(
     most = max(1, max_pieces // 2)
     if max_width is not None and max_width > most:
         raise UsageError(f"max_width: at most {most} (half of max_pieces) needed, got {max_width}")
-    held: list[tuple[Note, Pieces, Cells]] = []
+    held: list[tuple[int, Note, Pieces, Cells]] = []
     n_notes = n_spans = n_widened = n_same = n_wordless = n_empty = 0
     for note in notes:
         n_notes += 1
@@ -67,19 +69,20 @@ def span_windows(
         cells, *counts = encode_cells(note.entities, read.offsets, labels)
         n_spans += len(note.entities)
         n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
-        held.append((note, read, cells))
+        held.append((n_notes - 1, note, read, cells))
     if not held:
         raise DataError("training needs notes with text, got none")
-    width = max_width or _learned([cells for _, _, cells in held], most)
-    rows: dict[str, list[object]] = {"pieces": [], "spans": [], "n_pieces": []}
+    width = max_width or _learned([cells for *_, cells in held], most)
+    rows: dict[str, list[object]] = {"pieces": [], "spans": [], "n_pieces": [], "note": []}
     n_wide = n_cut = 0
-    for note, read, cells in held:
+    for place, note, read, cells in held:
         narrow = cells[cells[:, 2] - cells[:, 1] <= width]
         n_wide, n_cut = n_wide + len(cells) - len(narrow), n_cut + len(narrow)
         for pieces, spans in _cut(note, read, narrow, max_pieces):
             rows["pieces"].append(read.features[pieces].ravel())
             rows["spans"].append(spans.ravel())
             rows["n_pieces"].append(pieces.stop - pieces.start)
+            rows["note"].append(place)
             n_cut -= len(spans)
     left = Loss(
         n_notes,
@@ -92,7 +95,7 @@ def span_windows(
         n_cut=n_cut,
         n_empty=n_empty,
     )
-    flat = not any(_overlap(cells) for _, _, cells in held)
+    flat = not any(_overlap(cells) for *_, cells in held)
     return SpanWindows(Dataset.from_dict(rows).with_format("numpy"), width, flat, left)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +102,29 @@ def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) -> None:
-    """Write tensors as safetensors under a temporary name and move them into place."""
+    """Write tensors as safetensors under a temporary name and move them into place.
+
+    Raises:
+        OSError: They could not be written; what was there before is as it was.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     held = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     if half:
         held = {key: value.half() if value.dtype == torch.float32 else value for key, value in held.items()}
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # processes of one run may write side by side
-    save_file(held, part)
-    part.chmod(0o644)  # safetensors writes files that only their owner can read
-    part.replace(path)
+    try:
+        save_file(held, part)
+        part.chmod(0o644)  # safetensors writes files that only their owner can read
+        part.replace(path)
+    except SafetensorError as error:  # a full disk, above all, which is an OSError everywhere else
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clinlp.config import Config
 from clinlp.models.crf import Crf
+from clinlp.models.losses import PieceLoss
 from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.span_scorer import BiaffineScorer, PointerScorer, find_spans, span_loss
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder
@@ -72,6 +73,7 @@ class Tagger(nn.Module):
         if config.scores_spans:
             scorer = PointerScorer if config.head == "pointer" else BiaffineScorer
             self.scorer = scorer(width, n_labels, config.max_width)
+        self.piece_loss = PieceLoss()  # of a linear head; training may put another in its place
 
     def emissions(self, pieces: Tensor, mask: Tensor) -> Tensor:
         """Score every tag for every piece, or every label for every span.
@@ -103,7 +105,8 @@ class Tagger(nn.Module):
             return span_loss(emissions, gold)
         if self.crf is not None:
             return self.crf.negative_log_likelihood(emissions, gold, mask)
-        return nn.functional.cross_entropy(emissions[mask].float(), gold[mask], reduction="sum")
+        loss: Tensor = self.piece_loss(emissions[mask], gold[mask])
+        return loss
 
     @torch.no_grad()
     def predict(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,32 @@ def _no_encoder(source: str) -> Iterator[None]:
         raise UsageError(
             f"{source}: an encoder in a local folder, or a hub id within reach, needed, got {type(error).__name__}"
         ) from None
+
+
+def weight_depths(encoder: TransformerEncoder) -> tuple[dict[str, int], int]:
+    """Say how deep each weight lies: embeddings 0, the lowest layer 1, what comes after all layers one more.
+
+    Returns:
+        The depth of each of `encoder.named_parameters()`, and the number of layers.
+
+    Raises:
+        UsageError: The encoder is not a row of layers with weights of their own.
+    """
+    shape: Any = encoder.encoder.config
+    n_layers = int(getattr(shape, "num_hidden_layers", 0))
+    stacks = [
+        name
+        for name, part in encoder.named_modules()
+        if n_layers and isinstance(part, nn.ModuleList) and len(part) == n_layers
+    ]
+    if not stacks:
+        raise UsageError(f"an encoder of layers that can be told apart needed, got {shape.model_type}")
+    place = re.compile(re.escape(stacks[0]) + r"\.(\d+)\.")
+    depths = {}
+    for name, _ in encoder.named_parameters():
+        found = place.match(name)
+        depths[name] = int(found[1]) + 1 if found else 0 if "embed" in name else n_layers + 1
+    return depths, n_layers
 
 
 def _build(config: dict[str, Any]) -> nn.Module:

@@ -1,7 +1,7 @@
 """Checkpoints from which a run goes on exactly where it was: safetensors and JSON, never pickle.
 
 Random numbers need no state here: the loop draws its order and its seeds from the run's seed and the
-step, so weights, optimiser moments and the step are all that a run is.
+step, so weights, their average, optimiser moments, the scale of fp16 and the step are all that a run is.
 """
 
 from __future__ import annotations
@@ -9,63 +9,78 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from clinlp.errors import UsageError
 from clinlp.models.store import save_tensors, write_whole
+from clinlp.training.average import Average
+from clinlp.training.folder import sync, writing
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
-def save_checkpoint(folder: Path, step: int, model: nn.Module, optimizer: Optimizer, progress: dict[str, Any]) -> None:
-    """Write `folder/checkpoint-STEP` whole, then remove the older ones."""
-    part = folder / "checkpoint.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for at, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{at}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    save_tensors(part / "state.safetensors", tensors)
-    write_whole(part / "progress.json", json.dumps(progress, indent=1))
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a run learns or counts."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    average: Average | None = None
+    scaler: GradScaler | None = None  # of fp16
+
+
+def save_checkpoint(folder: Path, step: int, parts: Parts, progress: dict[str, Any], keep: int = 1) -> None:
+    """Write `folder/checkpoint-STEP` whole, then remove all but the newest `keep`.
+
+    Raises:
+        DataError: It could not be written; the ones before are as they were.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in parts.model.state_dict().items()}
+    for at, state in parts.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{at}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    if parts.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in parts.average.values.items()}
+    scale = None if parts.scaler is None else parts.scaler.state_dict()
     target = folder / f"checkpoint-{step:08d}"
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
-    for old in _checkpoints(folder)[:-1]:
+    with writing(folder / "checkpoint.part", target.name) as part:
+        save_tensors(part / "state.safetensors", tensors)
+        write_whole(part / "progress.json", json.dumps({"progress": progress, "scaler": scale}, indent=1))
+        sync(part)
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+    for old in _checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, Any] | None:
-    """Fill model and optimiser from the newest checkpoint and give its progress; None without one.
+def load_checkpoint(folder: Path, parts: Parts) -> dict[str, Any] | None:
+    """Fill the parts from the newest checkpoint and give its progress; None without one.
 
     Raises:
-        UsageError: The checkpoint belongs to a model of another shape.
+        UsageError: The checkpoint cannot be read, or belongs to a model of another shape.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     found = _checkpoints(folder)
     if not found:
         return None
-    tensors = load_file(found[-1] / "state.safetensors")
-    weights: dict[str, Tensor] = {}
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        room, rest = name.split(".", 1)
-        if room == "model":
-            weights[rest] = tensor
-        else:
-            at, key = rest.split(".", 1)
-            states.setdefault(int(at), {})[key] = tensor
     try:
-        model.load_state_dict(weights)
-        optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (RuntimeError, ValueError):
+        tensors = load_file(found[-1] / "state.safetensors")
+        held: dict[str, Any] = json.loads((found[-1] / "progress.json").read_text("utf-8"))
+    except (OSError, SafetensorError, ValueError):
+        raise UsageError(f"{found[-1]}: a whole checkpoint needed, got one that cannot be read; remove it") from None
+    try:
+        _fill(parts, tensors, held["scaler"])
+        progress: dict[str, Any] = held["progress"]
+    except (KeyError, RuntimeError, ValueError):
         raise UsageError(f"{found[-1]}: a checkpoint of this model needed, got one of another shape") from None
-    progress: dict[str, Any] = json.loads((found[-1] / "progress.json").read_text("utf-8"))
     return progress
 
 
@@ -73,6 +88,24 @@ def remove_checkpoints(folder: Path) -> None:
     """Remove all checkpoints of a run."""
     for old in _checkpoints(folder):
         shutil.rmtree(old)
+
+
+def _fill(parts: Parts, tensors: dict[str, Tensor], scale: dict[str, Any] | None) -> None:
+    """Give each tensor to the part that it is of."""
+    rooms: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
+    for name, tensor in tensors.items():
+        room, rest = name.split(".", 1)
+        rooms[room][rest] = tensor
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in rooms["optimizer"].items():
+        at, key = name.split(".", 1)
+        states.setdefault(int(at), {})[key] = tensor
+    parts.model.load_state_dict(rooms["model"])
+    parts.optimizer.load_state_dict({"state": states, "param_groups": parts.optimizer.state_dict()["param_groups"]})
+    if parts.average is not None:
+        parts.average.load(rooms["average"])
+    if parts.scaler is not None and scale is not None:
+        parts.scaler.load_state_dict(scale)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clinlp.config import Config
 
@@ -25,11 +25,37 @@ class TrainConfig(Config):
     )
     text: tuple[Path, ...] = Field((), description="For an LSTM: more notes whose words join the vocabulary.")
     epochs: int = Field(20, ge=1, description="Times that all notes are seen.")
+    optimizer: Literal["adamw", "adam", "sgd", "adagrad"] = Field("adamw", description="What turns gradients to steps.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's.")
     learning_rate: float | None = Field(
-        None, gt=0, description="Of the encoder: 1e-3 for an LSTM, 1e-4 for a transformer."
+        None,
+        gt=0,
+        description="Of the encoder; for AdamW 1e-3 for an LSTM, 1e-4 for a transformer, 5e-4 for its adapters.",
     )
-    head_learning_rate: float = Field(1e-3, gt=0, description="Of the layers on top of the encoder.")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's; biases and norms have none.")
+    head_learning_rate: float | None = Field(
+        None, gt=0, description="Of the layers on top of the encoder; 1e-3 for AdamW."
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="For a transformer: each layer's rate as a share of that of the layer above."
+    )
+    freeze_layers: int | None = Field(
+        None, ge=0, description="For a transformer: the embeddings and so many of the lowest layers stay as they are."
+    )
+    lora_rank: int | None = Field(
+        None, ge=1, description="For a transformer: adapters of this rank learn, the encoder itself stays as it is."
+    )
+    lora_alpha: int | None = Field(
+        None, ge=1, description="Adapters count this many times over their rank; else twice the rank."
+    )
+    lora_targets: tuple[str, ...] = Field(
+        (), description="Names of the linear layers that get an adapter; else all projections of attention."
+    )
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="Score and save a moving average of the weights, of which so much stays a step."
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, description="0.01 for AdamW, 0 for the others, where it is a part of the gradient; norms have none."
+    )
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the run in which the rate rises; then it falls to 0.")
     batch_pieces: int = Field(1024, ge=16, description="Pieces of a batch, padding included.")
     accumulate: int = Field(1, ge=1, description="Batches of a process that make one step.")
@@ -38,6 +64,10 @@ class TrainConfig(Config):
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="Mixed precision; `no` is float32.")
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
     checkpoint_steps: int | None = Field(None, ge=1, description="Steps between checkpoints; else one an epoch.")
+    keep_checkpoints: int = Field(1, ge=1, description="Checkpoints that stay; older ones are removed.")
+    tracker: Literal["tensorboard", "wandb", "mlflow"] | None = Field(
+        None, description="Where losses and scores go besides OUT/log.jsonl; its package must be installed."
+    )
     seed: int = Field(1, ge=0, description="The same seed gives the same run.")
     dev_share: float = Field(0.1, gt=0, lt=1, description="Share of patients held out when there is no --dev.")
     hidden: int = Field(200, ge=8, description="LSTM units of each direction.")
@@ -51,6 +81,23 @@ class TrainConfig(Config):
     max_words: int = Field(50_000, ge=1, description="Words of an LSTM's vocabulary at most.")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="Share of words shown as unknown while training.")
 
+    @model_validator(mode="after")
+    def _fits_the_encoder(self) -> Self:
+        """Refuse what an LSTM has not."""
+        if self.encoder == "lstm":
+            asked = {
+                "layer_decay": self.layer_decay < 1,
+                "freeze_layers": self.freeze_layers is not None,
+                "lora_rank": self.lora_rank is not None,
+            }
+            for name in (name for name, given in asked.items() if given):
+                raise ValueError(f"{name}: a transformer needed, got an LSTM")
+        if self.lora_rank is None and (self.lora_targets or self.lora_alpha is not None):
+            raise ValueError("lora_rank: needed with lora_alpha and lora_targets, got none")
+        if self.lora_rank is not None and self.freeze_layers is not None:
+            raise ValueError("freeze_layers: nothing left to freeze where lora_rank keeps the encoder as it is")
+        return self
+
 
 class EntitiesConfig(TrainConfig):
     """Options for an entity tagger."""
@@ -63,6 +110,26 @@ class EntitiesConfig(TrainConfig):
         None, ge=1, description="Pieces of the longest span that is scored; else that of the longest in train."
     )
     labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
+    class_weights: Literal["inverse", "sqrt"] | None = Field(
+        None,
+        description="For a linear head: a piece counts more the rarer its label is among pieces: `inverse` to its "
+        "share, or to the root of it.",
+    )
+    label_weights: tuple[str, ...] = Field(
+        (), description="For a linear head: LABEL=2 makes the label's pieces count twice; O is no label."
+    )
+    focal: float | None = Field(
+        None, gt=0, description="For a linear head: focal loss with this gamma (2 is usual): easy pieces count less."
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_head(self) -> Self:
+        """Refuse weights of pieces where the head does not score pieces one by one."""
+        if self.head != "linear":
+            asked = {"class_weights": self.class_weights, "label_weights": self.label_weights, "focal": self.focal}
+            for name in (name for name, given in asked.items() if given):
+                raise ValueError(f"{name}: head linear needed, got {self.head}")
+        return self
 
 
 class PhiConfig(EntitiesConfig):

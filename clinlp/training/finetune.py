@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,61 +22,79 @@ from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.losses import PieceLoss
 from clinlp.models.lstm import LstmConfig, LstmEncoder
-from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
 from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
+from clinlp.training.emphasis import piece_loss
+from clinlp.training.folder import prepare, save_best
 from clinlp.training.loop import Epoch, Task, train
+from clinlp.training.unlearned import unlearned_codes, unlearned_labels
 
 _Model = TypeVar("_Model", Tagger, Diagnoser)
-Tell = Callable[[Epoch | Loss], None]
+Tell = Callable[[Epoch | Loss | str], None]
 Parts = tuple[Sequence[Note], Sequence[Note]]
 """The notes to train on, and those to choose the best epoch on."""
 
 
 def finetune_entities(
-    config: EntitiesConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+    config: EntitiesConfig,
+    *,
+    resume: bool = False,
+    tell: Tell | None = None,
+    parts: Parts | None = None,
 ) -> Path:
     """Train an entity tagger; give the folder of its best epoch.
 
     Args:
+        tell: Gets what was left out, every epoch, and remarks; every step too if it is a `Watcher`.
         parts: Notes in place of those that the config names.
     """
-    return _finetune_tagger(config, *(parts or read_parts(config)), "entities", resume=resume, tell=tell)
+    return _finetune_tagger(config, parts or read_parts(config), "entities", resume=resume, tell=tell)
 
 
 def finetune_phi(
-    config: PhiConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+    config: PhiConfig,
+    *,
+    resume: bool = False,
+    tell: Tell | None = None,
+    parts: Parts | None = None,
 ) -> Path:
     """Train a tagger of the notes' `phi`; give the folder of its best epoch."""
     notes, dev = ([replace(note, entities=note.phi) for note in part] for part in parts or read_parts(config))
-    return _finetune_tagger(config, notes, dev, "phi", resume=resume, tell=tell)
+    return _finetune_tagger(config, (notes, dev), "phi", resume=resume, tell=tell)
 
 
 def _finetune_tagger(
     config: EntitiesConfig,
-    notes: Sequence[Note],
-    dev: Sequence[Note],
+    parts: Parts,
     attribute: Literal["entities", "phi"],
     *,
     resume: bool,
     tell: Tell | None,
 ) -> Path:
     """Train a tagger of the notes' entities."""
+    notes, dev = parts
     labels = config.labels or tuple(sorted({span.label for note in notes for span in note.entities}))
     if not labels:
         raise DataError(f"{config.train[0]}: training needs notes with {attribute}, got none")
-    notes, dev = _only(notes, labels), _only(dev, labels)
-    _prepare(config, resume=resume)
+    if not dev:
+        raise DataError("dev: notes needed to choose the best epoch on, got none")
+    remarks = unlearned_labels(notes, dev, labels, chosen=config.labels is not None)
+    notes = _only(notes, labels)
+    if config.labels is not None:  # else what train lacks stays: it counts as missed
+        dev = _only(dev, labels)
+    prepare(config, resume=resume)
     reader, encoder = _encoder(config, notes)
-    shape, lengths, collate, left = _windows(config, attribute, notes, labels, reader, encoder)
-    model = Tagger(shape, encoder)
-    if tell is not None:
-        tell(left)
+    read = _windows(config, attribute, notes, labels, reader, encoder)
+    model = Tagger(read.shape, encoder)
+    if read.loss is not None:
+        model.piece_loss = read.loss
+    _say(tell, read.left, *remarks)
 
     def score(tagger: nn.Module) -> dict[str, float]:
         predicted = EntityPredictor(_as(Tagger, tagger), reader)(dev)
@@ -91,14 +108,27 @@ def _finetune_tagger(
         }
 
     task = Task(
-        lengths,
-        lengths,
-        collate,
+        read.lengths,
+        read.lengths,
+        read.collate,
         score,
-        lambda tagger, scores: _save(config.out, _as(Tagger, tagger), reader, scores),
+        lambda tagger, scores: save_best(config.out, _as(Tagger, tagger), reader, scores),
+        _ids(notes, read.places),
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Training windows, and what of the model hangs on them."""
+
+    shape: TaggerConfig
+    lengths: Indices  # pieces of each window
+    places: Indices  # the note of each window
+    collate: Callable[[Indices], dict[str, Tensor]]
+    left: Loss
+    loss: PieceLoss | None
 
 
 def _windows(
@@ -108,27 +138,29 @@ def _windows(
     labels: tuple[str, ...],
     reader: PieceReader,
     encoder: LstmEncoder | TransformerEncoder,
-) -> tuple[TaggerConfig, Indices, Callable[[Indices], dict[str, Tensor]], Loss]:
-    """Cut notes into training windows as the head needs them.
-
-    Returns:
-        The model's shape; the pieces of each window; what stacks chosen windows; what was left out.
-    """
-    max_pieces, width, flat = encoder.config.max_pieces, 0, False
+) -> _Windows:
+    """Cut notes into training windows as the head needs them."""
+    max_pieces, width, flat, loss = encoder.config.max_pieces, 0, False, None
     if config.head in SPAN_HEADS:
         cut = span_windows(notes, reader, labels, max_pieces, config.max_width)
         windows, left, width, flat, stack = cut.windows, cut.left, cut.max_width, cut.flat, span_batch
     else:
         windows, left = tagging_windows(notes, reader, labels, max_pieces)
         stack = tagging_batch
+    if config.head == "linear":
+        loss = piece_loss(config, labels, windows["tags"])
     shape = TaggerConfig(task=task, encoder=encoder.config, head=config.head, labels=labels, max_width=width, flat=flat)
-    lengths = np.asarray(windows["n_pieces"], np.int64)
+    lengths, places = (np.asarray(windows[name], np.int64) for name in ("n_pieces", "note"))
     n_features = len(windows[0]["pieces"]) // int(lengths[0])
-    return shape, lengths, lambda items: stack(windows, items, n_features), left
+    return _Windows(shape, lengths, places, lambda items: stack(windows, items, n_features), left, loss)
 
 
 def finetune_diagnosis(
-    config: DiagnosisConfig, *, resume: bool = False, tell: Tell | None = None, parts: Parts | None = None
+    config: DiagnosisConfig,
+    *,
+    resume: bool = False,
+    tell: Tell | None = None,
+    parts: Parts | None = None,
 ) -> Path:
     """Train a diagnoser; give the folder of its best epoch."""
     notes, dev = parts or read_parts(config)
@@ -144,15 +176,14 @@ def finetune_diagnosis(
         raise DataError(
             f"{config.train[0]}: training needs notes with codes in {config.min_notes} notes or more, got none"
         )
-    _prepare(config, resume=resume)
+    prepare(config, resume=resume)
     reader, encoder = _encoder(config, notes)
     model = Diagnoser(
         DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single),
         encoder,
     )
     read, left = diagnosis_notes(notes, reader, codes, config.code_length)
-    if tell is not None:
-        tell(left)
+    _say(tell, left, *unlearned_codes(dev, codes))
     lengths = np.asarray(read["n_pieces"], np.int64)
     n_features = len(read[0]["pieces"]) // int(lengths[0])
     windowing = (encoder.config.max_pieces, encoder.config.overlap)
@@ -168,7 +199,8 @@ def finetune_diagnosis(
         np.ones_like(lengths),
         lambda items: diagnosis_batch(read, items, n_features, len(codes), windowing),
         score,
-        lambda diagnoser, scores: _save(config.out, _as(Diagnoser, diagnoser), reader, scores),
+        lambda diagnoser, scores: save_best(config.out, _as(Diagnoser, diagnoser), reader, scores),
+        _ids(notes, np.asarray(read["note"], np.int64)),
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"
@@ -194,6 +226,18 @@ def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], li
     return notes, dev
 
 
+def _say(tell: Tell | None, *news: Loss | str) -> None:
+    """Pass on what a run must say before it begins."""
+    if tell is not None:
+        for each in news:
+            tell(each)
+
+
+def _ids(notes: Sequence[Note], places: Indices) -> Callable[[Indices], list[str]]:
+    """Give what names the notes that windows are of; `places` has the note of each window."""
+    return lambda items: [notes[int(places[item])].note_id for item in items.tolist()]
+
+
 def _only(notes: Iterable[Note], labels: Sequence[str]) -> list[Note]:
     """Leave out entities of labels that are not learned."""
     known = set(labels)
@@ -204,30 +248,6 @@ def _shortened(note: Note, length: int | None) -> Note:
     """Cut the note's codes to the length that is learned."""
     codes = dict.fromkeys(diagnosis.code[:length] for diagnosis in note.diagnoses or ())
     return replace(note, diagnoses=tuple(map(Diagnosis, codes)))
-
-
-def _prepare(config: TrainConfig, *, resume: bool) -> None:
-    """Make the run's folder and keep its config there; a resumed run must have the same.
-
-    Raises:
-        UsageError: The folder cannot be written or holds another run, or the config of the resumed run differs.
-    """
-    said = config.model_dump(mode="json")
-    kept = config.out / "config.json"
-    if resume and kept.is_file():
-        held = json.loads(kept.read_text("utf-8"))
-        differing = [key for key in said if held.get(key) != said[key]]
-        if differing:
-            raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
-        return
-    if (config.out / "best").exists():
-        raise UsageError(f"{config.out}: a new folder needed, got one with a run; --resume goes on with it")
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, json.dumps(said, indent=1))
-        (config.out / "log.jsonl").unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
 
 
 def _encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, LstmEncoder | TransformerEncoder]:
@@ -288,14 +308,6 @@ def _pretrained(config: TrainConfig) -> tuple[PieceReader, TransformerEncoder]:
         overlap=max_pieces // 4,
     )
     return reader, TransformerEncoder(held, encoder)
-
-
-def _save(out: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
-    """Write the best model so far."""
-    folder = out / "best"
-    save_model(folder, model)
-    reader.save(folder)
-    write_whole(folder / "scores.json", json.dumps(dict(scores), indent=1))
 
 
 def _as(kind: type[_Model], model: nn.Module) -> _Model:

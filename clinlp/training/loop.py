@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import math
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
-from clinlp.data.batches import Indices, shuffled
-from clinlp.errors import DivergedError
-from clinlp.training.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
+from clinlp.data.batches import Indices
+from clinlp.errors import DivergedError, UsageError
+from clinlp.training.adapters import merged
+from clinlp.training.average import Average
+from clinlp.training.checkpoint import Parts, load_checkpoint, remove_checkpoints, save_checkpoint
 from clinlp.training.config import TrainConfig
+from clinlp.training.folder import append_log, cut_log
+from clinlp.training.learning import choose_weights, make_optimizer
+from clinlp.training.plan import State, Step, plan_epoch, rate_at
+from clinlp.training.tracking import STEPS, need_tracker, start_tracker, track
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+_NAMED = 20
+"""Notes that an error names at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class Task:
     collate: Callable[[Indices], dict[str, Tensor]]
     score: Callable[[nn.Module], Mapping[str, float]]  # on dev; "score" is what the best epoch has most of
     save: Callable[[nn.Module, Mapping[str, float]], None]
+    note_ids: Callable[[Indices], Sequence[str]]  # of which notes the items are
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,28 @@ class Epoch:
     padding_share: float
     peak_memory_mib: float
     best: bool
+    gpu_memory_mib: float | None = None  # the most that was held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, after every step."""
+
+    done: float  # share of all epochs
+    epoch: int
+    loss: float  # mean of the epoch so far
+    score: float | None  # of the last epoch on dev
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """What is told of a run and wants every step too."""
+
+    def __call__(self, news: Epoch | str) -> None:
+        """Take an epoch, or what went wrong beside the training."""
+
+    def watch(self, progress: Progress) -> None:
+        """Take a step."""
 
 
 def train(
@@ -54,69 +87,61 @@ def train(
     config: TrainConfig,
     *,
     resume: bool = False,
-    tell: Callable[[Epoch], None] | None = None,
+    tell: Callable[[Epoch | str], None] | None = None,
 ) -> list[Epoch]:
     """Train a model, keep the best epoch, and give the log of the epochs run.
 
     The same seed gives the same run: the order of the data and every dropout mask follow from the
     seed and the step alone, so a run that was killed and resumed ends with the same weights.
 
+    Args:
+        tell: Gets every epoch, and what went wrong beside the training; every step too if it is a `Watcher`.
+
     Raises:
         DivergedError: The loss is no longer a number.
+        DataError: A checkpoint or the best model could not be written.
+        UsageError: The config does not fit the model or the machine.
     """
-    from accelerate import Accelerator
-
-    run = Accelerator(
-        mixed_precision=config.precision,
-        gradient_accumulation_steps=config.accumulate,
-        cpu=not torch.cuda.is_available(),
-    )
-    optimizer = AdamW(_groups(model, config))
-    progress = load_checkpoint(config.out, model, optimizer) if resume else None
-    if progress is None and run.is_main_process:
-        remove_checkpoints(config.out)
-    model, optimizer = run.prepare(model, optimizer)
-    loop = _Loop(run, model, optimizer, task, config, _State(**progress or {}))
+    run = _accelerator(config)
+    choose_weights(model, config)
+    model, optimizer = run.prepare(model, make_optimizer(model, config))
+    bare = run.unwrap_model(model)
+    average = Average(bare, config.ema) if config.ema is not None else None
+    parts = Parts(bare, getattr(optimizer, "optimizer", optimizer), average, run.scaler)
+    progress = load_checkpoint(config.out, parts) if resume else None
+    loop = _Loop(run, model, optimizer, parts, task, config, State(**progress or {}), tell)
+    if run.is_main_process:
+        if progress is None:
+            remove_checkpoints(config.out)
+        cut_log(config.out, loop.state.epoch)
+    start_tracker(run, config)
     log: list[Epoch] = []
-    while not loop.done:
-        log.append(loop.epoch())
-        if run.is_main_process:
-            with (config.out / "log.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(log[-1])) + "\n")
-            if tell is not None:
-                tell(log[-1])
+    try:
+        while not loop.done:
+            log.append(loop.epoch())
+    finally:
+        run.end_training()
     return log
 
 
-@dataclass(slots=True)
-class _State:
-    """Where a run stands; all of it is in the checkpoint, beside weights and moments."""
+def _accelerator(config: TrainConfig) -> Accelerator:
+    """Make what carries a run to its devices.
 
-    epoch: int = 0
-    step: int = 0  # steps done of this epoch
-    n_steps: int = 0  # steps done of all epochs
-    loss: float = 0.0  # summed over the units of this epoch
-    units: int = 0
-    best: float = -math.inf
-    best_epoch: int = 0
-
-
-_Step = Sequence[tuple[Indices, bool]]
-
-
-def _plan(lengths: Indices, config: TrainConfig, epoch: int, n_processes: int) -> list[_Step]:
-    """Deal an epoch's batches into steps of `accumulate` batches for each process.
-
-    The last step is filled up with a batch that counts for nothing, so that all processes take
-    the same number of steps and no record is dropped or seen twice.
+    Raises:
+        UsageError: The precision needs a GPU, or the tracker is not installed.
     """
-    groups = shuffled(lengths, config.batch_pieces, (config.seed, epoch))
-    size = config.accumulate * n_processes
-    steps: list[_Step] = []
-    for first in range(0, len(groups), size):
-        step = [(items, True) for items in groups[first : first + size]]
-        steps.append(step + [(groups[first][:1], False)] * (size - len(step)))
-    return steps
+    from accelerate import Accelerator
+
+    need_tracker(config.tracker)
+    if config.precision == "fp16" and not torch.cuda.is_available():
+        raise UsageError("precision: a GPU needed for fp16, got none; bf16 runs on both")
+    return Accelerator(
+        mixed_precision=config.precision,
+        gradient_accumulation_steps=config.accumulate,
+        cpu=not torch.cuda.is_available(),
+        log_with=config.tracker,
+        project_dir=config.out,
+    )
 
 
 @dataclass(slots=True)
@@ -126,9 +151,12 @@ class _Loop:
     run: Accelerator
     model: nn.Module
     optimizer: Optimizer
+    parts: Parts
     task: Task
     config: TrainConfig
-    state: _State
+    state: State
+    tell: Callable[[Epoch | str], None] | None = None
+    last_score: float | None = None
 
     @property
     def done(self) -> bool:
@@ -138,16 +166,18 @@ class _Loop:
         return tired or self.state.epoch >= self.config.epochs
 
     def epoch(self) -> Epoch:
-        """Go once over the data, score on dev, keep what is best, write a checkpoint."""
+        """Go once over the data, score on dev, keep what is best, log, write a checkpoint."""
         state, every, lengths = self.state, self.config.checkpoint_steps, self.task.lengths
         began = time.perf_counter()
-        plan = _plan(lengths, self.config, state.epoch, self.run.num_processes)
+        plan = plan_epoch(lengths, self.config, state.epoch, self.run.num_processes)
         self.model.train()
         n_pieces = n_padded = 0
         for step in plan[state.step :]:
-            state.loss += self._step(step, len(plan))
-            state.units += int(sum(self.task.units[items].sum() for items, real in step if real))
+            loss = self._step(step, len(plan))
+            units = int(sum(self.task.units[items].sum() for items, real in step if real))
+            state.loss, state.units = state.loss + loss, state.units + units
             state.step, state.n_steps = state.step + 1, state.n_steps + 1
+            self._after_step(loss / max(1, units), state.step / len(plan))
             n_pieces += int(sum(lengths[items].sum() for items, _ in step))
             n_padded += int(sum(lengths[items].max() * len(items) for items, _ in step))
             if every and state.n_steps % every == 0 and state.step < len(plan):
@@ -156,21 +186,55 @@ class _Loop:
         scores, best = self._score()
         loss = state.loss / max(1, state.units)
         state.epoch, state.step, state.loss, state.units = state.epoch + 1, 0, 0.0, 0
-        self._checkpoint()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         padding = 1 - n_pieces / max(1, n_padded)
-        return Epoch(state.epoch, loss, scores, seconds, n_pieces / seconds, padding, peak, best)
+        done = Epoch(state.epoch, loss, scores, seconds, n_pieces / seconds, padding, peak, best, self._gpu_memory())
+        self._log(done)
+        self._checkpoint()
+        if self.tell is not None and self.run.is_main_process:
+            self.tell(done)
+        return done
 
-    def _step(self, step: _Step, n_plan: int) -> float:
+    def _after_step(self, loss: float, done: float) -> None:
+        """Let the average follow, and tell those who watch."""
+        state, config = self.state, self.config
+        if self.parts.average is not None:
+            self.parts.average.update(state.n_steps)
+        if config.tracker is not None and state.n_steps % STEPS == 0:
+            self._track({"step_loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]})
+        if isinstance(self.tell, Watcher) and self.run.is_main_process:
+            mean = state.loss / max(1, state.units)
+            self.tell.watch(Progress((state.epoch + done) / config.epochs, state.epoch + 1, mean, self.last_score))
+
+    def _log(self, epoch: Epoch) -> None:
+        """Write an epoch to the log and to the tracker, in the main process alone."""
+        if not self.run.is_main_process:
+            return
+        line = {name: value for name, value in asdict(epoch).items() if value is not None}
+        append_log(self.config.out, line)
+        if self.config.tracker is not None:
+            scores = line.pop("scores")
+            self._track({name: float(value) for name, value in (line | scores).items()})
+
+    def _track(self, values: Mapping[str, float]) -> None:
+        trouble = track(self.run, values, self.state.n_steps)
+        if trouble is not None and self.tell is not None:
+            self.tell(trouble)
+
+    def _gpu_memory(self) -> float | None:
+        device = self.run.device
+        return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+
+    def _step(self, step: Step, n_plan: int) -> float:
         """Take one optimiser step and give the summed loss of its units."""
         run, state, config = self.run, self.state, self.config
-        rate = _rate((state.epoch + state.step / n_plan) / config.epochs, config.warmup)
+        rate = rate_at((state.epoch + state.step / n_plan) / config.epochs, config.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
         # Every process knows the whole plan, so the mean over all units needs no exchange of counts.
         # Accelerate divides by the batches of a step and the processes average: undo both.
         scale = len(step) / float(sum(self.task.units[items].sum() for items, real in step if real))
-        total = torch.zeros((), device=run.device)
+        found = torch.zeros(len(step) + 1, device=run.device)  # the loss of each batch, the length of the gradient
         for at, (items, real) in enumerate(step[run.process_index :: run.num_processes]):
             torch.manual_seed(hash((config.seed, state.n_steps, at, run.process_index)) & 0x7FFFFFFFFFFFFFFF)
             batch = {name: tensor.to(run.device) for name, tensor in self.task.collate(items).items()}
@@ -178,65 +242,71 @@ class _Loop:
                 loss = self.model(**batch) * (1.0 if real else 0.0)
                 run.backward(loss * scale)
                 if run.sync_gradients:
-                    run.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
+                    norm = run.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
+                    if run.scaler is None and run.is_main_process:  # a scaler leaves such a step out and tries less
+                        found[-1] = norm
                 self.optimizer.step()
                 self.optimizer.zero_grad()
-            total += loss.detach()
-        value = float(run.reduce(total, "sum").item())
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"step {state.n_steps + 1}: a finite loss needed, got {value}; try a lower learning rate"
-            )
-        return value
+            found[run.process_index + at * run.num_processes] = loss.detach()
+        *losses, norm = run.reduce(found, "sum").tolist()
+        self._need_numbers(step, losses, norm)
+        return float(sum(losses))
+
+    def _need_numbers(self, step: Step, losses: Sequence[float], norm: float) -> None:
+        """Stop where a loss or the gradient is no number any more, before that can reach a checkpoint.
+
+        Raises:
+            DivergedError: It is so; names the step and the notes in its batches.
+        """
+        bad = [at for at, loss in enumerate(losses) if not math.isfinite(loss)]
+        if not bad and math.isfinite(norm):
+            return
+        what, value = ("loss", losses[bad[0]]) if bad else ("gradient", norm)
+        batches = [step[at][0] for at in bad] if bad else [items for items, _ in step]
+        ids = list(dict.fromkeys(note for items in batches for note in self.task.note_ids(items)))
+        more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+        raise DivergedError(
+            f"step {self.state.n_steps + 1}: a finite {what} needed, got {value} for notes "
+            f"{', '.join(ids[:_NAMED])}{more}; try a lower learning rate"
+        )
+
+    @contextmanager
+    def _shown(self) -> Iterator[nn.Module]:
+        """Give the model as it is scored and saved: averaged, adapters merged, in evaluation mode."""
+        self.parts.model.eval()
+        with ExitStack() as stack:
+            if self.parts.average is not None:
+                stack.enter_context(self.parts.average.shown())
+            if self.config.lora_rank is not None:
+                stack.enter_context(merged(self.parts.model))
+            yield self.parts.model
 
     def _score(self) -> tuple[Mapping[str, float], bool]:
         """Score on dev in the main process and let all know whether this epoch is the best."""
         run, state = self.run, self.state
         scores: Mapping[str, float] = {}
         found = torch.zeros(1)
-        if run.is_main_process:
-            bare = run.unwrap_model(self.model)
-            bare.eval()
-            scores = self.task.score(bare)
-            found[0] = scores["score"]
-        if run.num_processes > 1:
-            from accelerate.utils import broadcast
+        with self._shown() as shown:
+            if run.is_main_process:
+                scores = self.task.score(shown)
+                found[0] = scores["score"]
+            if run.num_processes > 1:
+                from accelerate.utils import broadcast
 
-            found = broadcast(found.to(run.device)).cpu()
-        best = found.item() >= state.best  # of two alike the later has the lower loss
+                found = broadcast(found.to(run.device)).cpu()
+            best = found.item() >= state.best  # of two alike the later has the lower loss
+            if best and run.is_main_process:
+                self.task.save(shown, scores)
         if found.item() > state.best:
             state.best_epoch = state.epoch + 1
-        if best:
-            state.best = found.item()
-            if run.is_main_process:
-                self.task.save(run.unwrap_model(self.model), scores)
+        state.best = max(state.best, found.item())
+        self.last_score = found.item()
         return scores, best
 
     def _checkpoint(self) -> None:
         run = self.run
         run.wait_for_everyone()
         if run.is_main_process:
-            bare: Any = getattr(self.optimizer, "optimizer", self.optimizer)
-            save_checkpoint(self.config.out, self.state.n_steps, run.unwrap_model(self.model), bare, asdict(self.state))
+            config, state = self.config, self.state
+            save_checkpoint(config.out, state.n_steps, self.parts, asdict(state), config.keep_checkpoints)
         run.wait_for_everyone()
-
-
-def _rate(done: float, warmup: float) -> float:
-    """The learning rate's share of its peak: a straight rise, then a straight fall to 0."""
-    if done < warmup:
-        return max(done, 1e-3) / warmup
-    return max(0.0, (1 - done) / max(1e-9, 1 - warmup))
-
-
-def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Part the weights: encoder and head learn at rates of their own; biases and norms do not decay."""
-    encoder_rate = config.learning_rate or (1e-3 if config.encoder == "lstm" else 1e-4)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, weight in model.named_parameters():
-        rate = encoder_rate if name.startswith("encoder.") else config.head_learning_rate
-        decay = config.weight_decay if weight.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(weight)
-    return [
-        {"params": weights, "lr": rate, "peak": rate, "weight_decay": decay}
-        for (rate, decay), weights in groups.items()
-    ]

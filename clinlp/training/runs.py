@@ -40,7 +40,7 @@ class Begun:
         return f"{self.name}: {self.n_notes:,} notes to train on, {self.n_apart:,} to score{end}"
 
 
-Tell = Callable[[Epoch | Loss | Begun], None]
+Tell = Callable[[Epoch | Loss | Begun | str], None]
 
 
 def finetune(

@@ -1,0 +1,112 @@
+"""The folder of a run: its config, its log, its best model; each whole or as it was before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clinlp.data.pieces import PieceReader
+from clinlp.errors import DataError, UsageError
+from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.store import save_model, write_whole
+from clinlp.models.tagger import Tagger
+from clinlp.training.config import TrainConfig
+
+_FREE = frozenset({"out", "checkpoint_steps", "keep_checkpoints", "tracker"})  # have no part in the weights
+_LOG = "log.jsonl"
+
+
+def prepare(config: TrainConfig, *, resume: bool) -> None:
+    """Make the run's folder and keep its config there; a resumed run must have the same.
+
+    Raises:
+        UsageError: The folder cannot be written or holds another run, or the config of the resumed run differs.
+    """
+    said = config.model_dump(mode="json")
+    kept = config.out / "config.json"
+    if resume and kept.is_file():
+        held = json.loads(kept.read_text("utf-8"))
+        differing = [key for key in said if held.get(key) != said[key] and key not in _FREE]
+        if differing:
+            raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
+        return
+    if (config.out / "best").exists():
+        raise UsageError(f"{config.out}: a new folder needed, got one with a run; --resume goes on with it")
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, json.dumps(said, indent=1))
+        (config.out / _LOG).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
+
+
+def save_best(out: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
+    """Write the best model so far; the one before it goes when the new one is whole.
+
+    Raises:
+        DataError: It could not be written.
+    """
+    with writing(out / "best.part", "the best model") as part:
+        save_model(part, model)
+        reader.save(part)
+        write_whole(part / "scores.json", json.dumps(dict(scores), indent=1))
+        best = out / "best"
+        best.mkdir(exist_ok=True)
+        for file in sorted(part.iterdir()):
+            file.replace(best / file.name)
+        part.rmdir()
+
+
+def append_log(out: Path, line: Mapping[str, Any]) -> None:
+    """Add one epoch to the log.
+
+    Raises:
+        DataError: It could not be written.
+    """
+    try:
+        with (out / _LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise DataError(f"{out / _LOG}: room for a line needed, got {error.strerror}") from None
+
+
+def cut_log(out: Path, n_epochs: int) -> None:
+    """Keep the lines of the first epochs: what came after the last checkpoint is run again."""
+    path = out / _LOG
+    if path.is_file():
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        write_whole(path, "".join(lines[:n_epochs]))
+
+
+@contextmanager
+def writing(part: Path, what: str) -> Iterator[Path]:
+    """Give an empty folder to write to, which is moved to its place by the caller when all is well.
+
+    Raises:
+        DataError: Something could not be written; what was there is removed, for a disk may be full of it.
+    """
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise DataError(
+            f"{part.parent}: room for {what} needed, got {error.strerror or type(error).__name__}; "
+            "what was written before is whole"
+        ) from None
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder's files to the disk, so that a loss of power cannot leave them empty once it has its last name."""
+    for path in folder.iterdir():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,89 @@
+"""Which weights learn, at what rate, and by which rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
+
+from clinlp.errors import UsageError
+from clinlp.models.transformer import TransformerEncoder, weight_depths
+from clinlp.training.adapters import add_adapters
+from clinlp.training.config import TrainConfig
+
+_RATES = {  # of an LSTM, a transformer, and the layers on top
+    "adamw": (1e-3, 1e-4, 1e-3),
+    "adam": (1e-3, 1e-4, 1e-3),
+    "sgd": (0.05, 0.01, 0.05),
+    "adagrad": (0.02, 2e-3, 0.02),
+}
+_ADAPTER = 5  # adapters take larger steps than a whole encoder
+
+
+def choose_weights(model: nn.Module, config: TrainConfig) -> None:
+    """Freeze what shall stay as it is and put adapters where they are asked for.
+
+    Raises:
+        UsageError: The encoder has too few layers, or none of the names that adapters shall go to.
+        MissingExtraError: Adapters need peft.
+    """
+    encoder = model.encoder
+    if not isinstance(encoder, TransformerEncoder):
+        return
+    if config.lora_rank is not None:
+        add_adapters(encoder, config.lora_rank, config.lora_alpha, config.lora_targets)
+    if config.freeze_layers is not None:
+        depths, n_layers = weight_depths(encoder)
+        if config.freeze_layers > n_layers:
+            raise UsageError(f"freeze_layers: at most {n_layers} layers needed, got {config.freeze_layers}")
+        for name, weight in encoder.named_parameters():
+            weight.requires_grad_(depths[name] > config.freeze_layers)
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
+    """Give the optimiser over the weights that learn; each group knows the peak of its rate."""
+    groups = _groups(model, config)
+    match config.optimizer:
+        case "adamw":
+            return AdamW(groups)
+        case "adam":
+            return Adam(groups)
+        case "sgd":
+            return SGD(groups, momentum=config.momentum)
+        case "adagrad":
+            return Adagrad(groups)
+
+
+def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Part the weights by rate and decay: biases and norms do not decay."""
+    of_lstm, of_transformer, of_head = _RATES[config.optimizer]
+    encoder_rate = config.learning_rate or (
+        of_lstm if config.encoder == "lstm" else of_transformer * (1 if config.lora_rank is None else _ADAPTER)
+    )
+    head_rate = config.head_learning_rate or of_head
+    weight_decay = config.weight_decay
+    if weight_decay is None:
+        weight_decay = 0.01 if config.optimizer == "adamw" else 0.0
+    shares = _shares(model, config.layer_decay)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            rate = encoder_rate * shares.get(name, 1.0) if name.startswith("encoder.") else head_rate
+            groups.setdefault((rate, weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
+    return [
+        {"params": weights, "lr": rate, "peak": rate, "weight_decay": decay}
+        for (rate, decay), weights in groups.items()
+    ]
+
+
+def _shares(model: nn.Module, layer_decay: float) -> dict[str, float]:
+    """The share of the encoder's rate that each of its weights gets: the highest layer all of it.
+
+    Source: Howard & Ruder (2018), arXiv 1801.06146, section 3.2 (discriminative fine-tuning).
+    """
+    encoder = model.encoder
+    if layer_decay == 1 or not isinstance(encoder, TransformerEncoder):
+        return {}
+    depths, n_layers = weight_depths(encoder)
+    return {f"encoder.{name}": layer_decay ** max(0, n_layers - depth) for name, depth in depths.items()}
