@@ -135,6 +135,19 @@ def test_rounds_that_fit_the_memory_find_the_same(tmp_path: Path, monkeypatch: p
     assert {(pair.note_id, pair.other_id) for pair in whole.pairs} == {(f"b{at}", f"a{at}") for at in range(12)}
 
 
+def test_a_note_counts_if_any_before_it_is_alike_and_not_the_most_alike_alone(tmp_path: Path) -> None:
+    base = text(np.random.default_rng(8), ZH, 300)
+    notes = [
+        Note("a", base),
+        Note("b", base[:140] + "甲乙丙" + base[143:]),
+        Note("c", base[:140] + "甲乙丁" + base[143:]),
+    ]
+    write_notes(notes, tmp_path / "notes.jsonl")
+    found = check({"data": tmp_path / "notes.jsonl"})
+    assert found.n("near_duplicate") == 2
+    assert [(pair.note_id, pair.other_id) for pair in found.pairs] == [("c", "b"), ("b", "a")]
+
+
 def test_signatures_are_compared_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(6)
     form = text(draw, EN, 200)

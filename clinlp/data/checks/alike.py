@@ -33,7 +33,7 @@ class Alike:
         self._todo: Pairs = np.zeros((0, 2), np.int64)
         self._held: dict[int, Hashes | None] = {}  # text -> its shingles, for the pairs of this round
         self._n_now = 0
-        self._found: list[tuple[int, int, float]] = []
+        self._lows, self._highs, self._shares = array("q"), array("q"), array("d")  # of each pair found
         self.n_rounds = 0
 
     def add(self, part: str, note: Note, annotation: Hashable) -> Iterator[tuple[str, str, int]]:
@@ -89,7 +89,9 @@ class Alike:
         for low, high in self._todo[: self._n_now].tolist():
             one, other = self._held[low], self._held[high]
             if one is not None and other is not None and (share := jaccard(one, other)) >= self._similarity:
-                self._found.append((low, high, share))
+                self._lows.append(low)
+                self._highs.append(high)
+                self._shares.append(share)
         self._todo = self._todo[self._n_now :]
         self.n_rounds += 1
         self._next()
@@ -103,15 +105,17 @@ class Alike:
         Returns:
             The first pairs: those of two parts, then the most alike.
         """
-        first, partners = self._firsts().tolist(), self._partners()
+        firsts = self._firsts()
+        near = [(self._nearest(first, earlier=False), self._nearest(first, earlier=True)) for first in firsts]
         best: list[tuple[bool, float, int, int]] = []
         for number, (place, text) in enumerate(zip(self._part_of, self._text_of, strict=True)):
             for other in range(place + 1):
-                found = self._like(number, first[other], text, partners)
-                if found is None or (other == place and found[0] > number):
+                twin, share, kind = int(firsts[other, text]), 1.0, "same_text"
+                if twin in (-1, number):
+                    twins, shares = near[other][other == place]
+                    twin, share, kind = int(twins[text]), float(shares[text]), "near_duplicate"
+                if twin < 0:
                     continue
-                twin, share = found
-                kind = "same_text" if first[other][text] == twin else "near_duplicate"
                 where = self._parts[place] if other == place else f"{self._parts[place]}/{self._parts[other]}"
                 place_of = Place(ids[number], other=ids[twin])
                 tally.count(kind, where, place_of)
@@ -126,17 +130,6 @@ class Alike:
             for _, share, number, twin in sorted(best, reverse=True)
         )
 
-    def _like(
-        self, number: int, firsts: list[int], text: int, partners: dict[int, list[tuple[float, int]]]
-    ) -> tuple[int, float] | None:
-        """The note of a part that is most like this one, and how much; None if none is."""
-        if firsts[text] not in (-1, number):
-            return firsts[text], 1.0
-        for share, partner in partners.get(text, ()):
-            if firsts[partner] >= 0:
-                return firsts[partner], share
-        return None
-
     def _firsts(self) -> NDArray[np.int64]:
         """The first note of each text in each part, -1 for none: `(part, text)`."""
         n_texts = len(self._sizes)
@@ -146,15 +139,25 @@ class Alike:
         first[held] = firsts
         return first.reshape(-1, n_texts)
 
-    def _partners(self) -> dict[int, list[tuple[float, int]]]:
-        """Of each text the texts like it, the most alike first."""
-        partners: dict[int, list[tuple[float, int]]] = {}
-        for low, high, share in self._found:
-            partners.setdefault(low, []).append((share, high))
-            partners.setdefault(high, []).append((share, low))
-        for found in partners.values():
-            found.sort(key=lambda item: (-item[0], item[1]))
-        return partners
+    def _nearest(self, first: Pairs, *, earlier: bool) -> tuple[Pairs, NDArray[np.float64]]:
+        """Of each text the note of a part that is most like it, -1 for none, and how much.
+
+        Args:
+            first: The part's first note of each text.
+            earlier: Whether it has to come before the text's own first note in the part.
+        """
+        low, high = np.array(self._lows, np.int64), np.array(self._highs, np.int64)
+        text, partner = np.concatenate([low, high]), np.concatenate([high, low])
+        shares = np.tile(np.array(self._shares), 2)
+        there = first[partner] >= 0
+        if earlier:
+            there &= first[partner] < first[text]
+        text, twins, shares = text[there], first[partner[there]], shares[there]
+        order = np.lexsort((twins, -shares, text))
+        texts, at = np.unique(text[order], return_index=True)
+        nearest, share = np.full(len(first), -1, np.int64), np.zeros(len(first))
+        nearest[texts], share[texts] = twins[order][at], shares[order][at]
+        return nearest, share
 
     def _next(self) -> None:
         """Choose the pairs whose shingles fit the memory, at least one."""
