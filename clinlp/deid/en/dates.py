@@ -84,7 +84,8 @@ def _after_score() -> re.Pattern[str]:
 
 def find_dates(text: str) -> Iterator[Span]:
     """Find the dates of an English text but for days that have names."""
-    yield from _month_names(text)
+    yield from month_dates(text)
+    yield from _months_alone(text)
     yield from _month_years(text)
     yield from _foreign_months(text)
     yield from _compact_dates(text)
@@ -201,14 +202,18 @@ def _months() -> tuple[re.Pattern[str], ...]:
     )
 
 
-def _month_names(text: str) -> Iterator[Span]:
-    day_first, month_first, alone = _months()
+def month_dates(text: str) -> Iterator[Span]:
+    """Find dates whose month is a word, and that say more than the month: 3-Dec-21, Dec 3."""
+    day_first, month_first, _ = _months()
     for match in day_first.finditer(text):
         if not match[0].isdigit():
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
     for match in month_first.finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
-    for match in alone.finditer(text):
+
+
+def _months_alone(text: str) -> Iterator[Span]:
+    for match in _months()[2].finditer(text):
         before = text[max(0, match.start() - 14) : match.start()].lower().replace("-", " ").split()
         if match[0] in ("March", "May", "June", "April", "August") and (
             not before or before[-1] not in word_set("en", "before_month")

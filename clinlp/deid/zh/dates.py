@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.dates import month_dates
 from clinlp.deid.patterns import leading
 from clinlp.spans import Span
 
@@ -87,7 +88,29 @@ def _spelled() -> tuple[tuple[re.Pattern[str], float], ...]:
             ),
             0.95,
         ),
-        (re.compile(rf"月(?<=[正冬腊].)(?:初[一二三四五六七八九十]|[廿{_NUMERAL}]{{1,3}})(?![0-9个余天])"), 0.8),
+        (re.compile(rf"月(?<=[正冬腊].)(?:初[一二三四五六七八九十]|[廿{_NUMERAL}]{{1,3}})(?![0-9个余天])日?"), 0.8),
+        # 三月十六, 六月初八, 甲辰年八月廿三
+        (
+            re.compile(
+                rf"(?:[甲乙丙丁戊己庚辛壬癸][子丑寅卯辰巳午未申酉戌亥]年)?{numerals}(?<!{numerals}.){numerals}?月"
+                rf"(?:初[一二三四五六七八九十]|[二三]?十[一二三四五六七八九]?|廿[一二三四五六七八九]?)日?(?![0-9个余天年月周岁分多来次{_NUMERAL}])"
+            ),
+            0.8,
+        ),
+        (re.compile("廿[一二三四五六七八九]?(?=那天|当天|早|晚|[日号])[日号]?"), 0.6),
+        # 贰零贰肆年拾月廿柒日
+        (
+            re.compile("[壹贰叁肆伍陆柒捌玖零]{2,4}年[壹贰叁肆伍陆柒捌玖拾]{1,2}月[壹贰叁肆伍陆柒捌玖拾廿]{1,3}[日号]"),
+            0.95,
+        ),
+        (re.compile("元月(?<!公.)(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3})[日号]"), 0.9),
+        (
+            re.compile(
+                "端午节?(?=[^茶])|清明节|重阳节|中秋节?|国庆节|元旦|除夕|元宵节|植树节|劳动节|五一节?(?=[假期那当前后回])|儿童节|妇女节|教师节|圣诞节|平安夜"
+                "|七夕|中元节|腊八节?|大年(?:三十|初[一二三四五六七八九十])|年三十|春节(?=当天|那天|[假期前后回])"
+            ),
+            0.6,
+        ),
         (
             re.compile(
                 r"农(?<!务.)历(?:[0-9〇零一二三四五六七八九]{4}年)?"
@@ -109,7 +132,10 @@ def _loose_dates() -> tuple[re.Pattern[str], ...]:
         ),
         re.compile(r"(?:于|本月|当月|上月|次月|同月|至|自|[（(]|，|,|。|^)$"),
         re.compile(rf"{_D}[0-9]?[-./](?:3[01]|[12][0-9]|0?[1-9])(?![0-9.%/-]|[a-zA-Zμ个次天日月年度级分mg×*])"),
-        re.compile(r"(?:日期[:：]?|时间[:：]?|于|自|自从|今日|昨日|入院|出院|截止|截至)[ （(]?$"),
+        re.compile(
+            r"(?:日期[:：]?|时间[:：]?|于|自|自从|今[天日早晨]|昨[天日晚]|前天|[周星期][一二三四五六日天]|入院|出院|截止|截至|[初二三四五复]诊|签发"
+            r"|采样|采集|记录|报告|接诊|下次|随访|术日|出生)[ （(:：]?$"
+        ),
     )
 
 
@@ -131,6 +157,25 @@ def find_dates(text: str) -> Iterator[Span]:
     for pattern, score in _spelled():
         for match in pattern.finditer(text):
             yield Span(match.start() - (match[0][0] == "月"), match.end(), PhiLabel.DATE.value, score)
+    for match in _bare().finditer(text):
+        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+    yield from month_dates(text)
+
+
+@cache
+def _bare() -> re.Pattern[str]:
+    """A month and a day, or a short year too, whose place says what they are: at the start of a line, before a time."""
+    month, day = r"(?:1[0-2]|0?[1-9])", r"(?:3[01]|[12][0-9]|0?[1-9])"
+    return re.compile(
+        rf"[0-9](?<![0-9A-Za-z./:-].)(?:"
+        rf"[0-9]{{3}}、{month}、{day}(?![0-9、])"  # 2024、9、27
+        rf"|[0-9]\.(?:1[0-2]|0[1-9])\.(?:3[01]|[12][0-9]|0[1-9])(?![0-9.])"  # 22.10.08
+        rf"|[0-9]?月{day}(?=[ \u3000到至去来在，,。；;（(]|$)"  # 6月3 到
+        rf"|(?:(?<=^.)|(?<=\n.))[0-9]?[./-]{day}(?=[ \u3000\t]{{1,4}}[^0-9\s.]|[ \u3000\t]{{1,3}}[0-2]?[0-9][:：])"
+        rf"|[0-9]?[./-]{day} {{0,2}}(?=[0-2]?[0-9][:：][0-5][0-9](?![0-9]))"
+        rf"|[0-9]?[./-]{day}[至~到—](?:{month}[./-])?{day}(?![0-9.%/-]|[a-zA-Zμ个次天])(?=.{{0,6}}(?:期间|住院|出院|入院|ICU|门诊|随访|值班|检出))"
+        rf")"
+    )
 
 
 def _is_sure(words: str) -> bool:
@@ -141,7 +186,7 @@ def _is_sure(words: str) -> bool:
 def _loose(text: str, at: int, mark: str) -> Iterator[Span]:
     """Months, days and short forms that are dates only beside a sign: 于3月, 12月底, 当月5日上午."""
     months, month_before, days, day_before, short, short_before = _loose_dates()
-    window = text[max(0, at - 5) : at]
+    window = text[max(0, at - 6) : at]
     near = window[-3:]
     match = months.match(text, at) if mark in "月-~、至" else None
     if match and leading(match[0]) <= 12 and not near.endswith(("近", "约")):
