@@ -38,6 +38,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("clinlp.serve",),
     "huggingface_hub": ("clinlp.models",),  # reached when the user names a hub id, never else
     "matplotlib": ("clinlp.report",),
+    "onnx": ("clinlp.models",),
+    "onnxruntime": ("clinlp.models",),
     "peft": ("clinlp.training",),
     "phonenumbers": ("clinlp.deid",),
     "pyarrow": ("clinlp.records", "clinlp.batch"),

@@ -261,6 +261,7 @@ def _facts(job: _Job, inputs: Sequence[Path], parts: Parts, began: datetime) -> 
 
 def _weights(name: str) -> dict[str, str]:
     """Say which weights a model has: a name may mean others tomorrow."""
-    from clinlp.models.store import find_model
+    from clinlp.models.store import WEIGHT_FILES, find_model
 
-    return {"sha256": digest(find_model(name) / "model.safetensors")}
+    weights, graph = (find_model(name) / file for file in WEIGHT_FILES)
+    return {"sha256": digest(weights)} | ({"graph_sha256": digest(graph)} if graph.is_file() else {})

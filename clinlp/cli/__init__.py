@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, train, vault
+from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, export, train, vault
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -37,6 +37,7 @@ check.register(app)
 compare.register(app)
 demo.register(app)
 evaluate.register(app)
+export.register(app)
 train.register(app)
 vault.register(app)
 

@@ -5,26 +5,46 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import nn
 
 from clinlp.errors import UsageError
 from clinlp.inference.config import Precision
+from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.tagger import Tagger
 
-__all__ = ["Precision", "autocast", "place"]
+__all__ = ["Precision", "autocast", "place", "settle"]
 
 
-def place(model: nn.Module, device: str | None) -> torch.device:
-    """Move a model to a device: the one named, else a GPU if there is one.
+def place(model: Tagger | Diagnoser, device: str | None) -> torch.device:
+    """Move a model to a device: the one named, else a GPU if there is one. An export stays on the CPU.
 
     Raises:
-        UsageError: The device is not known or not there.
+        UsageError: The device is not known or not there, or not for a model of this form.
     """
+    form = model.config.encoder.form
+    if form != "float":
+        if device not in (None, "cpu"):
+            raise UsageError(f"device: cpu needed for a model in the form {form}, got {device!r}")
+        return torch.device("cpu")
     try:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model.to(where)
     except (RuntimeError, AssertionError):
         raise UsageError(f"device: cpu or a CUDA device of this machine needed, got {device!r}") from None
     return where
+
+
+def settle(model: Tagger | Diagnoser, precision: Precision) -> Precision:
+    """Give the precision in which a model is to compute; an export has its own.
+
+    Raises:
+        UsageError: Another is asked of an export.
+    """
+    form = model.config.encoder.form
+    if form == "float":
+        return precision
+    if precision == "bf16":
+        raise UsageError(f"precision: auto or fp32 needed for a model in the form {form}, got bf16")
+    return "fp32"
 
 
 def autocast(device: torch.device, precision: Precision, kind: str) -> AbstractContextManager[object]:

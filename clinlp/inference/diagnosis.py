@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clinlp.data.batches import by_length, join
 from clinlp.data.pieces import PieceReader, Pieces, read_pieces
 from clinlp.errors import UsageError
-from clinlp.inference.device import Precision, autocast, place
+from clinlp.inference.device import Precision, autocast, place, settle
 from clinlp.inference.evidence import attended_spans
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.store import find_model, load_model
@@ -44,7 +44,7 @@ class DiagnosisPredictor:
             evidence: Say for every code where it looked.
         """
         self.diagnoser, self.reader, self.top, self.evidence = diagnoser, reader, top, evidence
-        self.precision, self.batch_pieces = precision, batch_pieces
+        self.precision, self.batch_pieces = settle(diagnoser, precision), batch_pieces
         self.codes = diagnoser.config.codes
         self.device = next(diagnoser.parameters()).device
 

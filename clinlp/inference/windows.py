@@ -14,7 +14,7 @@ from torch import Tensor
 from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader, Pieces, read_pieces
 from clinlp.errors import DataError, UsageError
-from clinlp.inference.device import Precision, place
+from clinlp.inference.device import Precision, place, settle
 from clinlp.models.store import find_model, load_model
 from clinlp.models.tagger import Tagger
 from clinlp.tagging.cells import Cells, read_here
@@ -40,7 +40,8 @@ class TaggerRunner:
         Args:
             batch_pieces: Pieces of a batch, padding included.
         """
-        self.tagger, self.reader, self.precision, self.batch_pieces = tagger, reader, precision, batch_pieces
+        self.tagger, self.reader, self.batch_pieces = tagger, reader, batch_pieces
+        self.precision = settle(tagger, precision)
         self.labels = tagger.config.labels
         self.device = next(tagger.parameters()).device
 

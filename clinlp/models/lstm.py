@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from clinlp.config import Config
+from clinlp.models.form import Form
 
 _FACTOR: Final = 0x2545F4914F6CDD1D  # Vigna (2016), xorshift64*
 
@@ -20,6 +21,7 @@ class LstmConfig(Config):
     """The shape of an LSTM encoder. `n_...` count the rows of the vocabularies, padding included."""
 
     kind: Literal["lstm"] = "lstm"
+    form: Form = "float"
     n_words: int
     n_characters: int = 0  # 0: no character features
     n_bigrams: int = 0  # 0: no word-pair features; else the number of hash buckets
@@ -33,6 +35,11 @@ class LstmConfig(Config):
     max_pieces: int = 256
     overlap: int = 32
 
+    @property
+    def width(self) -> int:
+        """Numbers of a hidden state."""
+        return 2 * self.hidden
+
 
 class LstmEncoder(nn.Module):
     """Reads features of words: feature 0 the word, 1 the word pair, the rest its characters."""
@@ -40,7 +47,7 @@ class LstmEncoder(nn.Module):
     def __init__(self, config: LstmConfig) -> None:
         super().__init__()
         self.config = config
-        self.width = 2 * config.hidden
+        self.width = config.width
         width = config.word_width
         self.words = nn.Embedding(config.n_words, config.word_width, padding_idx=0)
         nn.init.normal_(self.words.weight, std=0.1)

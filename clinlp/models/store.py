@@ -1,7 +1,8 @@
 """Model folders: written whole or not at all, read from safetensors alone.
 
 A folder holds `config.json`, `labels.json`, `model.safetensors`, the piece reader's file
-(`vocabulary.json` or `tokenizer.json`) and `README.md`, the model card.
+(`vocabulary.json` or `tokenizer.json`) and `README.md`, the model card. In one exported to ONNX, the
+encoder is in `encoder.onnx`, and the safetensors hold the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pydantic import ValidationError
@@ -18,9 +19,13 @@ from torch import Tensor
 
 from clinlp.errors import UsageError
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.onnx import OnnxEncoder
 from clinlp.models.tagger import Tagger, TaggerConfig
 
 BUNDLED = Path(__file__).parent.parent / "pretrained"
+GRAPH: Final = "encoder.onnx"
+WEIGHT_FILES: Final = ("model.safetensors", GRAPH)
+"""What holds the weights of a model; the second is in an ONNX export alone."""
 
 
 def list_bundled() -> list[str]:
@@ -66,10 +71,11 @@ def read_config(name: str | Path) -> TaggerConfig | DiagnoserConfig:
 
 
 def load_model(name: str | Path) -> Tagger | Diagnoser:
-    """Build a model and fill in its weights; in evaluation mode, on the CPU, in float32.
+    """Build a model and fill in its weights; in evaluation mode, on the CPU, in float32 or in the form of an export.
 
     Raises:
         UsageError: The folder is no model folder, or weights and config do not fit.
+        MissingExtraError: It is an ONNX export, and onnxruntime is not installed.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -78,13 +84,28 @@ def load_model(name: str | Path) -> Tagger | Diagnoser:
     config = read_config(folder)
     model: Tagger | Diagnoser = Tagger(config) if isinstance(config, TaggerConfig) else Diagnoser(config)
     try:
-        weights = {key: value.float() for key, value in load_file(folder / "model.safetensors").items()}
-        model.load_state_dict(weights)
+        held = load_file(folder / "model.safetensors")
+        model.load_state_dict(
+            {key: value.float() if value.is_floating_point() else value for key, value in held.items()}
+        )
     except (SafetensorError, RuntimeError) as error:
         raise UsageError(
             f"{folder}/model.safetensors: weights of its config.json needed, got {type(error).__name__}"
         ) from None
+    if isinstance(model.encoder, OnnxEncoder):
+        _load_graph(folder, model.encoder)
     return model.eval()
+
+
+def _load_graph(folder: Path, encoder: OnnxEncoder) -> None:
+    """Read the graph and make it ready: what is wrong with it is said before any text is read."""
+    if not (folder / GRAPH).is_file():
+        raise UsageError(f"{folder}: no {GRAPH}, which its config.json asks for")
+    encoder.graph = (folder / GRAPH).read_bytes()
+    try:
+        encoder.open()
+    except UsageError as error:
+        raise UsageError(f"{folder}/{error}") from None
 
 
 def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -> None:
@@ -99,6 +120,10 @@ def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -
     write_whole(folder / "config.json", json.dumps(held, indent=1, ensure_ascii=False))
     write_whole(folder / "labels.json", json.dumps(labels, ensure_ascii=False))
     save_tensors(folder / "model.safetensors", model.state_dict(), half=half)
+    if isinstance(model.encoder, OnnxEncoder):
+        part = folder / f"{GRAPH}.{os.getpid()}.part"
+        part.write_bytes(model.encoder.graph)
+        part.replace(folder / GRAPH)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], *, half: bool = False) -> None:

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from clinlp.config import Config
 from clinlp.models.crf import Crf
+from clinlp.models.int8 import to_int8
 from clinlp.models.losses import PieceLoss
 from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.onnx import OnnxEncoder
 from clinlp.models.span_scorer import BiaffineScorer, PointerScorer, find_spans, span_loss
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder
 
@@ -148,6 +150,11 @@ class Tagger(nn.Module):
         return torch.softmax(emissions.float(), -1)
 
 
-def build_encoder(config: LstmConfig | TransformerConfig) -> LstmEncoder | TransformerEncoder:
-    """Make the encoder that a config describes, with fresh weights."""
-    return LstmEncoder(config) if isinstance(config, LstmConfig) else TransformerEncoder(config)
+def build_encoder(config: LstmConfig | TransformerConfig) -> LstmEncoder | TransformerEncoder | OnnxEncoder:
+    """Make the encoder that a config describes, in its form, with fresh weights or an empty graph."""
+    if config.form in ("onnx", "onnx-int8"):
+        return OnnxEncoder(config)
+    encoder = LstmEncoder(config) if isinstance(config, LstmConfig) else TransformerEncoder(config)
+    if config.form == "int8":
+        to_int8(encoder)
+    return encoder

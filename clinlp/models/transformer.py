@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from clinlp.config import Config
 from clinlp.errors import UsageError
+from clinlp.models.form import Form
 
 
 class TransformerConfig(Config):
     """What an encoder is: its own configuration and the two pieces around a window."""
 
     kind: Literal["transformer"] = "transformer"
+    form: Form = "float"
     model: dict[str, Any]  # the encoder's config.json
     first: int  # piece put before a window: [CLS], <s>
     last: int  # piece put after it: [SEP], </s>
@@ -26,6 +28,11 @@ class TransformerConfig(Config):
     dropout: float = 0.1
     max_pieces: int = 254
     overlap: int = 64
+
+    @property
+    def width(self) -> int:
+        """Numbers of a hidden state."""
+        return int(self.model["hidden_size"])
 
 
 class TransformerEncoder(nn.Module):
@@ -35,7 +42,7 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = encoder if encoder is not None else _build(config.model)
-        self.width = int(config.model["hidden_size"])
+        self.width = config.width
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     Predictor = EntityPredictor | DiagnosisPredictor | PhiTagger
 
-_FILES = ("config.json", "labels.json", "model.safetensors", "vocabulary.json", "tokenizer.json", "README.md")
+_FILES = (
+    "config.json",
+    "labels.json",
+    "model.safetensors",
+    "encoder.onnx",
+    "vocabulary.json",
+    "tokenizer.json",
+    "README.md",
+)
 """What a model folder may hold."""
 
 
