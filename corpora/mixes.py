@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,7 +16,9 @@ from clinlp.records import from_record, read_notes
 from clinlp.spans import Span
 from corpora.generator import make_notes
 from corpora.queries import phi_notes
+from corpora.written import varied, written_notes
 
+WRITTEN_TIMES = 8  # variations of each note written by hand
 FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}  # finer types of maccrobat2020 that its 12 labels leave out
 
 
@@ -34,17 +37,41 @@ def public_notes(model: str, data: Path, part: str) -> Iterator[Note]:
     if model == "diagnosis-en":
         yield from read_notes(data / "en" / "codiesp_en" / f"{part}.jsonl")
     if model == "phi-en" and part == "train":  # records that hold next to no PHI: what the rules find there is it
-        reports = read_notes(data / "en" / "maccrobat2020" / "train.jsonl")
-        transcripts = islice(read_notes(data / "en" / "mtsamples" / "notes.jsonl"), 0, None, 4)
-        yield from find_phi([*reports, *transcripts], default_detectors())
+        yield from find_phi([*_english_prose(data / "en")], default_detectors())
+    if model == "phi-zh" and part == "train":
+        yield from _word_lists(data / "zh" / "facts" / "lexicon" / "THUOCL_medical.txt")
+
+
+def _english_prose(folder: Path) -> Iterator[Note]:
+    """Give case reports, abstracts, transcripts and dialogues: eponyms, trials and places that are no PHI."""
+    for name in ("maccrobat2020", "mts_dialog", "ncbi_disease"):
+        yield from read_notes(folder / name / "train.jsonl")
+    for name in ("mtsamples", "e3c_raw"):
+        yield from islice(read_notes(folder / name / "notes.jsonl"), 0, None, 4)
+
+
+def _word_lists(path: Path) -> Iterator[Note]:
+    """Give lists of medical words: none of them is a person, however it begins."""
+    words = [line.split("\t")[0].strip() for line in path.read_text("utf-8").splitlines()]
+    rng = random.Random(path.name)  # noqa: S311 - an order of words, not a secret
+    rng.shuffle(words)
+    at = 0
+    while at < len(words):
+        n_words = rng.randint(2, 30)
+        yield Note(f"words-{at}", rng.choice("、，；\n").join(words[at : at + n_words]) + "。", lang="zh")
+        at += n_words
 
 
 def synthetic_notes(model: str, n_notes: int, seed: int, part: str) -> Iterator[Note]:
-    """Make notes; a note without a diagnosis is a note annotated with none. For PHI, two in three are dense."""
+    """Make notes; one without a diagnosis is annotated with none. For PHI two in three are dense; written ones join."""
     task, _, lang = model.partition("-")
     if task == "phi":
         yield from phi_notes(lang, 2 * n_notes // 3, seed, part)
         n_notes //= 3
+        if part == "train":
+            yield from varied(written_notes(lang, "train"), WRITTEN_TIMES, seed)
+        else:
+            yield from written_notes(lang, "dev")
     for record in make_notes(lang, n_notes, seed, part):
         note = from_record(record)
         if task == "phi":

@@ -173,7 +173,7 @@ def phi_notes(lang: str, n: int, seed: int, part: str = "train") -> Iterator[Not
         composer.start()
         kind = rng.choices(kinds, weights)[0]
         pieces = Spoiler.draw(lang, rng).spoil(composer.compose(kind))
-        text, phi = _joined(pieces)
+        text, phi = joined(pieces)
         if lang == "en" and rng.random() < WRAP_RATE:
             text = wrap_at_spaces(text, rng.randint(30, 90))  # offsets stay
         yield Note(
@@ -185,7 +185,7 @@ def phi_notes(lang: str, n: int, seed: int, part: str = "train") -> Iterator[Not
         )
 
 
-def _joined(pieces: list[Piece]) -> tuple[str, list[Span]]:
+def joined(pieces: list[Piece]) -> tuple[str, list[Span]]:
     """The text, and the spans of its identifiers without white space at their borders."""
     spans: list[Span] = []
     text, at = "".join(piece.text for piece in pieces), 0
