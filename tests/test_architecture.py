@@ -40,6 +40,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "matplotlib": ("clinlp.report",),
     "onnx": ("clinlp.models",),
     "onnxruntime": ("clinlp.models",),
+    "optuna": ("clinlp.training",),
     "peft": ("clinlp.training",),
     "phonenumbers": ("clinlp.deid",),
     "pyarrow": ("clinlp.records", "clinlp.batch"),

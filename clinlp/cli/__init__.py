@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, export, train, vault
+from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, export, search, train, vault
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -38,6 +38,7 @@ compare.register(app)
 demo.register(app)
 evaluate.register(app)
 export.register(app)
+search.register(app)
 train.register(app)
 vault.register(app)
 
@@ -64,7 +65,7 @@ def clinlp(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if "train" not in given[:2]:
+    if not {"train", "search"} & set(given[:2]):
         # Threads that wait for each other by spinning make a small model many times slower where other
         # programs share the cores. Read when torch is loaded, which no command has done yet.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -75,8 +75,7 @@ def learning_curve(
     if not dev:
         notes, dev = hold_out(notes, config)
     dev = gold_notes(config, dev)
-    plan = {"shares": list(shares), "config": config.model_dump(mode="json"), "notes": digest([*notes, *dev])}
-    open_series(config.out, "shares.json", plan, resume=resume)
+    open_series(config, "shares.json", {"shares": list(shares), "notes": digest([*notes, *dev])}, resume=resume)
     points = []
     for share, part in zip(shares, nested(notes, shares, config.seed), strict=True):
         epochs = math.ceil(config.epochs * min(_MOST, shares[-1] / share))

@@ -17,7 +17,7 @@ from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
 from clinlp.training.config import TrainConfig
 
-_FREE = frozenset({"out", "checkpoint_steps", "keep_checkpoints", "tracker"})  # have no part in the weights
+FREE = frozenset({"out", "checkpoint_steps", "keep_checkpoints", "tracker"})  # have no part in the weights
 _LOG = "log.jsonl"
 
 
@@ -31,7 +31,7 @@ def prepare(config: TrainConfig, *, resume: bool) -> None:
     kept = config.out / "config.json"
     if resume and kept.is_file():
         held = json.loads(kept.read_text("utf-8"))
-        differing = [key for key in said if held.get(key) != said[key] and key not in _FREE]
+        differing = [key for key in said if held.get(key) != said[key] and key not in FREE]
         if differing:
             raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
         return

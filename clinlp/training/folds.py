@@ -99,8 +99,7 @@ def cross_validate(
         raise DataError(f"{config.train[0]}: notes with something to learn needed, got none")
     folds = deal(notes, n_folds, config.seed, lambda note: labels_of(config, note))
     dev = [note for path in config.dev for note in read_notes(path)]
-    plan = {"n_folds": n_folds, "config": config.model_dump(mode="json"), "notes": digest(notes)}
-    open_series(config.out, "folds.json", plan, resume=resume)
+    open_series(config, "folds.json", {"n_folds": n_folds, "notes": digest([*notes, *dev])}, resume=resume)
     found: dict[str, Note] = {}
     done: list[Fold] = []
     for at in range(n_folds):

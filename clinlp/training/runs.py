@@ -20,6 +20,7 @@ from clinlp.records import read_notes, write_notes
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.finetune import Parts, finetune_diagnosis, finetune_entities, finetune_phi
+from clinlp.training.folder import FREE
 from clinlp.training.loop import Epoch
 
 PREDICTIONS: Final = "predictions.jsonl"
@@ -162,14 +163,14 @@ def read_training(config: TrainConfig) -> list[Note]:
     return notes
 
 
-def open_series(out: Path, name: str, plan: Mapping[str, Any], *, resume: bool) -> None:
-    """Keep the plan of several runs in `out/name`; runs that go on must have the same.
+def open_series(config: TrainConfig, name: str, plan: Mapping[str, Any], *, resume: bool) -> None:
+    """Keep the plan of several runs, and their config, in `OUT/name`; runs that go on must have the same.
 
     Raises:
         UsageError: The folder cannot be written, holds other runs, or the plan differs.
     """
-    kept = out / name
-    said: dict[str, Any] = json.loads(json.dumps(plan))
+    out, kept = config.out, config.out / name
+    said: dict[str, Any] = json.loads(json.dumps(plan)) | {"config": config.model_dump(mode="json", exclude=set(FREE))}
     if kept.is_file():
         if not resume:
             raise UsageError(f"{out}: a new folder needed, got one with runs; --resume goes on with them")
@@ -186,13 +187,13 @@ def open_series(out: Path, name: str, plan: Mapping[str, Any], *, resume: bool) 
         raise UsageError(f"{out}: a folder that can be written needed, got {error.strerror}") from None
 
 
-def _differing(held: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
+def _differing(held: dict[str, Any], said: dict[str, Any]) -> str | None:
     """The name of the first value that differs."""
-    for key in said:
-        if isinstance(said[key], dict) and isinstance(held.get(key), dict):
+    for key in held | said:
+        if isinstance(said.get(key), dict) and isinstance(held.get(key), dict):
             if inner := _differing(held[key], said[key]):
                 return inner
-        elif held.get(key) != said[key]:
+        elif held.get(key) != said.get(key):
             return key
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,58 @@ def test_evaluate_says_how_sure_it_is(clinlp: Command, runs: tuple[Path, Path, P
     assert found["value"] == strict["micro"]["f1"]
     assert found["low"] < found["value"] < found["high"]
     assert strict["intervals"]["labels"]["DRUG"]["f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+SMALL = ("--epochs", "1", "--hidden", "8", "--word-width", "8", "--dev-share", "0.3")
+
+
+def test_folds_and_curves_are_shown(clinlp: Command, tmp_path: Path) -> None:
+    write_notes(notes(), tmp_path / "notes.jsonl")
+    given = ("train", "entities", "--train", tmp_path / "notes.jsonl", *SMALL)
+    done = clinlp(*given, "-o", tmp_path / "cv", "--folds", "2")
+    assert done.code == 0, done.err
+    assert f"predictions of all folds: {tmp_path / 'cv' / 'predictions.jsonl'}" in done.out
+    assert "pooled" in done.out
+    assert "clinlp: fold 1 of 2: " in done.err
+    done = clinlp("compare", tmp_path / "notes.jsonl", *[tmp_path / "cv" / "predictions.jsonl"] * 2)
+    assert "the runs differ in 0 patients" in done.out
+    done = clinlp(*given, "-o", tmp_path / "curve", "--learning-curve", "1.0")
+    assert done.code == 0, done.err
+    assert "learning curve, % on dev" in done.out
+    assert clinlp(*given, "-o", tmp_path / "c", "--learning-curve", "a,b").line.endswith("got 'a,b'")
+    done = clinlp(*given, "-o", tmp_path / "c", "--folds", "2", "--learning-curve", "1")
+    assert done.line == "clinlp: train: one of --folds and --learning-curve needed, got both"
+
+
+def test_a_search_shows_its_trials_and_its_file_is_taken(clinlp: Command, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    write_notes(notes(), tmp_path / "notes.jsonl")
+    (tmp_path / "space.toml").write_text("dropout = {low = 0.1, high = 0.4}\n")
+    given = ("search", "entities", "--train", tmp_path / "notes.jsonl", *SMALL, "--space", tmp_path / "space.toml")
+    done = clinlp(*given, "-o", tmp_path / "out", "--trials", "1")
+    assert done.code == 0, done.err
+    assert "trial 1 of 1 (dropout 0." in done.err
+    assert f"best options: {tmp_path / 'out' / 'best.toml'}" in done.out
+    done = clinlp("train", "entities", "--config", tmp_path / "out" / "best.toml", "-o", tmp_path / "again")
+    assert done.code == 0, done.err
+    scores = [
+        json.loads((folder / "best" / "scores.json").read_text())
+        for folder in (tmp_path / "again", tmp_path / "out" / "trial-0000")
+    ]
+    assert scores[0] == scores[1]
+    (tmp_path / "space.toml").write_text("dropuot = [0.1]\n")
+    done = clinlp(*given, "-o", tmp_path / "other")
+    assert done.code == 2
+    assert done.line.endswith("space.toml: unknown key 'dropuot'; did you mean 'dropout'?")
+
+
+def test_a_search_without_optuna_names_the_extra(
+    clinlp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    write_notes(notes(), tmp_path / "notes.jsonl")
+    (tmp_path / "space.toml").write_text("dropout = [0.1]\n")
+    flags = ("--train", tmp_path / "notes.jsonl", "--space", tmp_path / "space.toml", "-o", tmp_path / "out")
+    done = clinlp("search", "entities", *flags)
+    assert done.code == 2
+    assert done.line == "clinlp: optuna: needed here and not installed; pip install 'clinlp-emr[search]'"

@@ -102,29 +102,33 @@ def test_parts_of_a_curve_nest_and_hold_whole_patients():
     assert parts[0] < parts[1] < parts[2]
 
 
-def test_cross_validation_predicts_every_note_once(ward, tmp_path):
-    told = []
-    made = cross_validate(config(EntitiesConfig, ward, tmp_path / "cv", epochs=1), 2, tell=told.append)
-    gold, pooled = list(read_notes(ward)), list(read_notes(tmp_path / "cv" / "predictions.jsonl"))
+@pytest.fixture(scope="module")
+def whole(ward, tmp_path_factory):
+    """A cross-validation that nothing broke, its folder and what it told."""
+    told, folder = [], tmp_path_factory.mktemp("whole") / "cv"
+    return cross_validate(config(EntitiesConfig, ward, folder), 2, tell=told.append), folder, told
+
+
+def test_cross_validation_predicts_every_note_once(ward, whole):
+    made, folder, told = whole
+    gold, pooled = list(read_notes(ward)), list(read_notes(folder / "predictions.jsonl"))
     assert [note.note_id for note in pooled] == [note.note_id for note in gold]
     assert not any(note.diagnoses or note.phi or note.fields for note in pooled)
     assert made.pooled.overall["f1"].value == score_entities(gold, pooled).micro.f1
     assert sum(fold.n_notes for fold in made.folds) == len(gold)
-    said = json.loads((tmp_path / "cv" / "scores.json").read_text())
+    said = json.loads((folder / "scores.json").read_text())
     f1 = [fold["scores"]["f1"] for fold in said["folds"]]
     assert said["mean"]["f1"] == pytest.approx(sum(f1) / 2)
     assert said["std"]["f1"] == pytest.approx(sum((each - sum(f1) / 2) ** 2 for each in f1) ** 0.5)
     assert said["pooled"]["sampling"]["unit"] == "patients"
     assert next(str(news) for news in told if isinstance(news, Begun)).startswith("fold 1 of 2: ")
-    patients = [
-        {note.patient_id for note in read_notes(tmp_path / "cv" / f"fold-{at}" / "predictions.jsonl")} for at in (1, 2)
-    ]
+    patients = [{note.patient_id for note in read_notes(folder / f"fold-{at}" / "predictions.jsonl")} for at in (1, 2)]
     assert not patients[0] & patients[1]
-    assert not list((tmp_path / "cv").rglob("checkpoint-*"))
+    assert not list(folder.rglob("checkpoint-*"))
 
 
-def test_a_killed_cross_validation_goes_on_where_it_was(ward, tmp_path):
-    whole = cross_validate(config(EntitiesConfig, ward, tmp_path / "whole"), 2)
+def test_a_killed_cross_validation_goes_on_where_it_was(ward, whole, tmp_path):
+    unbroken = whole[0]
     broken = config(EntitiesConfig, ward, tmp_path / "broken")
     with pytest.raises(Killed):
         cross_validate(broken, 2, tell=killer("fold 2 of 2", 1))
@@ -141,8 +145,8 @@ def test_a_killed_cross_validation_goes_on_where_it_was(ward, tmp_path):
     assert [news.epoch for news in told if isinstance(news, Epoch)] == [2]
     assert [news.done for news in told if isinstance(news, Begun)] == [True, False]
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
-    assert resumed.to_dict() == whole.to_dict()
-    assert list(read_notes(resumed.predictions)) == list(read_notes(whole.predictions))
+    assert resumed.to_dict() == unbroken.to_dict()
+    assert list(read_notes(resumed.predictions)) == list(read_notes(unbroken.predictions))
 
 
 def test_notes_that_changed_are_not_mixed_with_old_folds(ward, tmp_path):
