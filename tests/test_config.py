@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Self
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
 from clinlp.config import Config
@@ -110,3 +113,18 @@ def test_a_config_is_frozen() -> None:
 def test_a_config_survives_its_own_json() -> None:
     config = Training(epochs=2, windows=Windows(overlap=1))
     assert Training.model_validate_json(config.model_dump_json()) == config
+
+
+class Written(Config):
+    name: str = ""
+    rate: float = 0.1
+    n: int | None = None
+    paths: tuple[Path, ...] = ()
+    on: bool = False
+
+
+@given(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.none() | st.integers(-9, 9), st.booleans())
+def test_options_are_written_as_they_are_read(name: str, rate: float, n: int | None, on: bool) -> None:
+    config = Written(name=name, rate=rate, n=n, paths=(Path("病历/a.jsonl"),), on=on)
+    assert Written.model_validate(tomllib.loads(config.to_toml())) == config
+    assert "rate" not in config.to_toml(leave_out=("rate",))
