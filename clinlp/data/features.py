@@ -98,7 +98,7 @@ def tagging_windows(
             rows["note"].append(n_notes - 1)
     if not rows["pieces"]:
         raise DataError("training needs notes with text, got none")
-    left = Loss(n_notes, n_spans, n_spans - n_kept, n_widened, n_empty)
+    left = Loss(n_notes, n_spans, n_spans - n_kept, n_widened, n_empty=n_empty)
     return Dataset.from_dict(rows).with_format("numpy"), left
 
 

@@ -110,4 +110,5 @@ def _fill(parts: Parts, tensors: dict[str, Tensor], scale: dict[str, Any] | None
 
 def _checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
-    return sorted(path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name))
+    steps = {path: int(name[1]) for path in folder.glob("checkpoint-*") if (name := _NAME.fullmatch(path.name))}
+    return sorted(steps, key=lambda path: steps[path])

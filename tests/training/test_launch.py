@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,55 @@ def test_two_processes_train_the_weights_of_one(four_notes, tmp_path, script):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--optimizer", "sgd", "--ema", "0.9", "--hidden", "16"],
+        ["--encoder", "BERT", "--lora-rank", "2", "--ema", "0.9"],
+        ["--encoder", "BERT", "--freeze-layers", "1", "--layer-decay", "0.8", "--head", "linear", "--focal", "2"],
+    ],
+    ids=["sgd-ema", "lora-ema", "frozen-decay-focal"],
+)
+def test_two_killed_processes_go_on_to_the_same_weights(four_notes, tiny_bert, tmp_path, options):
+    """Both are killed by the system, wherever they are after the second checkpoint; dropout is on."""
+    if "--lora-rank" in options:
+        pytest.importorskip("peft")
+    options = [str(tiny_bert) if option == "BERT" else option for option in options]
+    shared = ["--train", four_notes, "--dev", four_notes, "--epochs", "6", "--batch-pieces", "16"]
+    shared += ["--checkpoint-steps", "1", *options]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [ROOT / "scripts" / "train_entities.py", *shared]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    subprocess.run([*command, "--out", tmp_path / "whole"], check=True, capture_output=True, env=env, timeout=300)
+    killed = tmp_path / "killed"
+    with subprocess.Popen(
+        [*command, "--out", killed],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=env,
+        start_new_session=True,
+    ) as running:
+        until = time.monotonic() + 300
+        while not _step(killed) >= 2 and running.poll() is None and time.monotonic() < until:
+            time.sleep(0.002)
+        for process in [*_children(running.pid), running.pid]:  # workers have sessions of their own
+            os.kill(process, signal.SIGKILL)
+    assert 2 <= _step(killed) < _step(tmp_path / "whole")
+    subprocess.run([*command, "--out", killed, "--resume"], check=True, capture_output=True, env=env, timeout=300)
+    one, other = ((folder / "best" / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", killed))
+    assert one == other
+    [one], [other] = (folder.glob("checkpoint-*/state.safetensors") for folder in (tmp_path / "whole", killed))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def _step(folder):
+    """The step of the newest checkpoint."""
+    return max((int(path.name.split("-")[1]) for path in folder.glob("checkpoint-*")), default=0)
+
+
+def _children(pid):
+    """The processes that one started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
