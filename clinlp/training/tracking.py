@@ -1,6 +1,7 @@
 """Losses and scores of a run for those who watch many: TensorBoard, Weights & Biases, MLflow.
 
-Numbers alone go there: no path, no label's name beyond those of the scores, no word of a note.
+Numbers go there, a few options by name, and the name of the run's folder: no path of data, no label, no word of a
+note. MLflow adds the name of the program and of the user.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from clinlp.training.config import TrainConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+# By itself it would send what the program prints, its arguments and its source.
+_WANDB = {"console": "off", "save_code": False, "disable_git": True, "x_disable_meta": True}
 STEPS = 10
 """Steps between two losses that are tracked."""
 
@@ -38,8 +41,7 @@ def start_tracker(run: Accelerator, config: TrainConfig) -> None:
     if config.tracker is None:
         return
     options: dict[str, dict[str, Any]] = {
-        # What a program prints may hold more than numbers, so none of it is sent.
-        "wandb": {"name": config.out.name, "dir": str(config.out), "settings": {"console": "off", "save_code": False}},
+        "wandb": {"name": config.out.name, "dir": str(config.out), "settings": _WANDB},
         "mlflow": {"run_name": config.out.name},
     }
     facts = {
