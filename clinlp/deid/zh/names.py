@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.plain import original
-from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.words import word_set
+from clinlp.deid.zh.names_apart import find_apart
+from clinlp.deid.zh.names_calls import find_called
 from clinlp.deid.zh.names_fields import find_fields
-from clinlp.deid.zh.names_prose import find_in_prose
-from clinlp.deid.zh.names_score import HAN, everyday, follows, is_han, looks, odds, titles
+from clinlp.deid.zh.names_peoples import find_peoples
+from clinlp.deid.zh.names_prose import after_role, find_in_prose
+from clinlp.deid.zh.names_score import HAN, everyday, is_han, looks, odds, titles
 from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
 
@@ -29,12 +33,15 @@ def find(text: str) -> list[Span]:
         *find_in_prose(text),
         *_described(text),
         *_some(text),
-        *_foreign(text),
-        *_peoples(text),
+        *find_called(text),
+        *find_apart(text),
+        *find_peoples(text),
     ]
     spans += _again(text, spans)
     return original(spans, places)
 
+
+_RARE = -5  # a surname that is nearly always another word
 
 # --- titles ------------------------------------------------------------------------------------
 
@@ -49,19 +56,8 @@ def _titled(text: str) -> Iterator[Span]:
             yield Span(at - size, at, PhiLabel.NAME.value, 0.85)
         elif at > 1 and text[at - 2 : at] in known.compound:
             yield Span(at - 2, at, PhiLabel.NAME.value, 0.75)
-        elif at and known.surname.get(text[at - 1], -9) >= -1 and _stands_alone(text, at - 1):
+        elif at and known.surname.get(text[at - 1], -9) > _RARE and _stands_alone(text, at - 1):
             yield Span(at - 1, at, PhiLabel.NAME.value, 0.7)
-    for match in _called().finditer(text):
-        if match[1] in known.surname or match[1] in known.compound:
-            yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
-    for match in _elder().finditer(text):
-        low = match.start()
-        if known.surname.get(text[low], -9) >= 0 and text[low : low + 2] not in everyday():
-            yield Span(low, low + 1, PhiLabel.NAME.value, 0.65)
-    for match in _nicknamed().finditer(text):
-        is_said = _nick_verbs().match(text, match.end())
-        if known.surname.get(match[0][1], -9) >= (1 if is_said else 2) and (is_said or match[0] not in everyday()):
-            yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.65)
 
 
 def _best_before(text: str, at: int, least: int) -> int:
@@ -81,33 +77,16 @@ def _in_word(text: str, at: int) -> bool:
 
 def _stands_alone(text: str, at: int) -> bool:
     """Say whether a surname before a title is no part of a word: 张医生, but not 责任护士."""
-    if not _starts_name(text, at) or (at > 0 and text[at - 1 : at + 1] in everyday()):
+    if at and text[at - 1 : at + 1] in everyday():
         return False
-    if odds().surname.get(text[at], -9) >= 3 and text[at] not in word_set("zh", "not_surnames"):
+    value, is_usual = odds().surname[text[at]], text[at] not in word_set("zh", "not_surnames")
+    if not _starts_name(text, at):
+        return is_usual and (text[at - 1] in "看呼报" or after_role(text, at))
+    if value >= 3 and is_usual:
         return True
-    return at == 0 or text[at - 1] in "由请经与和找" or not is_han(text, at - 1)
-
-
-@cache
-def _called() -> re.Pattern[str]:
-    return re.compile(rf"姓(?!名)([{HAN}]{{1,2}})(?=[，。,、；）)\s]|$)")
-
-
-@cache
-def _elder() -> re.Pattern[str]:
-    return re.compile(rf"[{HAN}](?<=[由请经从。，、\n].)老(?=[诊认师治查云曰拟用处方亲，。前])")
-
-
-@cache
-def _nick_verbs() -> re.Pattern[str]:
-    return re.compile(any_of(words("zh", "nick_verbs")))
-
-
-@cache
-def _nicknamed() -> re.Pattern[str]:
-    """小李, 老王: between marks or a verb and a name's right border."""
-    ahead = any_of({*words("zh", "name_verbs"), *words("zh", "nick_verbs")})
-    return re.compile(rf"[小老阿](?<![^，。；、：:,;\n \t（(“请由让与和给叫找是同].)[{HAN}](?=[，。、；]|$|{ahead})")
+    if at == 0 or text[at - 1] in "由请经与和找" or not is_han(text, at - 1):
+        return value >= -1 or (is_usual and text[at] not in "原那求望")
+    return is_usual and ((value >= 0 and text[at - 1] in "科院室部的区诊") or after_role(text, at))
 
 
 _BEFORE = frozenset(
@@ -139,11 +118,18 @@ def _describes() -> re.Pattern[str]:
     )
 
 
+@cache
+def _people() -> re.Pattern[str]:
+    return re.compile(r"族(?:(?<=[，,（( ].族)|(?<=[，,（( ]..族)|(?<=[，,（( ]...族)|(?<=[，,（( ]....族))")
+
+
 def _described(text: str) -> Iterator[Span]:
-    """Names before sex, age or 是一名: 张伟，男，45岁."""
-    for match in _describes().finditer(text):
-        stop = match.start()
-        while stop and match.start() - stop < 3 and text[stop - 1] in " \t，,、（(/|\u3000":
+    """Names before sex, age, people or 是一名: 张伟，男，45岁; 金玉顺，朝鲜族."""
+    for match in chain(_describes().finditer(text), _people().finditer(text)):
+        stop = start = match.start()
+        if match[0] == "族":
+            stop = start = max(text.rfind(mark, start - 5, start) for mark in "，,（( ")
+        while stop and start - stop < 3 and text[stop - 1] in " \t，,、（(/|\u3000":
             stop -= 1
         if stop == match.start() and text[stop : stop + 1] not in "是系一男女现年":
             continue
@@ -182,48 +168,6 @@ def _some(text: str) -> Iterator[Span]:
                 continue
             if is_mark or _starts_name(text, low - 1):
                 yield Span(low - 1, match.end(), PhiLabel.NAME.value, 0.85)
-
-
-# --- names from other languages ----------------------------------------------------------------
-
-
-@cache
-def _dotted() -> re.Pattern[str]:
-    return re.compile(rf"[·•](?<=[{HAN}].)[{HAN}]{{1,8}}(?:[·•][{HAN}]{{1,6}})?")
-
-
-def _foreign(text: str) -> Iterator[Span]:
-    """Names written in Chinese with a dot: 艾瑞克·司徒华."""
-    stops = frozenset(words("zh", "foreign_stops")[0])
-    for match in _dotted().finditer(text):
-        low, stop = match.start(), match.end()
-        while low and match.start() - low < 6 and is_han(text, low - 1) and text[low - 1] not in stops:
-            low -= 1
-        for at in range(match.start() + 1, match.end()):
-            if text[at] in stops or follows().match(text, at):
-                stop = at
-                break
-        if low < match.start() and stop > match.start() + 1:
-            yield Span(low, stop, PhiLabel.NAME.value, 0.7)
-
-
-@cache
-def _syllables() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    marks = words("zh", "name_syllable_marks")[0]
-    return re.compile(f"[{marks}]"), re.compile(rf"{any_of(words('zh', 'name_syllables'))}{{2,4}}")
-
-
-def _peoples(text: str) -> Iterator[Span]:
-    """Names of Tibetan, Mongolian and Turkic people without a dot: 尼玛扎西, 阿依古丽."""
-    mark, name = _syllables()
-    reach = 0
-    for match in mark.finditer(text):
-        for low in range(max(reach, match.start() - 6), match.start() + 1):
-            found = name.match(text, low)
-            if found and found.end() > match.start():
-                reach = found.end()
-                yield Span(low, reach, PhiLabel.NAME.value, 0.7)
-                break
 
 
 # --- the same people again ---------------------------------------------------------------------

@@ -13,11 +13,14 @@ from clinlp.spans import Span
 
 _BLANKS = " \t\u3000"
 _JOINS = frozenset("、/，,；;及和")
+_SPEAKERS = frozenset({"患者", "医生", "病人", "医师", "护士"})
 
 
 @cache
 def _keys() -> tuple[re.Pattern[str], frozenset[str], frozenset[int]]:
-    ends = "".join(sorted({word[-1] for word in words("zh", "name_fields")}))
+    ends = "".join(
+        sorted({word[-1] for key in ("name_fields", "name_fields_weak") for word in words("zh", key)} | {*"人者员"})
+    )
     return (
         re.compile(rf"[:：=](?<=[{ends} \t\u3000）)\]*].)"),
         word_set("zh", "name_fields"),
@@ -37,12 +40,49 @@ def _foreign() -> re.Pattern[str]:
 def find_fields(text: str) -> Iterator[Span]:
     """Find the names after 姓名： and its kind: one, or a list."""
     colon, known, sizes = _keys()
+    weak = word_set("zh", "name_fields_weak")
     for match in colon.finditer(text):
         key = _key(text, match.start())
         if key and any(key[-size:] in known for size in sizes):
-            yield from _values(text, match.end(), is_chat=key in ("患者", "医生", "病人", "医师", "护士"))
+            yield from _values(
+                text, match.end(), is_chat=key in _SPEAKERS and (key[0] in "患病" or _is_chat(text, match.end()))
+            )
+        elif key and (key[-2:] in weak or (len(key) > 2 and key[-1] in "人者员")):
+            yield from _whole(text, match.end())
     for match in _cell().finditer(text):
         yield from _values(text, match.end(), is_chat=False)
+
+
+@cache
+def _turn() -> re.Pattern[str]:
+    return re.compile("(?:患者|医[生师]|病人|护士)[:：]")
+
+
+def _is_chat(text: str, at: int) -> bool:
+    """Say whether 医生： at the end of which `at` stands opens a turn of a talk: further turns, or a long line."""
+    if len(_turn().findall(text)) > 1:
+        return True
+    size = 0
+    while size < 6 and is_han(text, at + size):
+        size += 1
+    return size > 4
+
+
+def _whole(text: str, at: int) -> Iterator[Span]:
+    """The value of a field that may hold other things too, where all of it is a likely name."""
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    stop = at
+    while stop - at < 5 and is_han(text, stop):
+        stop += 1
+    word = text[at:stop]
+    if (
+        2 <= len(word) <= 4
+        and word not in word_set("zh", "not_people")
+        and _fills(word)
+        and looks(word, 0, len(word)) >= 0
+    ):
+        yield Span(at, stop, PhiLabel.NAME.value, 0.8)
 
 
 @cache
@@ -116,6 +156,12 @@ def _spaced() -> re.Pattern[str]:
 
 
 @cache
+def _ended() -> re.Pattern[str]:
+    """What follows a surname that fills a field alone."""
+    return re.compile(r"[ \u3000]*(?:[\n，,。、；;/（(]|$|[0-9]{2,4}[-./年])")
+
+
+@cache
 def _some() -> re.Pattern[str]:
     """A name that is half hidden: 张某某, 李××."""
     return re.compile(rf"[{HAN}]{{1,2}}(?:某[某甲乙丙]{{0,2}}|[×XxＸ○*＊]{{1,3}}|[甲乙丙丁](?![{HAN}]))(?![{HAN}])")
@@ -128,6 +174,11 @@ def _value(text: str, at: int, *, is_chat: bool) -> int:
         return other.end() if " " in other[0] or not _is_code(text, other.end()) else at
     if is_chat:
         return at if text[at : at + 2] in everyday() else at + measure(text, at, 5)[0]
+    return _filling(text, at)
+
+
+def _filling(text: str, at: int) -> int:
+    """Give where the Chinese name at `at` of a field ends; `at` if there is none."""
     stop = at
     while stop - at < 7 and is_han(text, stop):
         stop += 1
@@ -135,6 +186,8 @@ def _value(text: str, at: int, *, is_chat: bool) -> int:
     whole = _some().match(text, at) or (_spaced().match(text, at) if word in odds().surname else None)
     if whole:
         return whole.end()
+    if len(word) == 1 and odds().surname.get(word, -9) > -3 and _ended().match(text, stop):
+        return stop
     if word in word_set("zh", "not_people") or word[:2] in ("本人", "患者", "家属", "不详"):
         return at
     title = titles().search(word, 1)

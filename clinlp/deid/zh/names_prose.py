@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.words import word_set, words
 from clinlp.deid.zh.names_fields import next_name
 from clinlp.deid.zh.names_score import everyday, is_han, measure, never, odds
 from clinlp.spans import Span
@@ -20,7 +20,7 @@ _RARE = -5  # as a surname; in running text such characters are something else
 _SPEAKERS = frozenset({"患者", "病人", "医生", "医师", "护士", "家属", "专家", "老师", "妈妈", "爸爸", "家长"})
 _KIN = "母父子女妻夫兄弟姐妹儿"  # rare surnames that stand before the name of the relative
 _UNITS = "周月日年岁余元片支粒包袋瓶毛时分秒点度单连双全多万千百成伏焦安克米升天个次例位名号楼程期章节句题条步届起集层"
-_ROLE, _WEAK_ROLE, _MARK, _LINK, _ANYWHERE = 2, 4, 5, 7, 11  # the scores that a name needs after each
+_SURE_ROLE, _ROLE, _WEAK_ROLE, _MARK, _LINK, _ANYWHERE = 0, 2, 4, 5, 7, 11  # the scores that a name needs after each
 
 
 @cache
@@ -33,6 +33,7 @@ def _roles() -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     for before in (*_BREAKS, "：", ":", "（"):  # 父王超，母张敏
         needed |= {before + kin: _MARK for kin in words("zh", "kin") if kin not in "子女儿孙"}
     needed |= dict.fromkeys(word_set("zh", "name_left_weak"), _WEAK_ROLE)
+    needed |= dict.fromkeys(words("zh", "name_left_sure"), _SURE_ROLE)
     sizes: dict[str, set[int]] = {}
     for role in needed:
         sizes.setdefault(role[-1], set()).add(len(role))
@@ -40,9 +41,15 @@ def _roles() -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
 
 
 @cache
+def role_ends() -> str:
+    """Give the last characters of the roles."""
+    return "".join(sorted(_roles()[1]))
+
+
+@cache
 def _candidates() -> re.Pattern[str]:
     """A surname after a mark, a link or the last character of a role."""
-    ends = "".join(sorted(_roles()[1]))
+    ends = role_ends()
     usual = {char for char, value in odds().surname.items() if value > _RARE}
     surnames = "".join(sorted((usual | {name[0] for name in odds().compound}) - set(_KIN)))
     return re.compile(
@@ -81,24 +88,12 @@ def find_in_prose(text: str) -> Iterator[Span]:
         if not size or (size == 2 and pair in known and needed > _ROLE and pair not in compound):
             continue
         reach = at + size
-        yield Span(at, reach, PhiLabel.NAME.value, 0.75 if needed == _ROLE else min(0.8, 0.5 + score / 50))
+        yield Span(at, reach, PhiLabel.NAME.value, 0.75 if needed <= _ROLE else min(0.8, 0.5 + score / 50))
         for further in _rest(text, reach) if needed <= _WEAK_ROLE else ():
             yield further
             reach = further.end
     yield from _anywhere(text)
-    for match in _apart().finditer(text):
-        yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
     yield from _in_letters(text)
-
-
-@cache
-def _apart() -> re.Pattern[str]:
-    """A name of two characters set apart after a role: 患者张 伟诉."""
-    surnames = "".join(sorted(char for char, value in odds().surname.items() if value >= 2))
-    return re.compile(
-        rf"(?:患者|病人|患儿|家属|医师|医生|护士)([{surnames}][ \u3000]{{1,3}}[\u4e00-\u9fff])"
-        rf"(?=[，,。、；（(\s]|$|{any_of(words('zh', 'name_verbs'))})"
-    )
 
 
 @cache
@@ -140,6 +135,11 @@ def _needed(text: str, at: int) -> int:
     return _MARK if not is_han(text, at - 1) else _LINK
 
 
+def after_role(text: str, at: int) -> bool:
+    """Say whether the words right before `at` announce a person."""
+    return _needed(text, at) <= _ROLE
+
+
 def _rest(text: str, stop: int) -> Iterator[Span]:
     """The further names of a list."""
     for _ in range(8):
@@ -174,7 +174,7 @@ def _in_letters(text: str) -> Iterator[Span]:
         is_pinyin = match[0].split()[0].lower() in word_set("zh", "pinyin_surnames") and all(
             _syllable().fullmatch(part) for part in match[0].split()
         )
-        if is_pinyin or _needed(text, match.start()) == _ROLE:
+        if is_pinyin or after_role(text, match.start()):
             yield Span(match.start(), match.end(), PhiLabel.NAME.value, 0.75)
 
 

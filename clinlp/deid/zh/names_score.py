@@ -38,7 +38,8 @@ def odds() -> Odds:
         middle[char], last[char] = _STEPS[line[2]], _STEPS[line[3]]
     for char in words("zh", "given")[0]:
         middle[char], last[char] = max(middle.get(char, 0), -1), max(last.get(char, 0), -1)
-    return Odds(surname, middle, last, frozenset(name for name in listed("zh_surnames") if len(name) == 2) - {"第五"})
+    compound = {name for name in listed("zh_surnames") if len(name) == 2} - {"第五"}
+    return Odds(surname, middle, last, frozenset(compound | word_set("zh", "more_surnames")))
 
 
 @cache
