@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 IMPOSSIBLE: Final = -1e4  # the score of a span that runs into padding: finite, so that no gradient is inf - inf
 _PRIOR: Final = -4.0  # most stretches are no entity: a fresh model finds next to nothing, not half of them
-_POINTER_SIZE: Final = 64
-_BIAFFINE_SIZE: Final = 128
+_SIZE: Final = 64  # of the vectors whose products are scores
 
 
 class PointerScorer(nn.Module):
     """Efficient Global Pointer: one rotary product says what is an entity, biases of both ends say of which label.
+
+    Unlike the paper's, the biases are read from the encoder's states themselves, and the states are
+    normed first: those of an LSTM are so small that products of them would hardly learn.
 
     Source: Su et al. (2022), arXiv 2208.03054, section 3.3; rotary positions: Su et al. (2021), arXiv
     2104.09864.
@@ -28,8 +30,9 @@ class PointerScorer(nn.Module):
     def __init__(self, width: int, n_labels: int, max_width: int) -> None:
         super().__init__()
         self.max_width = max_width
-        self.project = nn.Linear(width, 2 * _POINTER_SIZE)
-        self.ends = nn.Linear(2 * _POINTER_SIZE, 2 * n_labels)
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, 2 * _SIZE)
+        self.ends = nn.Linear(width, 2 * n_labels)
         nn.init.constant_(self.ends.bias, _PRIOR / 2)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -42,12 +45,12 @@ class PointerScorer(nn.Module):
         Returns:
             `(window, label, start, reach)`, in float32 whatever comes in; `IMPOSSIBLE` where a span is none.
         """
-        projected = self.project(hidden)
-        firsts, lasts = self.ends(projected).float().transpose(1, 2).chunk(2, 1)  # (window, label, piece)
-        queries, keys = projected.float().chunk(2, 2)
+        hidden = self.norm(hidden)
+        queries, keys = self.project(hidden).float().chunk(2, 2)
+        firsts, lasts = self.ends(hidden).float().transpose(1, 2).chunk(2, 1)  # (window, label, piece)
         width = min(self.max_width, mask.shape[1])
         with torch.autocast(hidden.device.type, enabled=False):
-            product = banded_product(_rotated(queries), _rotated(keys), width) / _POINTER_SIZE**0.5
+            product = banded_product(_rotated(queries), _rotated(keys), width) / _SIZE**0.5
         scores = product[:, None] + firsts[..., None] + _ahead(lasts, width)
         return _masked(scores, mask)
 
@@ -64,15 +67,17 @@ class BiaffineScorer(nn.Module):
     def __init__(self, width: int, n_labels: int, max_width: int) -> None:
         super().__init__()
         self.max_width = max_width
-        self.firsts = nn.Sequential(nn.Linear(width, _BIAFFINE_SIZE), nn.GELU())
-        self.lasts = nn.Sequential(nn.Linear(width, _BIAFFINE_SIZE), nn.GELU())
-        self.products = nn.Parameter(torch.zeros(n_labels, _BIAFFINE_SIZE, _BIAFFINE_SIZE))
-        self.first_ends = nn.Linear(_BIAFFINE_SIZE, n_labels)
-        self.last_ends = nn.Linear(_BIAFFINE_SIZE, n_labels, bias=False)
+        self.norm = nn.LayerNorm(width)
+        self.firsts = nn.Sequential(nn.Linear(width, _SIZE), nn.GELU())
+        self.lasts = nn.Sequential(nn.Linear(width, _SIZE), nn.GELU())
+        self.products = nn.Parameter(torch.zeros(n_labels, _SIZE, _SIZE))
+        self.first_ends = nn.Linear(_SIZE, n_labels)
+        self.last_ends = nn.Linear(_SIZE, n_labels, bias=False)
         nn.init.constant_(self.first_ends.bias, _PRIOR)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Score every span for every label, as `PointerScorer.forward` does."""
+        hidden = self.norm(hidden)
         firsts, lasts = self.firsts(hidden), self.lasts(hidden)
         first_ends = self.first_ends(firsts).float().transpose(1, 2)
         last_ends = self.last_ends(lasts).float().transpose(1, 2)

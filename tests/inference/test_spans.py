@@ -91,7 +91,7 @@ def test_short_windows_find_what_one_long_window_finds(head):
     for one, other in zip(whole, cut, strict=True):
         assert sorted(one, key=str) == sorted(other, key=str) == sorted(set(other), key=str)
         scores = {span: span.score for span in one}
-        assert [span.score for span in other] == pytest.approx([scores[span] for span in other], abs=1e-5)
+        assert [span.score for span in other] == pytest.approx([scores[span] for span in other], abs=1e-4)
 
 
 @pytest.mark.parametrize("head", ["pointer", "biaffine"])

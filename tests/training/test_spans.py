@@ -72,11 +72,11 @@ def notes_of(lang):
 
 def config(path, out, **options):
     settings = {
-        "epochs": 30,
+        "epochs": 24,
         "batch_pieces": 64,
         "hidden": 32,
-        "learning_rate": 0.02,
-        "head_learning_rate": 0.02,
+        "learning_rate": 0.01,
+        "head_learning_rate": 0.01,
         "dropout": 0.0,
         "word_dropout": 0.0,
         "seed": 3,
