@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def entities(config: EntitiesConfig, space: SpaceFile, trials: Trials = 20, resume: Resume = False) -> None:
     """Search for the options of an entity tagger; all that `--space` does not name stays as it is given.
 
-    Trials are runs in `OUT/trial-0000` and so on, scored on dev; one that falls behind the others is
+    Trials are runs in `OUT/trial-1` and so on, scored on dev; one that falls behind the others is
     stopped. `OUT/best.toml` holds the options of the best one, whose model is kept; score them on notes
     that no trial saw. A search that was killed goes on with `--resume`.
 

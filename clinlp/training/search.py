@@ -39,6 +39,7 @@ class Tried:
     """One trial.
 
     Attributes:
+        number: From 1, as in the name of its folder.
         state: `complete`, `pruned` (stopped early) or `fail` (it could not be run, or diverged).
         score: The best on dev; None where it failed.
     """
@@ -73,7 +74,7 @@ class Found:
 def search(
     config: TrainConfig, space: Space, n_trials: int, *, resume: bool = False, tell: Tell | None = None
 ) -> Found:
-    """Run trials in `OUT/trial-0000` and so on until there are `n_trials`, and keep the best.
+    """Run trials in `OUT/trial-1` and so on until there are `n_trials`, and keep the best.
 
     Each trial is a run with options that a tree-structured Parzen estimator chose (Bergstra et al. 2011);
     one whose best score is below the median of the others after as many epochs is stopped. What a
@@ -158,7 +159,7 @@ class _Trials:
         self.study.sampler = self.optuna.samplers.TPESampler(seed=state)
 
     def folder(self, number: int) -> Path:
-        return self.config.out / f"trial-{number:04}"
+        return self.config.out / f"trial-{number + 1}"
 
     def run(self, trial: Trial, n_trials: int) -> None:
         """Run a trial to its end, or until it falls behind."""
@@ -232,12 +233,12 @@ class _Trials:
     def found(self) -> Found:
         """Write the options of the best trial and give all trials."""
         tried = tuple(_tried(trial) for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished())
-        best = next((each for each in tried if each.number == self.best_number()), None)
+        best = next((each for each in tried if each.number - 1 == self.best_number()), None)
         if best is None:
             raise DataError(f"{self.config.out}: a trial that ends needed, got {len(tried)} that diverged or failed")
         file = self.config.out / "best.toml"
-        write_whole(file, self._config(best.options, self.folder(best.number)).to_toml(leave_out=("out",)))
-        return Found(tried, best, file, self.folder(best.number) / "best")
+        write_whole(file, self._config(best.options, self.folder(best.number - 1)).to_toml(leave_out=("out",)))
+        return Found(tried, best, file, self.folder(best.number - 1) / "best")
 
 
 def _logged(out: Path) -> list[tuple[int, float]]:
@@ -253,7 +254,7 @@ def _tried(trial: FrozenTrial) -> Tried:
     scores = trial.intermediate_values
     failed = trial.state.name == "FAIL"
     score = None if failed or not scores else max(scores.values())
-    return Tried(trial.number, trial.state.name.lower(), score, dict(trial.params), len(scores))
+    return Tried(trial.number + 1, trial.state.name.lower(), score, dict(trial.params), len(scores))
 
 
 def _said(options: Mapping[str, Value]) -> str:

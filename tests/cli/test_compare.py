@@ -164,7 +164,7 @@ def test_a_search_shows_its_trials_and_its_file_is_taken(clinlp: Command, tmp_pa
     assert done.code == 0, done.err
     scores = [
         json.loads((folder / "best" / "scores.json").read_text())
-        for folder in (tmp_path / "again", tmp_path / "out" / "trial-0000")
+        for folder in (tmp_path / "again", tmp_path / "out" / "trial-1")
     ]
     assert scores[0] == scores[1]
     (tmp_path / "space.toml").write_text("dropuot = [0.1]\n")

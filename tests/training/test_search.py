@@ -71,7 +71,7 @@ def test_a_killed_search_finds_what_an_unbroken_one_finds(ward, tmp_path):
     assert resumed.trials == found.trials
     assert resumed.best == found.best
     models = [path.parent.name for path in (tmp_path / "broken").glob("trial-*/best")]
-    assert models == [f"trial-{found.best.number:04}"]
+    assert models == [f"trial-{found.best.number}"]
     assert not list((tmp_path / "broken").rglob("checkpoint-*"))
     told.clear()
     assert find(broken, space(tmp_path, broken), 3, resume=True, tell=told.append).trials == found.trials
@@ -81,11 +81,11 @@ def test_a_killed_search_finds_what_an_unbroken_one_finds(ward, tmp_path):
 def test_the_best_options_are_a_file_that_training_takes(ward, tmp_path):
     made = config(ward, tmp_path / "out", DiagnosisConfig, epochs=1)
     found = find(made, space(tmp_path, made, "dropout = [0.0, 0.3]\nn_bigrams = {low = 0, high = 40, step = 20}"), 2)
-    assert found.model == tmp_path / "out" / f"trial-{found.best.number:04}" / "best"
+    assert found.model == tmp_path / "out" / f"trial-{found.best.number}" / "best"
     taken = DiagnosisConfig.load(found.config, out=tmp_path / "again")
     assert taken == made.model_copy(update={**found.best.options, "out": tmp_path / "again"})
     said = json.loads((tmp_path / "out" / "trials.json").read_text())
-    assert [each["number"] for each in said] == [0, 1]
+    assert [each["number"] for each in said] == [1, 2]
     assert all(each["state"] == "complete" and each["n_epochs"] == 1 for each in said)
 
 
@@ -96,7 +96,7 @@ def test_a_trial_that_falls_behind_is_stopped_and_one_that_diverges_is_counted(w
 
     def train(run, parts, *, resume, tell):
         """Stands for the loop: six trials, of which the fifth is poor and the sixth diverges."""
-        number = int(run.out.name[-4:])
+        number = int(run.out.name.removeprefix("trial-")) - 1
         if number == 5:
             raise DivergedError("step 1: a finite loss needed, got nan")
         (run.out / "best").mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_a_trial_that_falls_behind_is_stopped_and_one_that_diverges_is_counted(w
     found = find(made, space(tmp_path, made), 6)
     assert [each.state for each in found.trials] == [*["complete"] * 4, "pruned", "fail"]
     assert [each.n_epochs for each in found.trials] == [5, 5, 5, 5, 1, 0]
-    assert (found.best.number, found.best.score) == (3, 0.53)
+    assert (found.best.number, found.best.score) == (4, 0.53)
     assert found.trials[5].score is None
 
 
