@@ -35,8 +35,9 @@ class Int8Linear(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
 
+    @torch.no_grad()
     def forward(self, inputs: Tensor) -> Tensor:
-        """Multiply.
+        """Multiply; rounding has no gradient.
 
         Args:
             inputs: `(..., in)`.
@@ -46,17 +47,17 @@ class Int8Linear(nn.Module):
         """
         rows = inputs.reshape(-1, self.in_features)
         outputs = torch.empty(len(rows), self.out_features)
-        scale = self.scale / _TOP
+        weight, scale = self.weight.t(), self.scale / _TOP
         for first in range(0, len(rows), _ROWS):
             part = rows[first : first + _ROWS].float()
             top = part.abs().amax(1, keepdim=True).clamp_min_(_TINY)  # aminmax along rows is one number at a time
             whole = (part * (_TOP / top)).round_().to(torch.int8)
-            product = torch._int_mm(whole, self.weight.t()).float().mul_(top)  # noqa: SLF001  its only name
             out = outputs[first : first + _ROWS]
+            out.copy_(torch._int_mm(whole, weight)).mul_(top)  # noqa: SLF001  its only name
             if self.bias is None:
-                torch.mul(product, scale, out=out)
+                out.mul_(scale)
             else:
-                torch.addcmul(self.bias, product, scale, out=out)
+                torch.addcmul(self.bias, out, scale, out=out)
         return outputs.view(*inputs.shape[:-1], self.out_features)
 
 

@@ -60,3 +60,12 @@ def test_inputs_of_another_precision_are_taken(dtype):
     linear = nn.Linear(16, 3)
     inputs = torch.randn(4, 16)
     assert torch.allclose(Int8Linear(linear)(inputs.to(dtype)), linear(inputs), atol=0.1)
+
+
+def test_layers_after_it_take_its_answers_outside_inference_too():
+    torch.manual_seed(6)
+    module = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    inputs = torch.randn(3, 4)
+    wanted = module(inputs)
+    to_int8(module)
+    assert torch.allclose(module(inputs), wanted, atol=0.05)
