@@ -97,6 +97,14 @@ def _few() -> re.Pattern[str]:
     )
 
 
+def _opens_division(text: str, at: int, stop: int) -> bool:
+    """Say whether a city or county with its last character starts at `at`: 开阳县."""
+    known = _divisions()
+    return any(
+        text[at + size - 1] in "市县区州盟旗" and text[at : at + size] in known for size in (3, 4) if at + size <= stop
+    )
+
+
 # --- employers and schools ---------------------------------------------------------------------
 
 
@@ -129,6 +137,9 @@ def find_employers(text: str) -> Iterator[Span]:
 def _employer_start(text: str, low: int, anchor: re.Match[str], left: re.Pattern[str]) -> tuple[int, bool]:
     """Give where an employer's name starts, and whether what stands before it or its own words are sign enough."""
     start, is_sure = low, False
+    at = next((at for at in range(low, anchor.start() - 2) if _opens_division(text, at, anchor.start())), None)
+    if at is not None:  # 移送开阳县公安局
+        return at, True
     for found in left.finditer(text, max(0, low - 2), anchor.start()):
         start = found.end()
         is_sure = len(found[0]) > 1

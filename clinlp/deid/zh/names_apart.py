@@ -67,17 +67,17 @@ def _spaced(text: str) -> Iterator[Span]:
 @cache
 def _single() -> re.Pattern[str]:
     surnames = "".join(sorted(char for char, value in odds().surname.items() if value >= 0))
-    return re.compile(rf"[{surnames}](?<=[{role_ends()}].)(?=[，。、；;,（(\n]|$)")
+    return re.compile(rf"[，。、；;,（\n](?<=[{role_ends()}][{surnames}].)")
 
 
 def _alone(text: str) -> Iterator[Span]:
     """A surname alone where a member of the staff is named: 护士祁, with a mark after it."""
     staff, known = words("zh", "name_staff"), word_set("zh", "not_surnames") | word_set("zh", "weak_surnames")
     for match in _single().finditer(text):
-        at = match.start()
+        at = match.start() - 1
         if (
             text[max(0, at - 4) : at].endswith(staff)
-            and match[0] not in known
+            and text[at] not in known
             and text[at - 1 : at + 1] not in everyday()
         ):
             yield Span(at, at + 1, PhiLabel.NAME.value, 0.65)

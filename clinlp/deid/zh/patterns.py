@@ -10,8 +10,10 @@ from clinlp.deid.categories import PhiLabel
 from clinlp.deid.patterns import leading
 from clinlp.deid.phones import is_assigned
 from clinlp.deid.plain import original
-from clinlp.deid.words import words
+from clinlp.deid.zh.beds import find_beds
+from clinlp.deid.zh.calls import find_spelled
 from clinlp.deid.zh.dates import find_dates
+from clinlp.deid.zh.ids import find_ids
 from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
 
@@ -25,9 +27,10 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
         *find_dates(text),
         *_ages(text, all_ages=all_ages),
         *_phones(text),
-        *_ids(text),
+        *find_spelled(text),
+        *find_ids(text),
         *_hidden_numbers(text),
-        *_beds(text),
+        *find_beds(text),
         *_plates(text),
     ]
     return original(spans, places)
@@ -37,18 +40,22 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
 
 
 @cache
-def _age() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def _age() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"{_D}[0-9]{{0,2}} ?(?:周?岁|[+]?岁)(?:[0-9]{{1,2}}个月)?"),
         re.compile(
             r"[九百](?<![〇零一二三四五六七八九十百].)(?:十|零)?[一二三四五六七八九]?十?[一二三四五六七八九]?周?岁"
         ),
         re.compile(r"年龄[:：\s]{0,3}([0-9]{1,3})(?![0-9.岁])"),
+        re.compile(
+            r"[岁龄年寿爹娘爷奶妈爸](?<=虚岁|年龄|今年|高龄|享年|现年|俺[爹娘]|我[爹娘爷奶妈爸])[都已快有是：: ]{0,3}"
+            r"(9[0-9]|1[01][0-9]|九十[一二三四五六七八九]?|一百零?[一二三四五六七八九]?)(?![0-9.%/年月日天余多度次个十])"
+        ),
     )
 
 
 def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
-    digits, spelled, field = _age()
+    digits, spelled, field, bare = _age()
     for match in digits.finditer(text):
         age = leading(match[0])
         if 89 < age < 130 or (all_ages and age < 130):
@@ -56,6 +63,8 @@ def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     for match in spelled.finditer(text):
         if match[0][1] in "十岁零":
             yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.7)
+    for match in bare.finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.7)
     for match in field.finditer(text):
         if 89 < int(match[1]) < 130 or all_ages:
             yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.75)
@@ -143,128 +152,6 @@ def _hidden_numbers(text: str) -> Iterator[Span]:
             is_phone = lead[0] == "1" and len(lead) == 3 and match.end() - low <= 12
             kind = PhiLabel.PHONE if is_phone else PhiLabel.ID_CARD
             yield Span(low, match.end(), kind.value, 0.8)
-
-
-# --- numbers that their field names ------------------------------------------------------------
-
-_LINKS = frozenset('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000')
-_FIELDS = (
-    ("fax_words", PhiLabel.FAX, 4),
-    ("phone_words", PhiLabel.PHONE, 4),
-    ("id_card_words", PhiLabel.ID_CARD, 4),
-    ("plan_words", PhiLabel.HEALTH_PLAN, 3),
-    ("mrn_words", PhiLabel.MRN, 2),
-    ("license_words", PhiLabel.LICENSE, 4),
-    ("account_words", PhiLabel.ACCOUNT, 4),
-    ("vehicle_words", PhiLabel.VEHICLE, 3),
-    ("device_words", PhiLabel.DEVICE, 3),
-    ("social_words", PhiLabel.SOCIAL, 4),
-    ("id_words", PhiLabel.ID, 2),
-)
-
-
-@cache
-def _id() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, tuple[PhiLabel, int]], int, re.Pattern[str]]:
-    kinds = {word.replace("\\", ""): (label, least) for key, label, least in _FIELDS for word in words("zh", key)}
-    ends = re.escape("".join(sorted({key[-1] for key in kinds} | _LINKS)))
-    return (
-        re.compile(
-            rf"[0-9](?<=[{ends}A-Za-z_-].)[0-9A-Za-z]*(?:[-/_—.*][0-9A-Za-z*]+)*"
-            r"|[0-9](?<![0-9][0-9])(?:[0-9A-Za-z]{7,}|[0-9A-Za-z]+[-/_—.*][0-9A-Za-z*]{4,})(?:[-/_—.*][0-9A-Za-z*]+)*"
-        ),
-        re.compile(r"(?:号码|号|码|编号|账号|ID|为|是|也是|均为|同为|[:：（(\[【#＃“\"\s._=]|No\.?|NO\.?|no\.?)+$"),
-        kinds,
-        max(map(len, kinds)),
-        re.compile(r"[A-Za-z](?<![0-9A-Za-z_@.].)[A-Za-z0-9_-]{3,24}(?![\w@.])"),
-    )
-
-
-@cache
-def _key_ends() -> frozenset[str]:
-    """Give the characters that may stand right before a number that is named: last ones of keys, and links."""
-    return frozenset({key[-1] for key in _id()[2]} | set('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000'))
-
-
-def _ids(text: str) -> Iterator[Span]:
-    number, link, kinds, longest, name = _id()
-    ends = _key_ends()
-    reach = 0
-    for match in number.finditer(text):
-        low, high = match.start(), match.end()
-        while (
-            low > reach
-            and match.start() - low < 20
-            and text[low - 1].isascii()
-            and (text[low - 1].isalnum() or text[low - 1] in "-_")
-        ):
-            low -= 1
-        while low < match.start() and text[low] in "-_":
-            low += 1
-        reach = high
-        if high - low < 8 and text[low - 1 : low] not in ends:
-            continue
-        if text[low : low + 2] in ("QQ", "qq", "ID"):  # QQ236260, 住院IDM44321: the word ran in
-            low += 2
-        n_digits = sum(map(str.isdigit, text[low:high]))
-        found = _kind(text, low, link, kinds, longest)
-        if found is not None and (n_digits >= found[1] or (n_digits and high - low >= 5)):
-            yield Span(low, high, found[0].value, 0.9)
-        elif n_digits >= 8 and text[low:high].isalnum():
-            yield Span(low, high, PhiLabel.ID.value, 0.5)
-    for match in _social().finditer(text):
-        handle = name.match(text, match.end())
-        if handle:
-            yield Span(handle.start(), handle.end(), PhiLabel.SOCIAL.value, 0.85)
-
-
-@cache
-def _social() -> re.Pattern[str]:
-    return re.compile(
-        r"[微Qq抖小快钉用登昵网W](?:信(?:号|ID|账号)?|Q(?:号码?|群)?|q号?|音号?|红书号?|手号?"
-        r"|钉号?|户名|录名|称|名|eChat(?:ID)?)(?:[为是:： \s（(]{1,3}|(?<=信)|(?<=信号))(?=[A-Za-z])"
-    )
-
-
-def _kind(
-    text: str, low: int, link: re.Pattern[str], kinds: dict[str, tuple[PhiLabel, int]], longest: int
-) -> tuple[PhiLabel, int] | None:
-    """Say what the characters right before a number call it, the longest word first."""
-    if not low or text[low - 1] in "，。；、,;":
-        return None
-    stop = low
-    while stop and text[stop - 1] in ' :：=\t（(#“"为是':
-        stop -= 1
-    if text[stop - 1 : stop] not in _key_ends():
-        return None
-    window = text[max(0, low - 24) : low]
-    bare = link.sub("", window)
-    for end in (window.rstrip(' :：=\t（(#“"为是'), bare):
-        for size in range(min(longest, len(end)), 1, -1):
-            found = kinds.get(end[-size:])
-            if found is not None:
-                return found
-    return None
-
-
-@cache
-def _bed() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return (
-        re.compile(rf"{_D}[0-9A-Za-z]{{0,3}}(?:[-—][0-9]{{1,3}})? ?号?床(?!旁|边|垫|头|上|位|单|下|栏|面|尾|日|/)"),
-        re.compile(
-            r"床(?:号|位号|位)?[:：= \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
-            r"(?:[0-9A-Za-z-]{0,7}[0-9A-Za-z])?)(?:号?床|号(?![0-9A-Za-z]))?(?![0-9A-Za-z.])"
-        ),
-    )
-
-
-def _beds(text: str) -> Iterator[Span]:
-    number, field = _bed()
-    for match in number.finditer(text):
-        start = match.start() - (text[match.start() - 1 : match.start()] in ("加", "+") and match.start() > 0)
-        yield Span(start, match.end(), PhiLabel.BED.value, 0.8)
-    for match in field.finditer(text):
-        if match[0][1] in "号位:：= " and match[0][1] != match[1]:
-            yield Span(match.start(1), match.end(), PhiLabel.BED.value, 0.85)
 
 
 @cache

@@ -19,7 +19,7 @@ _HAN = "\u4e00-\u9fff"
 _ROAD = (
     rf"(?:[{_HAN}A-Za-z0-9]{{1,10}}?(?:街道|大街|大道|胡同|小区|社区|花园|公寓|新村|开发区"
     rf"|工业园|路|街|道|巷|弄|里|镇|乡|村|屯|组|队|区|县|旗|庄|苑|园|城|桥|湾|坊|大厦|大楼"
-    rf"|广场|公馆|家园|别墅|宿舍|林场|农场|牧场|岗子|家属院|府|中心|口(?=[0-9]))(?![路街道巷乡镇村])|[{_HAN}]{{2,8}}(?=[0-9]{{1,4}}(?:栋|幢|号楼|座|单元|室|-[0-9])))"
+    rf"|广场|公馆|家园|别墅|宿舍|林场|农场|牧场|岗子|家属院|府|中心|苏木|嘎查|寨|岭|路口|交叉口|口(?=[0-9]))(?![路街道巷乡镇村])|[{_HAN}]{{2,8}}(?=[0-9]{{1,4}}(?:栋|幢|号楼|座|单元|室|-[0-9])))"
 )
 _HOUSE = (
     r"(?:[0-9A-Za-z一二三四五六七八九十甲乙东西南北]{1,6}(?:[-—][0-9A-Za-z]{1,5}){0,3}"
@@ -52,7 +52,16 @@ def _known() -> tuple[dict[str, int], re.Pattern[str]]:
     level = dict.fromkeys(listed("zh_counties"), 3)
     level |= dict.fromkeys(listed("zh_cities"), 2)
     level |= dict.fromkeys(listed("zh_provinces"), 1)
+    # 临夏州, 沧源县: an autonomous place without the name of its people
+    short = {name: _people().sub(r"\1", name) for name in level if "自治" in name}
+    level |= {brief: level[name] for name, brief in short.items() if len(brief) > 2 and level[name] > 1}
     return {name: rank for name, rank in level.items() if len(name) > 2}, re.compile("[省市区县旗盟州]")
+
+
+@cache
+def _people() -> re.Pattern[str]:
+    peoples = "|".join(sorted(words("zh", "peoples"), key=lambda word: (-len(word), word)))
+    return re.compile(rf"(?:(?:{peoples})族?)*自治([州县旗])$")
 
 
 @cache
@@ -60,7 +69,9 @@ def _bare() -> tuple[re.Pattern[str], frozenset[str], frozenset[str]]:
     """Give the search for names without their last character, the provinces among them, and the weak ones."""
     provinces = {re.sub("(?:省|市|(?:壮族|回族|维吾尔)?自治区)$", "", name) for name in listed("zh_provinces")}
     cities = {name[:-1] for name in listed("zh_cities") if name.endswith("市") and len(name) > 2}
-    return re.compile(any_of(cities | provinces)), frozenset(provinces - cities), word_set("zh", "weak_cities")
+    abroad = word_set("zh", "cities_abroad")  # these count only after a word like 赴
+    weak = abroad | word_set("zh", "weak_cities")
+    return re.compile(any_of(cities | provinces | abroad)), frozenset(provinces - cities), weak
 
 
 @cache
