@@ -21,6 +21,7 @@ from clinlp.deid.zh.names_peoples import find_peoples
 from clinlp.deid.zh.names_prose import after_role, find_in_prose
 from clinlp.deid.zh.names_score import HAN, everyday, is_han, looks, odds, titles
 from clinlp.deid.zh.plain import plain_zh
+from clinlp.deid.zh.tables import find_cells
 from clinlp.spans import Span
 
 
@@ -33,6 +34,7 @@ def find(text: str) -> list[Span]:
         *find_in_prose(text),
         *_described(text),
         *_some(text),
+        *find_cells(text),
         *find_called(text),
         *find_apart(text),
         *find_peoples(text),
