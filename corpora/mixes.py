@@ -47,7 +47,7 @@ def _english_prose(folder: Path) -> Iterator[Note]:
     for name in ("maccrobat2020", "mts_dialog", "ncbi_disease"):
         yield from read_notes(folder / name / "train.jsonl")
     for name in ("mtsamples", "e3c_raw"):
-        yield from islice(read_notes(folder / name / "notes.jsonl"), 0, None, 4)
+        yield from islice(read_notes(folder / name / "notes.jsonl"), 0, None, 8)
 
 
 def _word_lists(path: Path) -> Iterator[Note]:

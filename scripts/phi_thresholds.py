@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("dumps", nargs="+", type=Path)
     parser.add_argument("--budget", type=float, default=5e-4, help="share of characters a label may remove for nothing")
-    parser.add_argument("--least", type=float, default=0.9, help="no label gets a lower level")
+    parser.add_argument("--least", type=float, default=0.3, help="no label gets a lower level")
     parser.add_argument("--notes", type=int, default=300, help="notes of each dump, every other one")
     given = parser.parse_args()
     model = load_model(given.model)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinlp.deid.detect import THRESHOLD
+from clinlp.deid.stays import stays
 from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
 from clinlp.note import Note
@@ -27,8 +28,9 @@ class PhiTagger(TaggerRunner):
     """Gives the PHI of notes as candidates at every level of probability: a detector for `find_phi`.
 
     The candidates of a note nest: those with a score of at least t cover exactly the pieces that are
-    PHI with a probability of the level at or above t. Lowering a threshold so can only remove more,
-    which is what makes thresholds chosen by conformal risk control hold. Scores are stretched by the
+    PHI with a probability of the level at or above t, but for words that are known to identify nobody
+    (`clinlp.deid.stays`). Lowering a threshold so can only remove more, which is what makes thresholds
+    chosen by conformal risk control hold. Scores are stretched by the
     model's own thresholds: what it needs to be sure of a label comes to lie at `THRESHOLD`.
     """
 
@@ -40,7 +42,12 @@ class PhiTagger(TaggerRunner):
         found: list[list[Span]] = [[] for _ in notes]
         for at, pieces, (best, probable) in self.run([note.text for note in notes], self._predict):
             spans = candidates(best, probable, pieces.offsets, self.labels)
-            found[at] = [replace(span, score=self._scaled(span)) for span in spans]
+            text = notes[at].text
+            found[at] = [
+                replace(span, score=self._scaled(span))
+                for span in spans
+                if not stays(text[span.start : span.end], span.label)
+            ]
         return found
 
     def _scaled(self, span: Span) -> float:

@@ -1,0 +1,78 @@
+"""What a trained tagger may take for an identifier and policy or word lists say is none."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, STOP, kinds
+from clinlp.deid.words import listed, word_set, words
+
+
+def stays(said: str, label: str) -> bool:
+    """Say whether words that a tagger found are known to identify nobody.
+
+    A bare year or clock time is no date, an age under 90 none that Safe Harbor names, a state, province or
+    country no place; a name needs a word that is not one of a dictionary, and a hospital a name.
+    """
+    bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
+    if not bare:
+        return True
+    if label == PhiLabel.NAME:
+        return _is_no_name(bare)
+    if label == PhiLabel.LOCATION:
+        return _is_large(bare)
+    if label == PhiLabel.AGE:
+        numbers = re.findall("[0-9]+", bare)
+        return bool(numbers) and all(int(number) < 90 or int(number) > 130 for number in numbers)
+    pattern = _no_date() if label == PhiLabel.DATE else _generic() if label in _PLACES else None
+    return pattern is not None and bool(pattern.fullmatch(bare))
+
+
+_PLACES = (PhiLabel.HOSPITAL, PhiLabel.ORG)
+
+
+@cache
+def _no_date() -> re.Pattern[str]:
+    """Years, clock times, weekdays in a row, a number of weeks."""
+    year, day = "(?:19|20)[0-9]{2}", "(?:Mon|Tues?|Wed|Thur?s?|Fri|Sat|Sun)(?:day)?s?"
+    clock = "(?:at )?(?:[01]?[0-9]|2[0-3])[:：][0-5][0-9](?::[0-5][0-9])?"
+    return re.compile(
+        rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})+|[0-9]/(?:7|52|12)"
+    )
+
+
+@cache
+def _large() -> frozenset[str]:
+    """Countries, states, provinces."""
+    names = [name.casefold() for name in (*words("en", "countries"), *words("en", "states")) if name.isascii()]
+    provinces = [re.sub("(?:维吾尔|壮族|回族)?自治区$|[省市]$", "", name) for name in listed("zh_provinces")]
+    return frozenset([*names, *provinces])
+
+
+def _is_large(bare: str) -> bool:
+    name = re.sub("(?:维吾尔|壮族|回族)?自治区$|省$", "", bare.casefold())
+    return name in _large() and name not in ("北京", "上海", "天津", "重庆")
+
+
+def _is_no_name(bare: str) -> bool:
+    if "\u4e00" <= bare[0] <= "\u9fff":
+        return bare in listed("zh_words") or bare in word_set("zh", "not_people")
+    if " " in bare or "-" in bare:
+        return False
+    bits = kinds().get(bare.lower(), 0)
+    return bool(bits & (PLAIN | EPONYM | STOP)) and (bool(bits & STOP) or not bits & (FIRST | LAST))
+
+
+@cache
+def _generic() -> re.Pattern[str]:
+    """Kinds of places without a name: 当地医院, 乡镇卫生院, 我们医院、上级医院."""
+    kind = (
+        "(?:[本我你您咱该外某多几各两当那这好一家所地县市区镇乡村省大]|们|这边|那边|乡镇|上级|下级|二级|三级|三甲|公立|正规|专科"
+        "|以上|男科|社区)"
+    )
+    what = "(?:医院|卫生院|诊所|卫生室|卫生所|公司|工厂|厂|学校|单位|药店)"
+    return re.compile(
+        rf"{kind}*{what}(?:[、，和及或]?{kind}*{what})*|(?i:hospital|clinic|school|company|pharmacy|center)"
+    )

@@ -1,0 +1,66 @@
+"""What a tagger may take for an identifier and policy says is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from clinlp.deid.stays import stays
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("2012", "DATE"),
+        ("2019 and 2023", "DATE"),
+        ("2020年版", "DATE"),
+        ("14:20", "DATE"),
+        ("at 16:20", "DATE"),
+        ("Mon-Wed-Fri", "DATE"),
+        ("6/52", "DATE"),
+        ("67", "AGE"),
+        ("8 years", "AGE"),
+        ("67岁", "AGE"),
+        ("Ohio", "LOCATION"),
+        ("New Zealand", "LOCATION"),
+        ("山东省", "LOCATION"),
+        ("广西壮族自治区", "LOCATION"),
+        ("Assessment", "NAME"),
+        ("hematology", "NAME"),
+        ("葛根", "NAME"),
+        ("家属", "NAME"),
+        ("当地医院", "HOSPITAL"),
+        ("县医院、市医院", "HOSPITAL"),
+        ("我们乡镇卫生院", "HOSPITAL"),
+        ("hospital", "HOSPITAL"),
+        ("一家公司", "ORG"),
+        (" , ", "ID"),
+    ],
+)
+def test_known_to_identify_nobody(said, label):
+    assert stays(said, label)
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("3/14/2012", "DATE"),
+        ("March 2012", "DATE"),
+        ("2012年3月", "DATE"),
+        ("2207", "MRN"),
+        ("93-year-old", "AGE"),
+        ("九十三岁", "AGE"),
+        ("Toledo, Ohio", "LOCATION"),
+        ("北京市", "LOCATION"),
+        ("济南", "LOCATION"),
+        ("Okonkwo", "NAME"),
+        ("Rose", "NAME"),
+        ("Hawaiian Airlines", "NAME"),
+        ("张伟", "NAME"),
+        ("仁济医院", "HOSPITAL"),
+        ("Mercy", "HOSPITAL"),
+        ("Ohio", "HOSPITAL"),
+        ("any words", "VERSION_OF_ANOTHER_MODEL"),
+    ],
+)
+def test_may_identify_somebody(said, label):
+    assert not stays(said, label)
