@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clinlp.data.pieces import Ints
+from clinlp.data.rows import Ints
 from clinlp.tagging.windows import Window
 
 Indices = NDArray[np.int64]

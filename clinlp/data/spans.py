@@ -12,7 +12,8 @@ from torch import Tensor
 
 from clinlp.data.batches import Indices, pad
 from clinlp.data.features import Loss
-from clinlp.data.pieces import PieceReader, Pieces
+from clinlp.data.pieces import PieceReader
+from clinlp.data.rows import Pieces
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 from clinlp.tagging.cells import Cells, broken_by_cut, encode_cells, in_windows

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from clinlp.data.batches import by_length, join
-from clinlp.data.pieces import PieceReader, Pieces, read_pieces
+from clinlp.data.pieces import PieceReader, read_pieces
+from clinlp.data.rows import Pieces
 from clinlp.errors import UsageError
 from clinlp.inference.device import Precision, autocast, place, settle
 from clinlp.inference.evidence import attended_spans

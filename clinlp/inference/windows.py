@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinlp.data.batches import by_length, pad
-from clinlp.data.pieces import PieceReader, Pieces, read_pieces
+from clinlp.data.pieces import PieceReader, read_pieces
+from clinlp.data.rows import Pieces
 from clinlp.errors import DataError, UsageError
 from clinlp.inference.device import Precision, place, settle
 from clinlp.models.store import find_model, load_model

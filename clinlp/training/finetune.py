@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes, tagging_batch, tagging_windows
-from clinlp.data.pieces import LexicalPieces, PieceReader, SubwordPieces
+from clinlp.data.pieces import LexicalPieces, PieceReader
 from clinlp.data.spans import span_batch, span_windows
 from clinlp.data.splits import split
+from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import DataError, UsageError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor

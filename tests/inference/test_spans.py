@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from clinlp import Note
-from clinlp.data.pieces import LexicalPieces, Pieces
+from clinlp.data.pieces import LexicalPieces
+from clinlp.data.rows import Pieces
 from clinlp.inference.entities import EntityPredictor
 from clinlp.inference.windows import spans_over_windows
 from clinlp.models.lstm import LstmConfig

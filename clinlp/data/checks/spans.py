@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clinlp.data.pieces import SubwordPieces, read_pieces
+from clinlp.data.pieces import LexicalPieces, read_pieces
+from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import UsageError
 from clinlp.spans import Span, flatten
-from clinlp.text.tokens import tokenize
 
 _CLOSES: Final = {
     ")": "(",
@@ -56,13 +56,13 @@ def read_cutter(encoder: str, max_pieces: int) -> Cutter:
         UsageError: There is no such folder or hub id, or it holds no pieces.
     """
     if encoder == "lstm":
-        return Cutter(_tokens, max_pieces)
+        return Cutter(_words(LexicalPieces([], "", 0)), max_pieces)
     folder = Path(encoder)
     if folder.is_dir():
         max_pieces = min(max_pieces, _positions(folder))
         reader = read_pieces(folder)
         if not isinstance(reader, SubwordPieces):
-            return Cutter(_tokens, max_pieces)
+            return Cutter(_words(reader), max_pieces)
     elif folder.is_absolute() or encoder.count("/") > 1:
         raise UsageError(f"{encoder}: `lstm`, a folder with an encoder or a hub id needed, got none of them")
     else:
@@ -159,10 +159,14 @@ def _positions(folder: Path) -> int:
         return sys.maxsize
 
 
-def _tokens(text: str) -> Cut:
-    """Cut a text as an LSTM reads it: one piece a token, and none unknown, for each has its characters."""
-    offsets = np.array(tokenize(text), np.int32).reshape(-1, 2)
-    return Cut(offsets, np.zeros(len(offsets), bool))
+def _words(reader: LexicalPieces) -> Callable[[str], Cut]:
+    """Cut texts as an LSTM reads them: one piece a word, and none unknown, for each has its characters."""
+
+    def cut(text: str) -> Cut:
+        offsets = reader(text).offsets
+        return Cut(offsets, np.zeros(len(offsets), bool))
+
+    return cut
 
 
 def _is_punctuation(words: str, at: int) -> bool:
