@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.id_forms import by_form, heads, is_short, slashed, spaced
 from clinlp.deid.patterns import is_luhn
 from clinlp.deid.words import words
 from clinlp.spans import Span
@@ -20,11 +21,31 @@ def code_systems() -> re.Pattern[str]:
     )
 
 
+_KEYS = (
+    ("card_words", PhiLabel.ID_CARD),
+    ("mrn_words", PhiLabel.MRN),
+    ("ssn_words", PhiLabel.SSN),
+    ("plan_words", PhiLabel.HEALTH_PLAN),
+    ("license_words", PhiLabel.LICENSE),
+    ("vehicle_words", PhiLabel.VEHICLE),
+    ("device_words", PhiLabel.DEVICE),
+    ("account_words", PhiLabel.ACCOUNT),
+    ("bed_words", PhiLabel.BED),
+    ("id_words", PhiLabel.ID),
+)
+
+
+@cache
+def _heads() -> frozenset[str]:
+    """Give how the words of all kinds begin, in up to three small letters."""
+    return frozenset(head for key, _ in _KEYS for item in words("en", key) for head in heads(item) if head[1:])
+
+
 @cache
 def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
     link = (
         r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
-        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:[A-Z]{2,4}) )$"
+        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:(?<![A-Za-z/])[A-Z]{1,4}) )$"
     )
     kinds = [
         (
@@ -34,17 +55,7 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
             ),
             label,
         )
-        for key, label in (
-            ("mrn_words", PhiLabel.MRN),
-            ("ssn_words", PhiLabel.SSN),
-            ("plan_words", PhiLabel.HEALTH_PLAN),
-            ("license_words", PhiLabel.LICENSE),
-            ("vehicle_words", PhiLabel.VEHICLE),
-            ("device_words", PhiLabel.DEVICE),
-            ("account_words", PhiLabel.ACCOUNT),
-            ("bed_words", PhiLabel.BED),
-            ("id_words", PhiLabel.ID),
-        )
+        for key, label in _KEYS
     ]
     return (
         re.compile(r"[0-9](?<![0-9][0-9])[0-9A-Za-z]*(?:[-/._][0-9A-Za-z]+)*"),
@@ -69,10 +80,11 @@ def find_ids(text: str) -> Iterator[Span]:
             low -= 1
         while text[low] == "-":
             low += 1
+        low = slashed(text, low)
         reach = high
         n_digits = sum(map(str.isdigit, text[low:high]))
         window = text[max(0, low - 40) : low]
-        if n_digits < 2 and high - low < 4 and not window.rstrip(" :#").lower().endswith(("bed", "room")):
+        if n_digits < 2 and high - low < 4 and not is_short(text, window, high):
             continue
         if text[low:high].startswith("NCT") or (_is_theatre(window) and n_digits < 3):
             continue
@@ -87,13 +99,30 @@ def find_ids(text: str) -> Iterator[Span]:
             continue
         found = _kind(window, kinds)
         if found is not None:
-            low, reach = _widened(text, low, high)
+            low, reach = _widened(text, low, high) if found not in _SPACED else spaced(text, low, high, found)
             high = reach
-        if found is PhiLabel.BED or (found is not None and n_digits >= 3):
+            n_digits = sum(map(str.isdigit, text[low:high]))
+        if found is None or (n_digits < 3 and found is not PhiLabel.BED):
+            formed = by_form(text, low, high, window)
+            if formed:
+                reach = formed.end
+                yield formed
+                continue
+        if found is PhiLabel.BED or (found is not None and n_digits >= 3 and _is_given(text[low:high], found)):
             is_npi = found is PhiLabel.LICENSE and is_provider(text[low:high])
             yield Span(low, high, found.value, 0.97 if is_npi else 0.9)
         elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
             yield Span(low, high, PhiLabel.ID.value, 0.55)
+
+
+_SPACED = frozenset((PhiLabel.ID_CARD, PhiLabel.VEHICLE))
+
+
+def _is_given(token: str, kind: PhiLabel) -> bool:
+    """Say whether a number is long enough for its kind, or has the letters of a plate."""
+    if kind is PhiLabel.ID_CARD:
+        return len(token) > 6
+    return kind is not PhiLabel.VEHICLE or any(map(str.isalpha, token)) or (len(token) > 4 and token.isdigit())
 
 
 def is_provider(number: str) -> bool:
@@ -120,10 +149,11 @@ def _is_theatre(window: str) -> bool:
 
 
 @cache
-def _beside() -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _beside() -> tuple[re.Pattern[str], ...]:
     return (
-        re.compile(r"(?<![A-Za-z])[A-Z]{2,4} $"),
-        re.compile(r"(?: [0-9]{2,4}){1,3}(?![0-9A-Za-z./%-]| ?(?:[a-z]{1,3}\b|[MF]\b|[yY]))"),
+        re.compile(r"(?<![A-Za-z/])[A-Z]{1,4} $"),
+        re.compile(r"(?: [0-9]{2,4}){1,4}(?: ?[0-9]?[A-EG-LN-Z])?(?![0-9A-Za-z./%-]| ?(?:[a-z]{1,3}\b|[MF]\b|[yY]))"),
+        re.compile(r"(?<![0-9])[0-9]{1,4}$"),
     )
 
 
@@ -133,19 +163,18 @@ _ABBREVIATED = frozenset(("of", "no", "id", "ssn", "ss", "mrn", "mr", "dln", "hi
 @cache
 def _said() -> frozenset[str]:
     """Give the plain words that announce a number, which are no part of it."""
-    keys = ("mrn", "ssn", "plan", "license", "vehicle", "device", "account", "bed", "id")
-    return frozenset(word.lower().rstrip("?") for key in keys for word in words("en", f"{key}_words")) | {
+    return frozenset(word.lower().rstrip("?") for key, _ in _KEYS for word in words("en", key)) | {
         *_ABBREVIATED,
     }
 
 
 def _widened(text: str, low: int, high: int) -> tuple[int, int]:
     """Take the letters before a number and the groups after it: policy BCX 88291, MRN 338 291 04."""
-    before, after = _beside()
+    before, after, last = _beside()
     letters = before.search(text, max(0, low - 6), low)
     if letters and letters[0].strip().lower() in _said():
         letters = None
-    groups = after.match(text, high) if high - low <= 4 and text[low:high].isdigit() else None
+    groups = after.match(text, high) if last.search(text, low, high) else None
     return letters.start() if letters else low, groups.end() if groups else high
 
 
@@ -190,10 +219,20 @@ def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabe
     tail = window.rstrip()
     if not tail or not (tail[-1] in ":#.=([-" or tail[-1].isalpha()):
         return None
+    begun = _heads()
+    if not any(mark in tail for mark in "#/") and not any(
+        word[:3] in begun or word[:2] in begun for word in _letters().findall(tail[-30:].lower())
+    ):
+        return None
     for pattern, label in kinds:
         if pattern.search(window):
             return label
     return None
+
+
+@cache
+def _letters() -> re.Pattern[str]:
+    return re.compile(r"[a-z]+")
 
 
 def _is_code(token: str, n_digits: int) -> bool:

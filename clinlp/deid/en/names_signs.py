@@ -184,8 +184,8 @@ class Signs(Capitals):
 
 @cache
 def _titled_initial() -> re.Pattern[str]:
-    title = r"(?:Dr|DR|Mrs?|MRS?|Ms|MS|Prof|PROF|Doctor|DOCTOR)"
-    return re.compile(rf"\b{title}\.?[ \t]([A-Z]\.[ \t]?(?:[A-Z]\.[ \t]?)?[A-Z][A-Za-z'’-]+)")
+    title = r"[DMP](?<!\w.)(?:(?<=D)(?:r|R|octor|OCTOR)|(?<=M)(?:rs?|RS?|s|S)|(?<=P)(?:rof|ROF))"
+    return re.compile(rf"{title}\.?[ \t]([A-Z]\.[ \t]?(?:[A-Z]\.[ \t]?)?[A-Z][A-Za-z'’-]+)")
 
 
 @cache

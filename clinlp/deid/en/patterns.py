@@ -9,6 +9,7 @@ from functools import cache
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.dates import find_dates
 from clinlp.deid.en.days import find_days, with_weekdays
+from clinlp.deid.en.id_forms import find_files
 from clinlp.deid.en.ids import code_systems, find_ids, find_logins
 from clinlp.deid.en.streets import find_streets
 from clinlp.deid.patterns import leading
@@ -30,6 +31,7 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
         *_phones(shown),
         *find_ids(shown),
         *find_logins(shown),
+        *find_files(shown),
         *find_streets(shown),
     ]
     return original(spans, places)
@@ -134,10 +136,22 @@ def _phones(text: str) -> Iterator[Span]:
     for match in loose.finditer(text):
         if sum(c.isdigit() for c in match[0]) < 4 or _decimal().fullmatch(match[0]):
             continue
-        if said.search(text[max(0, match.start() - 36) : match.start()]):
+        window = text[max(0, match.start() - 36) : match.start()]
+        if said.search(window) and not (_clock().fullmatch(match[0]) and _called().search(window)):
             yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.8)
 
 
 @cache
 def _decimal() -> re.Pattern[str]:
     return re.compile(r"[0-9]+\.[0-9]+")
+
+
+@cache
+def _clock() -> re.Pattern[str]:
+    return re.compile(r"(?:[01][0-9]|2[0-3])[0-5][0-9]")
+
+
+@cache
+def _called() -> re.Pattern[str]:
+    """Words after which four digits are a time of day: called back 0415."""
+    return re.compile(r"(?:called|paged|texted|contacted|call(?: ?back)?|home|work)[^0-9\n:]{0,24}$", re.IGNORECASE)

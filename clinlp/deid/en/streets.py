@@ -61,7 +61,7 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
         ),
         # on Pulaski Highway
         re.compile(
-            rf"(?<=[ (])(?:on|at|near|off|along) ((?:[NSEW]\.? )?{name}(?: {name})? "
+            rf"[oan](?<=[ (].)(?:(?<=o)n|(?<=a)t|(?<=n)ear|(?<=o)ff|(?<=a)long) ((?:[NSEW]\.? )?{name}(?: {name})? "
             r"(?:Street|Avenue|Ave|Road|Rd|Highway|Hwy|Boulevard|Blvd|Lane|Drive|Parkway|Turnpike))(?![A-Za-z])"
         ),
         # 213 Pilekrogen 53 Apt. 263; PSC 4665, Box 2778 APO AE 80338
@@ -89,7 +89,7 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _apartment() -> re.Pattern[str]:
-    return re.compile(r"(?:Apt|Suite|Unit|Flat)\b")
+    return re.compile(r"[ASUF](?:(?<=A)pt|(?<=S)uite|(?<=U)nit|(?<=F)lat)\b")
 
 
 @cache
