@@ -113,6 +113,9 @@ def _hyphenated(word: str, known: dict[str, int]) -> int:
         return FIRST | LAST
     if all(part & (FIRST | LAST) and not part & (WORD | EPONYM) for part in parts):
         return parts[0] & (FIRST | LAST) | LAST
+    is_clean = any(part & LAST and not part & (WORD | EPONYM | PLAIN | STOP) for part in parts)
+    if len(halves) == 2 and is_clean and all(part & LAST and not part & (EPONYM | STOP) for part in parts):
+        return LAST | WORD  # Adebayo-Finch; alone it may be a score: Young-Burgess
     if any(part & EPONYM for part in parts):
         return EPONYM | (LAST if any((part & LAST and not part & EPONYM) or not part for part in parts) else 0)
     return PLAIN if any(part & (PLAIN | STOP) for part in parts) else 0

@@ -84,30 +84,40 @@ def _around() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 def by_form(text: str, low: int, high: int, window: str) -> Span | None:
     """Find what the form of a number gives away, or `no.` and `#` right before it."""
     token = text[low:high]
-    if token[0] in "xp" and _extension().fullmatch(token):
-        return Span(low, high, PhiLabel.PHONE.value, 0.75)
-    if _bed().fullmatch(token) and not _unit().match(text, high):
-        return Span(low, high, PhiLabel.BED.value, 0.6)
     if len(token) == 4 and _plate().match(text, low):
         return Span(low, high + 4, PhiLabel.VEHICLE.value, 0.7)
-    if _card().fullmatch(token):
-        return Span(low, high, PhiLabel.ID_CARD.value, 0.6)
-    if _accession().fullmatch(token):
-        return Span(low, high, PhiLabel.ID.value, 0.6)
+    for pattern, label in _forms():
+        if pattern.fullmatch(token):
+            is_measured = label is PhiLabel.BED and _unit().match(text, high)
+            return None if is_measured else Span(low, high, label.value, 0.75 if label is PhiLabel.PHONE else 0.6)
     if len(token) < 3 and token.isdigit():
-        ward = _ward().search(window, len(window) - 16 if len(window) > 16 else 0)
-        if ward and not _unit().match(text, high):
-            return Span(low - len(ward[1] or ""), high, PhiLabel.BED.value, 0.6)
+        ward = _ward().search(window, max(0, len(window) - 16))
+        is_bed = ward is not None and not _unit().match(text, high)
+        return Span(low - len(ward[1] or ""), high, PhiLabel.BED.value, 0.6) if ward and is_bed else None
+    return _after_no(text, low, high, window)
+
+
+@cache
+def _forms() -> tuple[tuple[re.Pattern[str], PhiLabel], ...]:
+    return (
+        (_extension(), PhiLabel.PHONE),
+        (_bed(), PhiLabel.BED),
+        (_card(), PhiLabel.ID_CARD),
+        (_accession(), PhiLabel.ID),
+    )
+
+
+def _after_no(text: str, low: int, high: int, window: str) -> Span | None:
+    """Find a number right after `no.`, `#` and their kind, whatever the word before: cause no. 2023-CI-118."""
+    is_near = window.rstrip("#.: ([ABCDEFGHIJKLMNOPQRSTUVWXYZ").lower().endswith(_NUMBERS) or "#" in window[-5:]
+    said = _numbered().search(window) if is_near else None
+    if said is None or _kinds_of_things().search(window) or _unit().match(text, high):
         return None
-    if window.rstrip("#.: ([ABCDEFGHIJKLMNOPQRSTUVWXYZ").lower().endswith(_NUMBERS) or "#" in window[-5:]:
-        said = _numbered().search(window)
-        said = None if said and _kinds_of_things().search(window) else said
-        n_digits = sum(map(str.isdigit, token))
-        if said and n_digits > (2 if said[0][0] in "nN" or len(token) > n_digits else 4) and not _unit().match(text, high):
-            start = low - len(said[1]) if said[1] else low
-            end = _groups_after().match(text, high)
-            return Span(start, end.end() if end else high, PhiLabel.ID.value, 0.6)
-    return None
+    n_digits = sum(map(str.isdigit, text[low:high]))
+    if n_digits <= (2 if said[0][0] in "nN" or high - low > n_digits else 4):
+        return None
+    end = _groups_after().match(text, high)
+    return Span(low - len(said[1]), end.end() if end else high, PhiLabel.ID.value, 0.6)
 
 
 _NUMBERS = ("no", "nr", "number", "ref", "code", " is")
@@ -137,7 +147,9 @@ def _unit() -> re.Pattern[str]:
 @cache
 def _plate() -> re.Pattern[str]:
     """A British number plate; not a marker of cells with its result (CD20 POS)."""
-    return re.compile(r"(?!C[DK]|CA)[A-HJ-PR-Y]{2}(?:[0-2][0-9]|[5-7][0-9]) (?!POS|NEG|DIM|LOW)[A-HJ-PR-Z]{3}(?![A-Za-z0-9])")
+    return re.compile(
+        r"(?!C[DK]|CA)[A-HJ-PR-Y]{2}(?:[0-2][0-9]|[5-7][0-9]) (?!POS|NEG|DIM|LOW)[A-HJ-PR-Z]{3}(?![A-Za-z0-9])"
+    )
 
 
 @cache
@@ -165,7 +177,8 @@ def _ward() -> re.Pattern[str]:
 @cache
 def _numbered() -> re.Pattern[str]:
     return re.compile(
-        r"(?:(?<![A-Za-z])(?:[Nn]o\.|[Nn]r\.?|[Nn]umber|(?:our|your|lab) ref|[Rr]ef(?=:)|NO\.|(?:[Cc]lient|[Dd]onor|[Uu]nit) code)"
+        r"(?:(?<![A-Za-z])(?:[Nn]o\.|[Nn]r\.?|[Nn]umber|(?:our|your|lab) ref|[Rr]ef(?=:)|NO\."
+        r"|(?:[Cc]lient|[Dd]onor|[Uu]nit) code)"
         r"|(?<![A-Za-z0-9 ])#|(?<=[A-Za-z])#|(?<=[a-z] )#)"
         r"(?: is|:)?[ #(\[]{0,2}([A-Z]{1,3} |)$"
     )

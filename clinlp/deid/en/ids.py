@@ -45,7 +45,8 @@ def _heads() -> frozenset[str]:
 def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
     link = (
         r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
-        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}(?:[A-Za-z]{0,4}[-#]?|(?-i:(?<![A-Za-z/])[A-Z]{1,4}) )$"
+        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}"
+        r"(?:[A-Za-z]{0,4}[-#]?|(?-i:(?<![A-Za-z/])[A-Z]{1,4}) )$"
     )
     kinds = [
         (
@@ -99,20 +100,29 @@ def find_ids(text: str) -> Iterator[Span]:
             continue
         found = _kind(window, kinds)
         if found is not None:
-            low, reach = _widened(text, low, high) if found not in _SPACED else spaced(text, low, high, found)
-            high = reach
-            n_digits = sum(map(str.isdigit, text[low:high]))
-        if found is None or (n_digits < 3 and found is not PhiLabel.BED):
-            formed = by_form(text, low, high, window)
-            if formed:
-                reach = formed.end
-                yield formed
-                continue
-        if found is PhiLabel.BED or (found is not None and n_digits >= 3 and _is_given(text[low:high], found)):
-            is_npi = found is PhiLabel.LICENSE and is_provider(text[low:high])
-            yield Span(low, high, found.value, 0.97 if is_npi else 0.9)
-        elif high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
-            yield Span(low, high, PhiLabel.ID.value, 0.55)
+            low, high = _extent(text, low, high, found)
+            reach, n_digits = high, sum(map(str.isdigit, text[low:high]))
+        span = _given(text, low, high, found, n_digits) or (
+            by_form(text, low, high, window) if found is None or n_digits < 3 else None
+        )
+        if span is None and high - low >= 6 and n_digits >= 3 and _is_code(text[low:high], n_digits):
+            span = Span(low, high, PhiLabel.ID.value, 0.55)
+        if span is not None:
+            reach = max(reach, span.end)
+            yield span
+
+
+def _given(text: str, low: int, high: int, kind: PhiLabel | None, n_digits: int) -> Span | None:
+    """Make a span of a number that the word before it names."""
+    if kind is None or (kind is not PhiLabel.BED and (n_digits < 3 or not _is_given(text[low:high], kind))):
+        return None
+    is_npi = kind is PhiLabel.LICENSE and is_provider(text[low:high])
+    return Span(low, high, kind.value, 0.97 if is_npi else 0.9)
+
+
+def _extent(text: str, low: int, high: int, kind: PhiLabel) -> tuple[int, int]:
+    """Give where a number of a kind begins and ends, with its groups."""
+    return spaced(text, low, high, kind) if kind in _SPACED else _widened(text, low, high)
 
 
 _SPACED = frozenset((PhiLabel.ID_CARD, PhiLabel.VEHICLE))

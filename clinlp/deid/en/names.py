@@ -15,6 +15,7 @@ from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD
 from clinlp.deid.en.names_alone import find_alone, starts_city
 from clinlp.deid.en.names_lower import find_lower
 from clinlp.deid.en.names_signs import Signs
+from clinlp.deid.en.sites import find_sites
 from clinlp.deid.patterns import narrow
 from clinlp.deid.plain import original, plain
 from clinlp.deid.words import word_set
@@ -42,13 +43,14 @@ class _Names(Signs):
             *self.introduced(),
             *self.initials(),
             *self.titled_initials(),
+            *self.running(),
         ]
-        spans += self.running()
         spans += find_lower(self.text, len(self.starts))
+        spans += find_sites(self)
         spans += find_alone(self, spans)
         spans += self.again(spans)
         spans += list(self.coordinated(spans))
-        return [self.whole(span) for span in spans]
+        return [self.whole(self.longer(span) if span.label == PhiLabel.NAME else span) for span in spans]
 
     def coordinated(self, spans: list[Span]) -> Iterator[Span]:
         """A listed name that `and` ties to a name that is found: Stanton and Smith."""
@@ -104,7 +106,7 @@ class _Names(Signs):
             elif bits & FIRST and not bits & STOP:
                 stop, score = self.first_then(at)
             if not score and not bits & (STOP | TITLE):
-                stop, score = self.in_role(at)
+                stop, score = self.upper_role(at) if self.is_upper(at) else self.in_role(at)
             if not score and not bits & (EPONYM | STOP | WORD):
                 stop, score = self.with_marks(at)
             if not score and bits & LAST and not bits & STOP:
@@ -259,7 +261,7 @@ class _Names(Signs):
         """Parts of names found on a good sign, wherever else they stand in capitals."""
         parts: set[str] = set()
         for span in spans:
-            if span.score is not None and span.score >= 0.7:
+            if span.score is not None and span.score >= 0.7 and span.label == PhiLabel.NAME:
                 at = self.at(span.start)
                 while at < len(self.starts) and self.starts[at] < span.end:
                     word = self.word(at)

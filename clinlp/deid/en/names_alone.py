@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.brands import is_brand
 from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, TITLE, WORD, Capitals
 from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
@@ -191,7 +192,7 @@ def _is_alone(caps: Capitals, at: int) -> bool:
         return False
     if low and caps.text[low - 1] == "/" and not (at and caps.ends[at - 1] == low - 1 and caps.is_listed(at - 1)):
         return False
-    return caps.is_listed(at) or high - low > 3
+    return caps.is_listed(at) or (high - low > 3 and not is_brand(caps, at))
 
 
 # --- cities ---------------------------------------------------------------------------------------

@@ -109,11 +109,44 @@ class Signs(Capitals):
             while at > 0 and self.is_letters(at - 1) and self.follows(at) and stop - at < 4:
                 at -= 1
             listed_parts = sum(1 for i in range(at, stop) if self.bits[i] & (FIRST | LAST))
-            if listed_parts == 0 and (weak or stop - at < 2):
+            is_told = not weak and self.text[self.ends[stop - 1] : self.ends[stop - 1] + 2] == ", "  # Larsen, RN
+            if listed_parts == 0 and (weak or stop - at < 2) and not (is_told and self.is_unknown(at)):
                 continue
-            if stop - at == 1 and (weak or self.bits[at] & (WORD | EPONYM)):
+            if stop - at == 1 and (weak or self.bits[at] & (WORD | EPONYM)) and not (is_told and self.bits[at] & LAST):
                 continue
             yield self.span(at, stop, 0.9)
+
+    def upper_role(self, at: int) -> tuple[int, float]:
+        """A listed name in capitals after a role in capitals: WIFE YVONNE, PT MARCUS DELACROIX."""
+        start, text = self.starts[at], self.text
+        if start < 3 or text[start - 1] != " " or self.ends[at] - start < 4 or not self.bits[at] & (FIRST | LAST):
+            return at, 0.0
+        role = text[max(0, start - 18) : start - 1].split(" ")[-1].rpartition("\n")[2]
+        if not role.isupper() or role.lower() not in word_set("en", "roles") or self.is_heading(at):
+            return at, 0.0
+        stop = self.run(at, strong=False, limit=3)
+        if self.is_listed(at) or (stop - at > 1 and self.is_listed(stop - 1) and self.bits[at] & FIRST):
+            return stop, 0.7
+        return at, 0.0
+
+    def longer(self, span: Span) -> Span:
+        """Take the words beside a name that no list has and that are written like names: Chiamaka Adebayo-Finch."""
+        at = self.at(span.start)
+        if at == len(self.starts) or self.starts[at] != span.start or self.is_upper(at):
+            return span
+        low, high = span.start, span.end
+        if at and self.text[low - 1] == " " and self.ends[at - 1] == low - 1 and self.is_unknown(at - 1):
+            low = self.starts[at - 1]
+        stop = self.at(high)
+        if (
+            stop < len(self.starts)
+            and self.starts[stop] == high + 1
+            and self.text[high] == " "
+            and (self.is_unknown(stop) or (self.is_listed(stop) and "-" in self.word(stop)))
+            and not self.is_class(stop)
+        ):
+            high = self.ends[stop]
+        return span if high - low == len(span) else Span(low, high, span.label, span.score)
 
     def is_letters(self, at: int) -> bool:
         """Say whether the word is one initial, or two written together: JM Keller."""
