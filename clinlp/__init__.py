@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -18,6 +19,7 @@ from clinlp.spans import Context, Span
 
 if TYPE_CHECKING:
     from clinlp.inference.pipeline import Pipeline
+    from clinlp.inference.release import Deidentifier
     from clinlp.records import WriteReport
 
 __all__ = [
@@ -42,7 +44,7 @@ __version__ = "0.1.0"
 def load(
     *,
     deid: Literal["tag", "mask", "placeholder", "surrogate", "off"] = "tag",
-    phi: str = "off",
+    phi: str = "bundled",
     entities: str = "bundled",
     diagnosis: str = "bundled",
     known: Sequence[str] = (),
@@ -53,7 +55,7 @@ def load(
 
     Args:
         deid: How PHI is replaced; `off` keeps the text and marks PHI as spans over it.
-        phi: The tagger beside the rules: `bundled` (by language), `off`, or a model folder.
+        phi: The tagger beside the rules: `bundled` (by language), `off` for rules alone, or a model folder.
         entities: The same for entities.
         diagnosis: The same for diagnosis codes.
         known: Columns of the notes that name the patient, `COLUMN=LABEL`.
@@ -78,27 +80,36 @@ def load(
 
 
 @overload
-def deidentify(note: Note, mode: Literal["tag", "mask", "placeholder"] = "tag") -> Note: ...
+def deidentify(note: Note, mode: Literal["tag", "mask", "placeholder"] = "tag", *, phi: str = "bundled") -> Note: ...
 @overload
-def deidentify(note: str, mode: Literal["tag", "mask", "placeholder"] = "tag") -> str: ...
-def deidentify(note: Note | str, mode: Literal["tag", "mask", "placeholder"] = "tag") -> Note | str:
-    """Find PHI by rules and replace it; a string comes back as a string, a note as a note.
+def deidentify(note: str, mode: Literal["tag", "mask", "placeholder"] = "tag", *, phi: str = "bundled") -> str: ...
+def deidentify(
+    note: Note | str, mode: Literal["tag", "mask", "placeholder"] = "tag", *, phi: str = "bundled"
+) -> Note | str:
+    """Find PHI and replace it; a string comes back as a string, a note as a note.
 
     Args:
         mode: `tag` writes `[NAME]`, `mask` a filler of the same length, `placeholder` `[NAME-1]`.
+        phi: The tagger beside the rules: `bundled` (by language), a model folder, or `off`, which loads no
+            model and misses more.
 
     Raises:
         DataError: What would come back may still hold PHI.
+        UsageError: There is no such model.
     """
-    from clinlp.deid import default_detectors, find_phi
-    from clinlp.deid import deidentify as replace_phi
-    from clinlp.deid.sweep import check_release
-
     held = note if isinstance(note, Note) else Note("text", note)
-    [found] = find_phi([held], default_detectors())
-    released = replace_phi(found, mode)
-    check_release(found, released)
+    with_one = _deidentifier(mode, phi)
+    [found] = with_one.find([held])
+    released = with_one.release(found)
     return released if isinstance(note, Note) else released.text
+
+
+@lru_cache(maxsize=4)
+def _deidentifier(mode: Literal["tag", "mask", "placeholder"], phi: str) -> Deidentifier:
+    from clinlp.inference.config import PipelineConfig
+    from clinlp.inference.release import Deidentifier
+
+    return Deidentifier(PipelineConfig(deid=mode, phi=phi, keep_fields=("*",)))
 
 
 def read_notes(path: str | Path) -> Iterator[Note]:

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinlp.note import Note
-from clinlp.pipes.base import ModelPipe
+from clinlp.pipes.base import ModelPipe, as_lang
 from clinlp.pipes.convert import add_ents, set_spans
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class PhiPipe(ModelPipe):
     "clinlp_phi",
     assigns=["doc.spans", "doc.ents", "span._.score"],
     default_config={
-        "model": None,
+        "model": "bundled",
         "spans_key": "phi",
         "annotate_ents": False,
         "overwrite_ents": False,
@@ -100,7 +100,7 @@ class PhiPipe(ModelPipe):
     },
 )
 def make_phi_pipe(
-    nlp: Language,  # noqa: ARG001  spaCy hands it to every factory
+    nlp: Language,
     name: str,
     model: str | None,
     spans_key: str,
@@ -113,7 +113,8 @@ def make_phi_pipe(
     """Build the pipe from its config.
 
     Args:
-        model: A tagger beside the rules: a model folder or a bundled model; by default rules alone.
+        model: A tagger beside the rules: a model folder or a bundled model; by default the bundled one of the
+            pipeline's language. `off`, None or another language leave the rules alone.
         spans_key: The group of `doc.spans` to write.
         annotate_ents: Write `doc.ents` too.
         overwrite_ents: Forget the `doc.ents` that are there.
@@ -121,9 +122,11 @@ def make_phi_pipe(
         device: `cpu`, `cuda`, `cuda:1` ...; by default a GPU if there is one.
         precision: `auto` computes a transformer in bf16 where the hardware does.
     """
+    if model == "bundled":
+        model = f"phi-{nlp.lang}" if as_lang(nlp.lang) else None
     return PhiPipe(
         name,
-        model=model,
+        model=None if model == "off" else model,
         spans_key=spans_key,
         annotate_ents=annotate_ents,
         overwrite_ents=overwrite_ents,

@@ -27,7 +27,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "annotate.json"
 RULES = ("phi", "tokens", "sentences")
-OFF = {"entities": "off", "diagnosis": "off"}
+OFF = {"phi": "off", "entities": "off", "diagnosis": "off"}
 
 
 class Meter:
@@ -48,13 +48,15 @@ class Meter:
         self.peak_mib[stage] = max(self.peak_mib.get(stage, 0.0), int(mark.split()[1]) / 1024)
 
 
-def time_stages(dump: Path, entities: str, diagnosis: str) -> dict[str, Any]:
+def time_stages(dump: Path, phi: str, entities: str, diagnosis: str) -> dict[str, Any]:
     """Run all stages over a dump, chunk by chunk, and say what each took."""
     from dataclasses import replace
 
     from clinlp.batch.config import BatchConfig
     from clinlp.batch.worker import chunks, read_all
-    from clinlp.deid import default_detectors, deidentify, find_phi
+    from clinlp.deid import deidentify
+    from clinlp.inference.config import PipelineConfig
+    from clinlp.inference.release import Deidentifier
     from clinlp.note import Note
     from clinlp.records import to_record
     from clinlp.records.jsonl import dumps
@@ -64,11 +66,13 @@ def time_stages(dump: Path, entities: str, diagnosis: str) -> dict[str, Any]:
     from clinlp.text.sentences import split_sentences
     from clinlp.text.tokens import tokenize
 
-    meter, detectors = Meter(), default_detectors()
+    meter, finder = Meter(), Deidentifier(PipelineConfig(phi=phi, device="cpu"))
     predictors = {"entities": predictor("entities", entities), "diagnosis": predictor("diagnosis", diagnosis)}
     n_notes = n_characters = n_bytes = 0
     stream = chunks(read_all([dump], BatchConfig()), BatchConfig(), {})
-    find_phi([Note("warm", "Dr. Jane Doe 王小明")], detectors)  # word lists are loaded once a process
+    finder.find(
+        [Note("warm", "Dr. Jane Doe"), Note("warm too", "患者王小明")]
+    )  # word lists and models are loaded once a process
     while True:
         with meter("read"):
             chunk = next(stream, None)
@@ -80,7 +84,7 @@ def time_stages(dump: Path, entities: str, diagnosis: str) -> dict[str, Any]:
         with meter("sections"):
             notes = [replace(note, sections=find_sections(note.text, note.lang or "en")) for note in notes]
         with meter("phi"):
-            notes = find_phi(notes, detectors)
+            notes = finder.find(notes)
         for stage, predict in predictors.items():
             if predict is not None:
                 with meter(stage):
@@ -231,6 +235,7 @@ def show(scores: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dump", type=Path)
+    parser.add_argument("--phi", default="bundled", help="bundled, off or a model folder")
     parser.add_argument("--entities", default="bundled", help="bundled, off or a model folder")
     parser.add_argument("--diagnosis", default="bundled", help="bundled, off or a model folder")
     parser.add_argument("--runs", type=int, default=3, help="runs whose median is shown")
@@ -241,12 +246,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.core is not None:  # a process of one run
         os.sched_setaffinity(0, {given.core})
-        found = (
-            time_job(given.dump, given.job) if given.job else time_stages(given.dump, given.entities, given.diagnosis)
-        )
-        print(json.dumps(found))
+        models = given.phi, given.entities, given.diagnosis
+        print(json.dumps(time_job(given.dump, given.job) if given.job else time_stages(given.dump, *models)))
         return
-    models = ["--entities", given.entities, "--diagnosis", given.diagnosis]
+    models = ["--phi", given.phi, "--entities", given.entities, "--diagnosis", given.diagnosis]
     runs = [alone([str(given.dump), *models]) for _ in range(given.runs)]
     scores = summarise(runs)
     show(scores)
@@ -255,9 +258,13 @@ def main() -> None:
         print(f"{size['n_notes']:>8,} notes: {size['notes_per_s']:,.0f} notes/s, peak {size['peak_mib']:.0f} MiB")
     name = f"{given.dump.resolve().parent.name}/{given.dump.name}"
     held = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
-    if given.entities == given.diagnosis == "off":
+    if given.phi == given.entities == given.diagnosis == "off":
         name += ", rules only"
-    kinds = {"entities": Path(given.entities).name, "diagnosis": Path(given.diagnosis).name}
+    kinds = {
+        "phi": Path(given.phi).name,
+        "entities": Path(given.entities).name,
+        "diagnosis": Path(given.diagnosis).name,
+    }
     held[name] = {"machine": machine(), "models": kinds, "median": scores, "runs": runs, "repeated": sizes}
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(held, indent=1) + "\n", "utf-8")

@@ -39,7 +39,8 @@ def rows() -> list[tuple[str, str, str, str]]:
             made.append((f"bundled `{name}`", result["set"], figures, f"scripts/bench/bundled.py {name} --data DATA"))
     for where, systems in read("deid").items():
         for name, result in systems.items():
-            made.append((f"PHI, {name}", f"{where}/dev", figures_of(result), "scripts/bench/deid.py --data DATA"))
+            on = where if where.startswith("corpora/") else f"{where}/dev"
+            made.append((f"PHI, {name}", on, figures_of(result), "scripts/bench/deid.py --data DATA"))
     for name, result in read("annotate").items():
         median = result["median"]
         figures = (
@@ -47,7 +48,8 @@ def rows() -> list[tuple[str, str, str, str]]:
         )
         if name.endswith("rules only"):
             figures += f"; tokens + sentences + PHI {median['rules_characters_per_s'] / 1000:,.0f} k characters/s"
-        command = "scripts/bench/annotate.py DATA/..." + " --entities off --diagnosis off" * name.endswith("rules only")
+        off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
+        command = f"scripts/bench/annotate.py DATA/...{off}"
         made.append(("annotate, one core", name, figures, command))
     return made
 

@@ -136,7 +136,7 @@ def test_ids_are_unique_across_inputs(dump: Dump, tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_what_made_the_output(dump: Dump, tmp_path: Path, models: dict[str, Path]) -> None:
-    config = BatchConfig(entities=str(models["entities"]), diagnosis="off")
+    config = BatchConfig(phi="off", entities=str(models["entities"]), diagnosis="off")
     annotate([dump(records(5))], tmp_path / "out", config)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["models"] == {str(models["entities"]): {"sha256": digest(models["entities"] / "model.safetensors")}}

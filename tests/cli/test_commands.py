@@ -85,12 +85,12 @@ finally:
     assert best < HELP_BUDGET_S
 
 
-def test_deidentify_loads_no_model(good: Path, tmp_path: Path) -> None:
+def test_deidentify_by_rules_loads_no_model(good: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
 from clinlp.cli import main
 try:
-    main(["deidentify", {str(good)!r}, "-o", {str(tmp_path / "released.csv")!r}])
+    main(["deidentify", {str(good)!r}, "-o", {str(tmp_path / "released.csv")!r}, "--phi", "off"])
 finally:
     sys.stderr.write(",".join(name for name in ("torch", "spacy", "transformers") if name in sys.modules))
 """
