@@ -19,6 +19,8 @@ def stays(said: str, label: str) -> bool:
     bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
     if not bare:
         return True
+    if not _has_form(bare, label):
+        return True
     if label == PhiLabel.NAME:
         return _is_no_name(bare)
     if label == PhiLabel.LOCATION:
@@ -30,6 +32,27 @@ def stays(said: str, label: str) -> bool:
     return pattern is not None and bool(pattern.fullmatch(bare))
 
 
+def _has_form(bare: str, label: str) -> bool:
+    """Say whether words have the least that a kind must have: an `@` in an address, some digits in a number."""
+    n_digits = sum(map(str.isdigit, bare))
+    if label in _NUMBERS:
+        return len(bare) > 2 and (n_digits > 0 or len(bare) > 11 or bool(_han_number().search(bare)))
+    if label in _MARKED:
+        return any(mark in bare for mark in _MARKED[PhiLabel(label)])
+    if label in (PhiLabel.LOCATION, PhiLabel.NAME, PhiLabel.HOSPITAL, PhiLabel.ORG):
+        return n_digits > 3 or any(map(str.isalpha, bare))
+    return True
+
+
+@cache
+def _han_number() -> re.Pattern[str]:
+    return re.compile("[〇零一二三四五六七八九幺]{4}")
+
+
+_NUMBERS = frozenset(
+    (PhiLabel.ID, PhiLabel.MRN, PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.SSN, PhiLabel.ID_CARD, PhiLabel.ACCOUNT)
+)
+_MARKED = {PhiLabel.EMAIL: "@＠", PhiLabel.URL: "./", PhiLabel.IP: ".:"}
 _PLACES = (PhiLabel.HOSPITAL, PhiLabel.ORG)
 
 
@@ -39,7 +62,8 @@ def _no_date() -> re.Pattern[str]:
     year, day = "(?:19|20)[0-9]{2}", "(?:Mon|Tues?|Wed|Thur?s?|Fri|Sat|Sun)(?:day)?s?"
     clock = "(?:at )?(?:[01]?[0-9]|2[0-3])[:：][0-5][0-9](?::[0-5][0-9])?"
     return re.compile(
-        rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})+|[0-9]/(?:7|52|12)"
+        rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})+|[0-9]/(?:7|52|12)|24/7"
+        r"|(?:3[2-9]|[4-9][0-9]|[0-9]{3})/[0-9]{1,3}|[0-9]{1,3}/(?:3[2-9]|[4-9][0-9]|[0-9]{3})|[A-Z]{2,6}"
     )
 
 
@@ -62,6 +86,8 @@ def _is_no_name(bare: str) -> bool:
     if " " in bare or "-" in bare:
         return False
     bits = kinds().get(bare.lower(), 0)
+    if bare.isupper() and 3 < len(bare) < 7 and not bits & (FIRST | LAST):
+        return True  # NSTEMI
     return bool(bits & (PLAIN | EPONYM | STOP)) and (bool(bits & STOP) or not bits & (FIRST | LAST))
 
 
