@@ -1,15 +1,14 @@
 """Choose how sure a PHI tagger must be of each label: `python scripts/phi_thresholds.py MODEL DUMP... [--budget 5e-4]`.
 
-DUMPs are real notes without PHI, or nearly so: what the rules find there counts as PHI, all else is none. A label
-gets the least level at which it removes at most the budget's share of the characters of any one dump; one that never
-keeps it is left to the rules. The levels are written to the model's config.json.
+DUMPs are notes without PHI, or nearly so, or with gold `phi`: that and what the rules find counts as PHI, all else is
+none. A label gets the least level at which it removes at most the budget's share of the characters of any one dump;
+one that never keeps it is left to the rules. The levels are written to the model's config.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -28,7 +27,7 @@ NEVER = 1.0
 def removed(tagger: PhiTagger, notes: list[Note]) -> dict[tuple[str, float], float]:
     """Share of the characters that each label would remove at each level, what the rules find left out."""
     counts = {(label, level): 0 for label in tagger.labels for level in LEVELS}
-    for note, spans in zip(find_phi(notes, default_detectors()), tagger(notes), strict=True):
+    for note, spans in zip(find_phi(notes, default_detectors()), tagger(notes), strict=True):  # joins gold and found
         covered = {at for span in note.phi for at in range(span.start, span.end)}
         for label, level in counts:
             here = [s for s in spans if s.label == label and s.score is not None and s.score >= level]
@@ -50,7 +49,7 @@ def main() -> None:
         parser.error(f"{given.model}: a PHI tagger needed")
     model.config = model.config.model_copy(update={"thresholds": {}})
     tagger = PhiTagger(model, PhiTagger.load(given.model).reader)
-    dumps = [[replace(n, phi=()) for n in islice(read_notes(path), 1, 2 * given.notes, 2)] for path in given.dumps]
+    dumps = [list(islice(read_notes(path), 1, 2 * given.notes, 2)) for path in given.dumps]
     shares = [removed(tagger, notes) for notes in dumps]
     levels = sorted(level for level in LEVELS if level >= given.least)
     chosen = {

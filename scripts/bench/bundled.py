@@ -69,20 +69,29 @@ Figures come from `python scripts/bench/bundled.py --data DIR`. {caution}
 DATA = {
     "entities-en": "synthetic notes of this project (`corpora/`) and maccrobat2020 train (CC BY 4.0)",
     "diagnosis-en": "synthetic notes of this project (`corpora/`) and codiesp_en train (CC BY 4.0)",
-    "phi-en": "synthetic notes of this project (`corpora/`), maccrobat2020 train (CC BY 4.0), a quarter of mtsamples, "
-    "with what the package's rules find in them as PHI",
+    "phi-en": "notes of this project, synthetic and written by hand (`corpora/`); as negatives, with what the package's "
+    "rules find in them as PHI, maccrobat2020, mts_dialog and ncbi_disease train (CC BY 4.0) and an eighth of mtsamples "
+    "(CC0) and of e3c_raw (CC BY)",
+    "phi-zh": "notes of this project, synthetic and written by hand (`corpora/`); as negatives the medical words of THUOCL "
+    "(MIT)",
 }
 CHOSEN = {
     "entities-en": "held-out synthetic notes and maccrobat2020 dev, whose score below is a little high for that",
-    "phi-en": "held-out synthetic notes; thresholds by `scripts/phi_thresholds.py` on mtsamples and e3c_raw",
-    "phi-zh": "held-out synthetic notes; thresholds by `scripts/phi_thresholds.py` on tcm_tbosd, yidu_s4k train and "
-    "deid_multipriv dev, where the last column is a little low for that",
+    "phi-en": "held-out synthetic notes and `corpora/written/en/dev*`; thresholds by `scripts/phi_thresholds.py` on "
+    "mtsamples and e3c_raw",
+    "phi-zh": "held-out synthetic notes and `corpora/written/zh/dev*`; thresholds by `scripts/phi_thresholds.py` on "
+    "`corpora/zh/dev.jsonl`",
     "diagnosis-en": "held-out synthetic notes and codiesp_en dev, whose score below is a little high for that",
 }
 WORDS = {
     "en": "synthetic notes, maccrobat2020, ncbi_disease, bc5cdr and codiesp_en train, mtsamples, e3c_raw",
     "zh": "12,000 synthetic notes (`make_corpus.py --lang zh --notes 12000 --seed 7`), and `--words` the medical word "
     "list of THUOCL (MIT)",
+}
+ENCODERS = {
+    "entities": "BiLSTM-CRF over words with character features",
+    "phi": "BiLSTM with a linear head over words with character features",
+    "diagnosis": "BiLSTM with label-wise attention, which points at its evidence",
 }
 CAUTION = {
     "entities": "Public corpora annotate by conventions of their own, and none of their sentences was seen in "
@@ -158,9 +167,7 @@ def card(name: str, results: list[dict[str, Any]]) -> str:
         kind={"entities": "Entity tagger", "phi": "PHI tagger", "diagnosis": "Diagnoser"}[task],
         language={"en": "English", "zh": "Chinese"}[lang],
         lang=lang,
-        encoder="BiLSTM-CRF over words with character features"
-        if task != "diagnosis"
-        else "BiLSTM with label-wise attention, which points at its evidence",
+        encoder=ENCODERS[task],
         size=sum(path.stat().st_size for path in folder.iterdir() if path.suffix != ".md") / 1e6,
         labels=", ".join(names) if task != "diagnosis" else f"{len(names)} ICD-10 categories, in `labels.json`",
         data=DATA.get(name, "synthetic notes of this project (`corpora/`) only"),
