@@ -69,11 +69,10 @@ Figures come from `python scripts/bench/bundled.py --data DIR`. {caution}
 DATA = {
     "entities-en": "synthetic notes of this project (`corpora/`) and maccrobat2020 train (CC BY 4.0)",
     "diagnosis-en": "synthetic notes of this project (`corpora/`) and codiesp_en train (CC BY 4.0)",
-    "phi-en": "notes of this project, synthetic and written by hand (`corpora/`); as negatives, with what the package's "
-    "rules find in them as PHI, maccrobat2020, mts_dialog and ncbi_disease train (CC BY 4.0) and an eighth of mtsamples "
-    "(CC0) and of e3c_raw (CC BY)",
-    "phi-zh": "notes of this project, synthetic and written by hand (`corpora/`); as negatives the medical words of THUOCL "
-    "(MIT)",
+    "phi-en": "notes of this project, synthetic and by hand (`corpora/`); as negatives, with what the rules find "
+    "in them as PHI, maccrobat2020, mts_dialog and ncbi_disease train (CC BY 4.0), an eighth of mtsamples (CC0) and of "
+    "e3c_raw (CC BY)",
+    "phi-zh": "notes of this project, synthetic and by hand (`corpora/`); as negatives the words of THUOCL (MIT)",
 }
 CHOSEN = {
     "entities-en": "held-out synthetic notes and maccrobat2020 dev, whose score below is a little high for that",
