@@ -49,7 +49,8 @@ def evaluate(
 
     Entities and PHI: strict matches (same borders, same label) and overlap matches (a shared
     character, same label), as precision, recall and F1 of each label, micro and macro. PHI also: how
-    much of it leaks, whatever its label. Diagnoses: micro and macro F1, precision and recall among the
+    much of it leaks, whatever its label. Entities with scores: how far these are from the share that
+    is right. Diagnoses: micro and macro F1, precision and recall among the
     first codes, MAP.
 
     Intervals draw the notes of a patient together, where notes say whose they are.
@@ -71,6 +72,8 @@ def evaluate(
             scores[each] = _diagnoses(notes, found, threshold, config.sampling)
         else:
             scores[each] = _spans(notes, found.notes, each, config.sampling)
+            if each == "entities" and (confidence := _confidence(notes, found)) is not None:
+                scores[each]["calibration"] = confidence
     if json_file is not None:
         write_json(json_file, {"n_notes": len(notes), **scores})
 
@@ -99,6 +102,20 @@ def _spans(
     if attribute == "phi":
         scores["leakage"] = _leakage(gold, predicted, sampling)
     return scores
+
+
+def _confidence(gold: Sequence[Note], found: Predicted) -> dict[str, float] | None:
+    """Show and give how far the scores of found entities are from the share that is right; None without scores."""
+    from clinlp.metrics.calibration import calibration_error, outcomes, tempered
+
+    held = outcomes(gold, found.notes)
+    if not len(held):
+        return None
+    error = calibration_error(held.scores, held.right)
+    before = calibration_error(tempered(held.scores, 1 / found.temperature), held.right)
+    said = f"expected calibration error of {len(held):,} scores: {100 * error:.1f} %"
+    say(said + (f" ({100 * before:.1f} % before calibration)\n" if found.temperature != 1.0 else "\n"))
+    return {"n_spans": len(held), "error": error, "error_before": before, "temperature": found.temperature}
 
 
 def _drawn(measured: Measured) -> str:

@@ -27,6 +27,7 @@ class Predicted(NamedTuple):
     threshold: float = 0.5
     code_length: int | None = None
     single: bool = False  # exactly one code a note: the first one, whatever its probability
+    temperature: float = 1.0  # by which the log-odds of entities were divided
 
 
 def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, device: str | None) -> Predicted:
@@ -75,7 +76,8 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
     if isinstance(config, TaggerConfig):
         from clinlp.inference.entities import EntityPredictor
 
-        return Predicted(EntityPredictor.load(model, device=device)(notes), ("entities",))
+        found = EntityPredictor.load(model, device=device)(notes)
+        return Predicted(found, ("entities",), temperature=config.temperature)
     from clinlp.inference.diagnosis import DiagnosisPredictor
 
     predictor = DiagnosisPredictor.load(model, device=device, top=len(config.codes))

@@ -66,7 +66,7 @@ def entities(config: EntitiesConfig, resume: Resume = False, folds: Folds = None
 
 
 @train.command()
-@takes(PhiConfig, PANELS, names={"labels": "--label", "out": "--out -o"}, hidden=("max_width",))
+@takes(PhiConfig, PANELS, names={"labels": "--label", "out": "--out -o"}, hidden=("max_width", "tune_thresholds"))
 def phi(config: PhiConfig, resume: Resume = False, folds: Folds = None, learning_curve: Curve = None) -> None:
     """Train a tagger of protected health information on notes with `phi` spans.
 

@@ -50,6 +50,7 @@ class SubwordPieces:
         self.last = self._id("[SEP]", "</s>")
         self.pad = self._id("[PAD]", "<pad>")
         self.unknown = self._id("[UNK]", "<unk>")
+        self.n_added = 0  # characters that the vocabulary lacked
         self._rows = Rows(self._spell, 1)
 
     def __call__(self, text: str) -> Pieces:
@@ -98,6 +99,7 @@ class SubwordPieces:
         more = [{"id": at, "content": character, **plain} for at, character in enumerate(new, self.n_pieces)]
         held["added_tokens"] = [*held.get("added_tokens", ()), *more]
         grown = SubwordPieces(json.dumps(held, ensure_ascii=False))
+        grown.n_added = len(new)
         every = [*alike[True], *alike[False]]
         return grown, {grown._id(each): alike[bool(_HAN.match(each))] or every for each in new}
 

@@ -35,8 +35,10 @@ class EntityPredictor(TaggerRunner):
                 kept = most_probable(cells, probable) if self.tagger.config.flat else slice(None)
                 found[at] = decode_cells(cells[kept], probable[kept], pieces.offsets, self.labels)
             return found
+        least = self.tagger.config.thresholds
         for at, pieces, (tags, scores) in self.run(texts, self._predict):
-            found[at] = decode_tags(tags, pieces.offsets, self.labels, scores)
+            spans = decode_tags(tags, pieces.offsets, self.labels, scores)
+            found[at] = [span for span in spans if (span.score or 0.0) >= least.get(span.label, 0.0)]
         return found
 
     def _predict(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,9 @@ class TaggerConfig(Config):
     labels: tuple[str, ...]
     max_width: int = Field(0, ge=0)  # of a head that scores spans: pieces of the longest that it finds
     flat: bool = False  # of such a head: spans never share a piece, the most probable stay
-    thresholds: dict[str, float] = Field(default_factory=dict)  # of labels: how probable is found; else 0.5
+    temperature: float = Field(1.0, gt=0)  # by which log-odds of entities are divided, so that scores can be believed
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    """How probable a span of a label must be. Else 0.5; for entities that are tagged, any that is the best."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -115,23 +117,25 @@ class Tagger(nn.Module):
         """Choose the best tags and say how probable each is.
 
         Returns:
-            Tags `(window, piece)`, int64, and their marginal probabilities, same shape.
+            Tags `(window, piece)`, int64, and their marginal probabilities, calibrated, same shape.
         """
         emissions = self.emissions(pieces, mask)
         probabilities = self._marginals(emissions, mask)
         tags = probabilities.argmax(-1) * mask if self.crf is None else self.crf.viterbi(emissions, mask)
-        return tags, probabilities.gather(2, tags[:, :, None])[:, :, 0]
+        return tags, self._tempered(probabilities.gather(2, tags[:, :, None])[:, :, 0], self.config.temperature)
 
     @torch.no_grad()
     def predict_spans(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Find the spans that are as probable as their label needs, by a head that scores spans.
 
         Returns:
-            Window, label, start and reach of each, `(span, 4)`, int64, and the probabilities `(span,)`.
+            Window, label, start and reach of each, `(span, 4)`, int64, and the calibrated probabilities `(span,)`.
         """
-        given = self.config.thresholds
+        given, temperature = self.config.thresholds, self.config.temperature
         thresholds = torch.tensor([given.get(label, 0.5) for label in self.config.labels])
-        return find_spans(self.emissions(pieces, mask), thresholds)
+        # Calibration keeps the order: the same spans are found by the threshold that becomes the one given.
+        spans, probable = find_spans(self.emissions(pieces, mask), self._tempered(thresholds, 1 / temperature))
+        return spans, self._tempered(probable, temperature)
 
     @torch.no_grad()
     def label_probabilities(self, pieces: Tensor, mask: Tensor) -> Tensor:
@@ -142,6 +146,13 @@ class Tagger(nn.Module):
         """
         probabilities = self._marginals(self.emissions(pieces, mask), mask)
         return probabilities[:, :, 1:].reshape(*mask.shape, len(self.config.labels), 4).sum(3)
+
+    @staticmethod
+    def _tempered(probabilities: Tensor, temperature: float) -> Tensor:
+        """Divide log-odds by a temperature; the order of probabilities stays."""
+        if temperature == 1.0:
+            return probabilities
+        return torch.sigmoid(torch.logit(probabilities.float(), eps=1e-6) / temperature)
 
     def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The probability of every tag at every piece, `(window, piece, tag)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +83,28 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
     with _no_encoder(source):
         encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
+
+
+def add_rows(encoder: nn.Module, alike: Mapping[int, Sequence[int]]) -> int:
+    """Give new pieces rows of their own, each the mean of the rows of pieces that are like it.
+
+    Args:
+        alike: For the id of each new piece those of the others; ids are at most the number of rows, or follow on.
+
+    Returns:
+        How many rows there are now.
+    """
+    model: Any = encoder
+    n_rows = max(int(model.get_input_embeddings().num_embeddings), max(alike) + 1)
+    model.resize_token_embeddings(n_rows, mean_resizing=False)
+    rows: Tensor = model.get_input_embeddings().weight.data
+    means: dict[tuple[int, ...], Tensor] = {}
+    for piece, others in alike.items():
+        key = tuple(others)
+        if key not in means:
+            means[key] = rows[list(key)].double().mean(0).to(rows)
+        rows[piece] = means[key]
+    return n_rows
 
 
 def hub_file(name: str, file: str) -> Path:

@@ -19,6 +19,12 @@ class TrainConfig(Config):
     )
     out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
     encoder: str = Field("lstm", description="`lstm`, or a transformer: a local folder or a hub id.")
+    new_characters: int = Field(
+        200,
+        ge=0,
+        description="For a transformer: so many characters of the notes that its vocabulary lacks get a piece each, "
+        "the most frequent first.",
+    )
     vectors: str | None = Field(
         None,
         description="For an LSTM: vectors to start from: a .vec file, whose words join the vocabulary, or an encoder.",
@@ -122,6 +128,10 @@ class EntitiesConfig(TrainConfig):
         None, gt=0, description="For a linear head: focal loss with this gamma (2 is usual): easy pieces count less."
     )
 
+    tune_thresholds: bool = Field(
+        False, description="Give labels the probability that a span must have for the best F1 on dev."
+    )
+
     @model_validator(mode="after")
     def _fits_the_head(self) -> Self:
         """Refuse weights of pieces where the head does not score pieces one by one."""
@@ -136,6 +146,7 @@ class PhiConfig(EntitiesConfig):
     """Options for a tagger of protected health information."""
 
     head: Literal["crf", "linear"] = Field("crf", description="What turns emissions into tags.")
+    tune_thresholds: Literal[False] = False  # those of PHI are chosen by `clinlp calibrate`
 
 
 class DiagnosisConfig(TrainConfig):

@@ -13,25 +13,25 @@ from torch import Tensor, nn
 
 from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes, tagging_batch, tagging_windows
-from clinlp.data.pieces import LexicalPieces, PieceReader
+from clinlp.data.pieces import PieceReader
 from clinlp.data.spans import span_batch, span_windows
 from clinlp.data.splits import split
-from clinlp.data.subwords import SubwordPieces
-from clinlp.errors import DataError, UsageError
+from clinlp.errors import DataError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.losses import PieceLoss
-from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.lstm import LstmEncoder
 from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
-from clinlp.models.transformer import TransformerConfig, TransformerEncoder, hub_file, read_encoder
-from clinlp.models.vectors import static_vectors, vector_words
+from clinlp.models.transformer import TransformerEncoder
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
+from clinlp.training.confidence import calibrate
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.emphasis import piece_loss
+from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_best
 from clinlp.training.loop import Epoch, Task, train
 from clinlp.training.unlearned import unlearned_codes, unlearned_labels
@@ -90,12 +90,12 @@ def _finetune_tagger(
     if config.labels is not None:  # else what train lacks stays: it counts as missed
         dev = _only(dev, labels)
     prepare(config, resume=resume)
-    reader, encoder = _encoder(config, notes)
+    reader, encoder = start_encoder(config, notes)
     read = _windows(config, attribute, notes, labels, reader, encoder)
     model = Tagger(read.shape, encoder)
     if read.loss is not None:
         model.piece_loss = read.loss
-    _say(tell, read.left, *remarks)
+    _say(tell, read.left, *grown(reader), *remarks)
 
     def score(tagger: nn.Module) -> dict[str, float]:
         predicted = EntityPredictor(_as(Tagger, tagger), reader)(dev)
@@ -108,6 +108,11 @@ def _finetune_tagger(
             "overlap_f1": overlap.f1,
         }
 
+    def finish() -> None:
+        made = calibrate(config.out / "best", dev, tune=config.tune_thresholds)
+        if made is not None and made.says_much:
+            _say(tell, str(made))
+
     task = Task(
         read.lengths,
         read.lengths,
@@ -115,6 +120,7 @@ def _finetune_tagger(
         score,
         lambda tagger, scores: save_best(config.out, _as(Tagger, tagger), reader, scores),
         _ids(notes, read.places),
+        finish if attribute == "entities" else None,
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"
@@ -178,13 +184,13 @@ def finetune_diagnosis(
             f"{config.train[0]}: training needs notes with codes in {config.min_notes} notes or more, got none"
         )
     prepare(config, resume=resume)
-    reader, encoder = _encoder(config, notes)
+    reader, encoder = start_encoder(config, notes)
     model = Diagnoser(
         DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single),
         encoder,
     )
     read, left = diagnosis_notes(notes, reader, codes, config.code_length)
-    _say(tell, left, *unlearned_codes(dev, codes))
+    _say(tell, left, *grown(reader), *unlearned_codes(dev, codes))
     lengths = np.asarray(read["n_pieces"], np.int64)
     n_features = len(read[0]["pieces"]) // int(lengths[0])
     windowing = (encoder.config.max_pieces, encoder.config.overlap)
@@ -249,66 +255,6 @@ def _shortened(note: Note, length: int | None) -> Note:
     """Cut the note's codes to the length that is learned."""
     codes = dict.fromkeys(diagnosis.code[:length] for diagnosis in note.diagnoses or ())
     return replace(note, diagnoses=tuple(map(Diagnosis, codes)))
-
-
-def _encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, LstmEncoder | TransformerEncoder]:
-    """Build the piece reader and the encoder that a run starts from."""
-    import torch
-
-    torch.manual_seed(config.seed)
-    if config.encoder != "lstm":
-        return _pretrained(config)
-    more = (note.text for path in config.text for note in read_notes(path))
-    texts = [note.text for note in notes]
-    reader = LexicalPieces.build(
-        (text for source in (texts, more) for text in source),
-        min_count=config.min_count,
-        max_words=config.max_words,
-        n_bigrams=config.n_bigrams,
-        known=vector_words(config.vectors),
-    )
-    shape = LstmConfig(
-        n_words=reader.n_words,
-        n_characters=reader.n_characters,
-        n_bigrams=config.n_bigrams,
-        word_width=config.word_width,
-        hidden=config.hidden,
-        layers=config.layers,
-        dropout=0.4 if config.dropout is None else config.dropout,
-        word_dropout=config.word_dropout,
-        max_pieces=config.max_pieces,
-        overlap=config.max_pieces // 8,
-    )
-    encoder = LstmEncoder(shape)
-    if config.vectors is not None:
-        encoder.words.weight.data[2:] = static_vectors(config.vectors, reader.words, config.word_width)
-    return reader, encoder
-
-
-def _pretrained(config: TrainConfig) -> tuple[PieceReader, TransformerEncoder]:
-    """Load a pretrained encoder and its pieces from a folder or the hub."""
-    source = Path(config.encoder)
-    file = source / "tokenizer.json"
-    if source.is_dir() and not file.is_file():
-        raise UsageError(f"{source}: tokenizer.json needed beside the encoder, got none")
-    if not source.is_dir() and (source.is_absolute() or config.encoder.count("/") > 1):
-        raise UsageError(f"{source}: `lstm`, a folder with an encoder or a hub id needed, got none of them")
-    encoder, shape = read_encoder(config.encoder)
-    if not source.is_dir():
-        file = hub_file(config.encoder, "tokenizer.json")
-    reader = SubwordPieces(file.read_text("utf-8"))
-    # Two places go to the pieces around a window; RoBERTa's kin count theirs from 2.
-    max_pieces = min(config.max_pieces, int(shape.get("max_position_embeddings", 512)) - 4)
-    held = TransformerConfig(
-        model=shape,
-        first=reader.first,
-        last=reader.last,
-        pad=reader.pad,
-        dropout=0.1 if config.dropout is None else config.dropout,
-        max_pieces=max_pieces,
-        overlap=max_pieces // 4,
-    )
-    return reader, TransformerEncoder(held, encoder)
 
 
 def _as(kind: type[_Model], model: nn.Module) -> _Model:

@@ -43,6 +43,7 @@ class Task:
     score: Callable[[nn.Module], Mapping[str, float]]  # on dev; "score" is what the best epoch has most of
     save: Callable[[nn.Module, Mapping[str, float]], None]
     note_ids: Callable[[Indices], Sequence[str]]  # of which notes the items are
+    finish: Callable[[], None] | None = None  # what is done to the saved model at the end, by one process; repeatable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,9 @@ def train(
     try:
         while not loop.done:
             log.append(loop.epoch())
+        if task.finish is not None and run.is_main_process:
+            task.finish()
+        run.wait_for_everyone()
     finally:
         run.end_training()
     return log

@@ -1,0 +1,147 @@
+"""How far spans can be believed: how often those of a score are right, and the temperature that makes both agree.
+
+What is calibrated is the score of a found span, for that is what a user reads and filters by. Most
+pieces lie outside any span and are plainly so: a temperature that fits pieces says little about spans.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinlp.errors import UsageError
+from clinlp.metrics.entities import Attribute
+from clinlp.metrics.pairing import pair_notes
+from clinlp.note import Note
+
+Floats = NDArray[np.float64]
+N_BINS: Final = 15  # as in the source of `calibration_error`
+COLDEST: Final = 0.5
+HOTTEST: Final = 10.0  # from few spans no more is believed
+_EDGE: Final = 1e-6  # a log-odds beyond this probability's is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Found spans: how probable each was said to be, and whether it is right (same borders, same label)."""
+
+    scores: Floats
+    right: NDArray[np.bool_]
+    labels: tuple[str, ...]
+    n_gold: Mapping[str, int]  # gold spans of each label
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def outcomes(gold: Iterable[Note], predicted: Iterable[Note], attribute: Attribute = "entities") -> Outcomes:
+    """Say of each found span that has a score whether it is right; spans of the same borders and label are one.
+
+    Raises:
+        DataError: A note is missing, extra or there twice, or its two texts differ.
+    """
+    scores: list[float] = []
+    right: list[bool] = []
+    labels: list[str] = []
+    n_gold: defaultdict[str, int] = defaultdict(int)
+    for note, other in pair_notes(gold, predicted):
+        wanted = {(span.start, span.end, span.label) for span in getattr(note, attribute)}
+        for _, _, label in wanted:
+            n_gold[label] += 1
+        found: dict[tuple[int, int, str], float] = {}
+        for span in getattr(other, attribute):
+            if span.score is not None:
+                found.setdefault((span.start, span.end, span.label), span.score)
+        scores.extend(found.values())
+        right.extend(place in wanted for place in found)
+        labels.extend(label for _, _, label in found)
+    return Outcomes(np.array(scores, np.float64), np.array(right, bool), tuple(labels), dict(n_gold))
+
+
+def calibration_error(scores: Floats, right: NDArray[np.bool_]) -> float:
+    """Give the mean distance of score and share of right ones, over bins of equal width; NaN without any score.
+
+    Source: Guo et al. (2017), arXiv 1706.04599, equation 3.
+    """
+    if not len(scores):
+        return math.nan
+    bins = np.minimum((scores * N_BINS).astype(np.int64), N_BINS - 1)
+    gaps = np.bincount(bins, weights=scores - right, minlength=N_BINS)
+    return float(np.abs(gaps).sum() / len(scores))
+
+
+def tempered(scores: Floats, temperature: float) -> Floats:
+    """Divide log-odds by a temperature: above 1 scores move towards 0.5, below 1 away from it; their order stays."""
+    if temperature == 1.0:
+        return scores
+    held = np.clip(scores, _EDGE, 1 - _EDGE)
+    return np.asarray(1 / (1 + np.exp(-np.log(held / (1 - held)) / temperature)), np.float64)
+
+
+def fit_temperature(scores: Floats, right: NDArray[np.bool_]) -> float:
+    """Give the temperature under which the scores tell best which spans are right, by log-likelihood.
+
+    Platt's smoothed targets keep it finite where all spans are right or few are there.
+
+    Source: Guo et al. (2017), arXiv 1706.04599, section 4.2; Platt (1999), Probabilistic Outputs for
+    Support Vector Machines, section 2.2.
+
+    Raises:
+        UsageError: There is no span.
+    """
+    if not len(scores):
+        raise UsageError("temperature: found spans needed to fit it, got none")
+    n_right = int(right.sum())
+    targets = np.where(right, (n_right + 1) / (n_right + 2), 1 / (len(right) - n_right + 2))
+    held = np.clip(scores, _EDGE, 1 - _EDGE)
+    odds = np.log(held / (1 - held))
+
+    def loss(heat: float) -> float:
+        warm = odds * math.exp(-heat)
+        return float((np.logaddexp(0, warm) - targets * warm).sum())
+
+    return math.exp(_least(loss, math.log(COLDEST), math.log(HOTTEST)))
+
+
+def best_threshold(scores: Floats, right: NDArray[np.bool_], n_gold: int, usual: float) -> float:
+    """Give the least score of a span for the highest F1; of thresholds alike the one nearest to the usual.
+
+    It lies half-way between two scores, or is the usual one where that is as good.
+    """
+    if not len(scores) or not n_gold:
+        return usual
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], right[order].cumsum()
+    ends = np.flatnonzero(np.append(np.diff(ranked) < 0, True))  # equal scores stay or go together
+    f1 = 2 * hits[ends] / (ends + 1 + n_gold)
+    n_usual = int((scores >= usual).sum())
+    now = 2 * int(hits[n_usual - 1]) / (n_usual + n_gold) if n_usual else 0.0
+    if f1.max() <= now:
+        return usual
+    following = np.append(ranked[1:], 0.999 * ranked[-1])[ends]
+    middles = (ranked[ends] + following) / 2
+    best = middles[np.isclose(f1, f1.max(), rtol=0, atol=1e-12)]
+    return float(best[np.argmin(np.abs(best - usual))])
+
+
+def _least(function: Callable[[float], float], low: float, high: float, n_steps: int = 60) -> float:
+    """Find the least value of a function with one valley, by golden section."""
+    golden = (math.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = function(left), function(right)
+    for _ in range(n_steps):
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
