@@ -32,7 +32,7 @@ def test_the_commands_of_the_readme_exist_with_their_options(command):
     from clinlp.cli import app
 
     words = shlex.split(command)[1:]
-    names = words[:2] if words[0] in ("train", "key") else words[:1]
+    names = words[:2] if words[0] in ("train", "search", "key") else words[:1]
     shown = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert all(word in shown.output for word in words if word.startswith("--"))

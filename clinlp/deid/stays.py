@@ -17,9 +17,7 @@ def stays(said: str, label: str) -> bool:
     country no place; a name needs a word that is not one of a dictionary, and a hospital a name.
     """
     bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
-    if not bare:
-        return True
-    if not _has_form(bare, label):
+    if not bare or not _has_form(bare, label):
         return True
     if label == PhiLabel.NAME:
         return _is_no_name(bare)
@@ -28,8 +26,9 @@ def stays(said: str, label: str) -> bool:
     if label == PhiLabel.AGE:
         numbers = re.findall("[0-9]+", bare)
         return bool(numbers) and all(int(number) < 90 or int(number) > 130 for number in numbers)
-    pattern = _no_date() if label == PhiLabel.DATE else _generic() if label in _PLACES else None
-    return pattern is not None and bool(pattern.fullmatch(bare))
+    if label in _PLACES:
+        return bool(_generic().fullmatch(bare)) or all(part in _place_kinds() for part in bare.lower().split())
+    return label == PhiLabel.DATE and bool(_no_date().fullmatch(bare))
 
 
 def _has_form(bare: str, label: str) -> bool:
@@ -89,6 +88,12 @@ def _is_no_name(bare: str) -> bool:
     if bare.isupper() and 3 < len(bare) < 7 and not bits & (FIRST | LAST):
         return True  # NSTEMI
     return bool(bits & (PLAIN | EPONYM | STOP)) and (bool(bits & STOP) or not bits & (FIRST | LAST))
+
+
+@cache
+def _place_kinds() -> frozenset[str]:
+    """Words that say what a hospital or an employer is, not which."""
+    return word_set("en", "hospital_generic") | word_set("en", "place_kinds")
 
 
 @cache

@@ -32,6 +32,8 @@ from clinlp.deid.stays import stays
         ("县医院、市医院", "HOSPITAL"),
         ("我们乡镇卫生院", "HOSPITAL"),
         ("hospital", "HOSPITAL"),
+        ("university teaching hospital", "HOSPITAL"),
+        ("Nursing Home", "HOSPITAL"),
         ("一家公司", "ORG"),
         (" , ", "ID"),
         ("58", "MRN"),
