@@ -43,6 +43,7 @@ from clinlp.deid.stays import stays
         ("72", "LOCATION"),
         ("210/118", "DATE"),
         ("24/7", "DATE"),
+        ("765892.36", "DATE"),
         ("TVUS", "DATE"),
         ("NSTEMI", "NAME"),
     ],
