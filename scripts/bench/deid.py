@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import re
 import sys
@@ -188,6 +189,7 @@ def main() -> None:
     if unknown := set(given.systems) - SYSTEMS.keys():
         parser.error(f"{min(unknown)}: one of {', '.join(SYSTEMS)} needed")
     held = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
+    logging.disable(logging.WARNING)  # what a peer logs of each word takes longer than its work
     for where in (*SETS, *WRITTEN):
         lang = where.split("/")[-2 if where in WRITTEN else 0]
         notes = (
