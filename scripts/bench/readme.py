@@ -46,8 +46,7 @@ def rows() -> list[tuple[str, str, str, str]]:
         figures = (
             f"{median['all_notes_per_s']:.0f} notes/s, {median['all_characters_per_s'] / 1000:,.0f} k characters/s"
         )
-        if name.endswith("rules only"):
-            figures += f"; tokens + sentences + PHI {median['rules_characters_per_s'] / 1000:,.0f} k characters/s"
+        figures += f"; tokens + sentences + PHI {median['rules_characters_per_s'] / 1000:,.0f} k characters/s"
         off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
         command = f"scripts/bench/annotate.py DATA/...{off}"
         made.append(("annotate, one core", name, figures, command))
