@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,7 +82,7 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with _no_encoder(source):
-        encoder = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False)
+        encoder = _without_pooler(partial(AutoModel.from_pretrained, source, use_safetensors=True, dtype=torch.float32))
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
 
 
@@ -158,5 +159,13 @@ def _build(config: dict[str, Any]) -> nn.Module:
 
     options = {key: value for key, value in config.items() if key != "model_type"}
     shape = AutoConfig.for_model(config["model_type"], **options)
-    built: nn.Module = AutoModel.from_config(shape, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    built: nn.Module = _without_pooler(partial(AutoModel.from_config, shape))
     return built
+
+
+def _without_pooler(make: Callable[..., Any]) -> Any:
+    """Make an encoder without the layer that BERT's kin have on top and others cannot be told to leave out."""
+    try:
+        return make(add_pooling_layer=False)
+    except TypeError:
+        return make()

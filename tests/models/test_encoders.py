@@ -87,3 +87,28 @@ def test_an_lstm_with_padding_reads_and_learns_as_one_without(layers):
         strict=True,
     ):
         torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-4)
+
+
+KINDS = {
+    "bert": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32},
+    "electra": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "embedding_size": 8},
+    "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
+    "deberta-v2": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoders_of_other_kinds_than_bert_are_read_and_built_anew(kind, tmp_path):
+    from transformers import AutoConfig, AutoModel
+
+    AutoModel.from_config(AutoConfig.for_model(kind, vocab_size=40, **KINDS[kind])).save_pretrained(tmp_path)
+    bare, shape = read_encoder(str(tmp_path))
+    config = TransformerConfig(model=shape, first=1, last=2)
+    read, built = TransformerEncoder(config, bare).eval(), TransformerEncoder(config).eval()
+    built.load_state_dict(read.state_dict())
+    pieces, mask = torch.randint(3, 40, (2, 6, 1)), torch.ones(2, 6, dtype=torch.bool)
+    mask[1, 4:] = False
+    with torch.no_grad():
+        states = read(pieces, mask)
+        assert states.shape == (2, 6, 16)
+        assert torch.equal(states, built(pieces, mask))
