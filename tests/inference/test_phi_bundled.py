@@ -9,7 +9,9 @@ import pytest
 import spacy
 
 import clinlp
+from clinlp.deid import find_phi
 from clinlp.inference.config import PipelineConfig
+from clinlp.inference.phi import PhiTagger
 from clinlp.inference.pipeline import Pipeline
 from clinlp.inference.release import Deidentifier
 from clinlp.metrics.leakage import score_leakage
@@ -50,3 +52,23 @@ def test_python_pipeline_and_spacy_find_the_same(lang: str) -> None:
         for span in note.phi:  # a span of spaCy takes the tokens in that ours cuts
             assert any(s.start <= span.start and span.end <= s.end and s.label == span.label for s in spans)
         assert len(spans) <= len(note.phi)
+
+
+@pytest.mark.parametrize(
+    ("lang", "filler", "sentence", "name"),
+    [
+        ("en", "mild edema noted. ", "She lives with her brother Tomasz Wrona in town. ", "Tomasz Wrona"),
+        ("zh", "双肺呼吸音清，", "患者王志强今日诉胸闷，", "王志强"),
+    ],
+)
+def test_a_name_is_found_wherever_a_window_ends(lang: str, filler: str, sentence: str, name: str) -> None:
+    """A window holds 128 pieces: the name is moved over its border piece by piece."""
+    tagger = PhiTagger.load(f"phi-{lang}")
+    before = 24 if lang == "en" else 16  # sentences until a border is near
+    notes = []
+    for more in range(12):
+        text = filler * (before + more) + sentence + filler * 30
+        notes.append(Note(f"n{more}", text, lang=lang))  # type: ignore[arg-type]
+    for note, found in zip(notes, find_phi(notes, [tagger]), strict=True):
+        at = note.text.index(name)
+        assert any(span.start <= at and at + len(name) <= span.end for span in found.phi), note.note_id
