@@ -146,7 +146,7 @@ def _rows(batch: Any) -> Iterator[Record | Broken]:
 def _record(row: Record, *, ours: bool) -> Record | Broken:
     record = {}
     for key, value in row.items():
-        if value is not None or not ours:
+        if value is not None or not ours or key in ROLES:  # an empty role keeps a field of a like name from playing it
             record[key] = value if key in ROLES else _plain(value)
     try:
         return nested_cells(record)

@@ -50,6 +50,12 @@ def test_tables_hold_everything(name: str) -> None:
     assert report.lost == {"absent_fields": 2}
 
 
+@pytest.mark.parametrize("name", ["d.parquet", "d.arrow", "d.jsonl"])
+def test_a_field_named_like_a_role_stays_a_field(name: str) -> None:
+    notes = [Note("0", "words", fields={"记录时间": "2024-01-31", "visit_date": False})]
+    assert through(notes, name)[0] == notes
+
+
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet", "d.arrow", "d.spacy"])
 @settings(max_examples=60)
 @given(notes=dumps())
