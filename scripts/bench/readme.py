@@ -50,6 +50,37 @@ def rows() -> list[tuple[str, str, str, str]]:
         off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
         command = f"scripts/bench/annotate.py DATA/...{off}"
         made.append(("annotate, one core", name, figures, command))
+    return [*made, *training_rows(), *inference_rows()]
+
+
+def training_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of trainers side by side."""
+    made = []
+    for name, result in read("training").items():
+        command = "scripts/bench/training.py --data DATA --minilm ENCODER --edsnlp PYTHON"
+        command += " --every 1" * ("1 of" not in name)
+        for side, held in result["sides"].items():
+            figures = (
+                f"{held['epoch_cpu_s']:.1f} s an epoch, {held['pieces_per_cpu_s']:,.0f} pieces/s, padding "
+                f"{held['padding_share']:.0%}, strict F1 {100 * held['f1']:.1f} after {len(held['epochs'])} epochs"
+            )
+            precision = "float32" if held["precision_used"] == "no" else held["precision_used"]
+            made.append((f"training MiniLM, one thread, {side} ({precision})", name, figures, command))
+    return made
+
+
+def inference_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of one tagger in every harness."""
+    made = []
+    for name, result in read("inference").items():
+        for side, held in result["sides"].items():
+            figures = f"{held['notes_per_s']:.1f} notes/s, {held['pieces_per_s']:,.0f} pieces/s"
+            if "over_bare" in held:
+                ratios = ", ".join(f"{ratio:.1f} of {peer}" for peer, ratio in held["over_pipelines"].items())
+                figures += f"; {held['over_bare']:.2f} of the bare forward, {ratios}"
+            command = "scripts/bench/inference.py --data DATA --minilm ENCODER"
+            command += " --head linear" * ("linear" in name)
+            made.append((f"MiniLM tagger, {side}", name, figures, command))
     return made
 
 

@@ -1,0 +1,38 @@
+"""Peers in a benchmark are given what they need: gold tags and spans that survive the way there and back."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from clinlp.note import Note
+from clinlp.spans import Span
+
+PEERS = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "bench" / "trainers.py"))
+NAMES = ["O", "B-drug", "I-drug", "B-sign", "I-sign"]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "lang"),
+    [
+        ("Gave oral iron. Chest pain and fever; no rash.", (Span(5, 14, "drug"), Span(16, 26, "sign")), "en"),
+        ("头痛三天。予布洛芬口服。", (Span(0, 2, "sign"), Span(6, 9, "drug")), "zh"),
+        ("Iron aspirin.", (Span(0, 4, "drug"), Span(5, 12, "drug")), "en"),
+    ],
+)
+def test_tags_of_words_give_the_spans_back(text, spans, lang):
+    found = []
+    for sentence, inside, start in PEERS["sentences_of"](Note("a", text, lang=lang, entities=spans)):
+        _, tags, offsets = PEERS["words_of"](sentence, inside, NAMES)
+        found += PEERS["spans_of"]([NAMES[tag] for tag in tags], offsets, start)
+    assert tuple(found) == spans
+
+
+def test_only_the_first_piece_of_a_word_has_its_tag():
+    assert PEERS["first_pieces"]([None, 0, 0, 1, 1, 2, None], [3, 4, 0]) == [-100, 3, -100, 4, -100, 0, -100]
+
+
+def test_an_inside_tag_that_follows_nothing_begins_a_span():
+    offsets = [(0, 2), (3, 5), (6, 8)]
+    found = PEERS["spans_of"](["I-drug", "I-sign", "O"], offsets, 10)
+    assert list(found) == [Span(10, 12, "drug"), Span(13, 15, "sign")]
