@@ -44,11 +44,13 @@ def choose_weights(model: nn.Module, config: TrainConfig) -> None:
 def make_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
     """Give the optimiser over the weights that learn; each group knows the peak of its rate."""
     groups = _groups(model, config)
+    # In one pass over the weights: on a CPU several times as fast. A scaler must be able to leave a step out.
+    fused = config.precision != "fp16"
     match config.optimizer:
         case "adamw":
-            return AdamW(groups)
+            return AdamW(groups, fused=fused)
         case "adam":
-            return Adam(groups)
+            return Adam(groups, fused=fused)
         case "sgd":
             return SGD(groups, momentum=config.momentum)
         case "adagrad":
