@@ -97,17 +97,6 @@ def _finetune_tagger(
         model.piece_loss = read.loss
     _say(tell, read.left, *grown(reader), *remarks)
 
-    def score(tagger: nn.Module) -> dict[str, float]:
-        predicted = EntityPredictor(_as(Tagger, tagger), reader)(dev)
-        strict, overlap = (score_entities(dev, predicted, match).micro for match in ("strict", "overlap"))
-        return {
-            "score": strict.f1,
-            "precision": strict.precision,
-            "recall": strict.recall,
-            "f1": strict.f1,
-            "overlap_f1": overlap.f1,
-        }
-
     def finish() -> None:
         made = calibrate(config.out / "best", dev, tune=config.tune_thresholds)
         if made is not None and made.says_much:
@@ -117,13 +106,26 @@ def _finetune_tagger(
         read.lengths,
         read.lengths,
         read.collate,
-        score,
+        lambda tagger: _tagger_scores(_as(Tagger, tagger), reader, dev),
         lambda tagger, scores: save_best(config.out, _as(Tagger, tagger), reader, scores),
         _ids(notes, read.places),
         finish if attribute == "entities" else None,
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"
+
+
+def _tagger_scores(tagger: Tagger, reader: PieceReader, dev: Sequence[Note]) -> dict[str, float]:
+    """Score a tagger on dev; strict F1 is what the best epoch has most of."""
+    predicted = EntityPredictor(tagger, reader)(dev)
+    strict, overlap = (score_entities(dev, predicted, match).micro for match in ("strict", "overlap"))
+    return {
+        "score": strict.f1,
+        "precision": strict.precision,
+        "recall": strict.recall,
+        "f1": strict.f1,
+        "overlap_f1": overlap.f1,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Alike:
         self._annotation_of = array("q")  # of each note, a number for what it says of its text
         self._sizes, self._signatures = array("q"), bytearray()  # of each distinct text
         self._minhash = MinHash()
-        self._todo: Pairs = np.zeros((0, 2), np.int64)
+        self._pending: Pairs = np.zeros((0, 2), np.int64)
         self._held: dict[int, Hashes | None] = {}  # text -> its shingles, for the pairs of this round
         self._n_now = 0
         self._lows, self._highs, self._shares = array("q"), array("q"), array("d")  # of each pair found
@@ -75,7 +75,7 @@ class Alike:
         n_texts = len(self._sizes)
         signatures = np.frombuffer(self._signatures, np.uint32).reshape(n_texts, -1)
         parts = list(self._firsts() >= 0)
-        self._todo = candidates(signatures, np.array(self._sizes, np.int64), parts, self._similarity)
+        self._pending = candidates(signatures, np.array(self._sizes, np.int64), parts, self._similarity)
         self._next()
 
     def look(self, number: int, text: str) -> None:
@@ -86,16 +86,16 @@ class Alike:
 
     def compared(self) -> bool:
         """Compare the pairs of this round; say whether all are done."""
-        for low, high in self._todo[: self._n_now].tolist():
+        for low, high in self._pending[: self._n_now].tolist():
             one, other = self._held[low], self._held[high]
             if one is not None and other is not None and (share := jaccard(one, other)) >= self._similarity:
                 self._lows.append(low)
                 self._highs.append(high)
                 self._shares.append(share)
-        self._todo = self._todo[self._n_now :]
+        self._pending = self._pending[self._n_now :]
         self.n_rounds += 1
         self._next()
-        return not len(self._todo)
+        return not len(self._pending)
 
     def report(self, tally: Tally, ids: Sequence[str], n_pairs: int) -> tuple[Pair, ...]:
         """Count, within each part and between each two, the notes that another is like.
@@ -162,7 +162,7 @@ class Alike:
     def _next(self) -> None:
         """Choose the pairs whose shingles fit the memory, at least one."""
         self._held, self._n_now, n_held = {}, 0, 0
-        for pair in self._todo.tolist():
+        for pair in self._pending.tolist():
             new = [text for text in pair if text not in self._held]
             n_held += sum(self._sizes[text] for text in new)
             if n_held > _MEMORY and self._n_now:
