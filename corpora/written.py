@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
+from clinlp.deid.words import listed
 from clinlp.note import Lang, Note
 from corpora.people import draw_chinese, draw_english, load_people
 from corpora.pieces import PHI, Piece
@@ -24,6 +25,8 @@ from corpora.vocabulary import load_vocabulary
 FOLDER: Final = Path(__file__).parent / "written"
 SWAPPED: Final = frozenset({"HOSPITAL", "LOCATION", "ORG", "DATE", "SOCIAL", "PHOTO", "EMAIL", "URL", "DEPARTMENT"})
 SWAP_RATE: Final = 0.6
+LISTED: Final = {"HOSPITAL": "en_hospitals", "ORG": "en_orgs"}
+"""Lists of the rules from which half of what is put in comes."""
 _WIDE_FIRST: Final = "\u4e00"
 _WIDE_LAST: Final = "\u9fff"
 
@@ -70,6 +73,9 @@ def varied(notes: Sequence[Note], n_times: int, seed: int) -> Iterator[Note]:
     lang = notes[0].lang or "en"
     pools = _pools(notes)
     rng = random.Random(f"written {lang} {seed}")  # noqa: S311 - invented records, not secrets
+    if lang == "en":
+        for label, facts in LISTED.items():
+            pools.setdefault(label, []).extend(rng.sample(sorted(listed(facts)), len(pools.get(label, ()))))
     for time in range(1, n_times + 1):
         for note in notes:
             other = _Variation(lang, rng, pools)

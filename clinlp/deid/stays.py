@@ -14,10 +14,10 @@ def stays(said: str, label: str) -> bool:
     """Say whether words that a tagger found are known to identify nobody.
 
     A bare year or clock time is no date, an age under 90 none that Safe Harbor names, a state, province or
-    country no place; a name needs a word that is not one of a dictionary, and a hospital a name.
+    country no place, a department nobody; a name needs a word that is not one of a dictionary, and a hospital a name.
     """
     bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
-    if not bare or not _has_form(bare, label):
+    if not bare or label == PhiLabel.DEPARTMENT or not _has_form(bare, label) or _is_fragment(bare, label):
         return True
     if label == PhiLabel.NAME:
         return _is_no_name(bare)
@@ -25,7 +25,7 @@ def stays(said: str, label: str) -> bool:
         return _is_large(bare)
     if label == PhiLabel.AGE:
         numbers = re.findall("[0-9]+", bare)
-        return bool(numbers) and all(int(number) < 90 or int(number) > 130 for number in numbers)
+        return not _old_words().search(bare) and all(int(number) < 90 or int(number) > 130 for number in numbers)
     if label in _PLACES:
         return bool(_generic().fullmatch(bare)) or all(part in _place_kinds() for part in bare.lower().split())
     return label == PhiLabel.DATE and bool(_no_date().fullmatch(bare))
@@ -41,6 +41,23 @@ def _has_form(bare: str, label: str) -> bool:
     if label in (PhiLabel.LOCATION, PhiLabel.NAME, PhiLabel.HOSPITAL, PhiLabel.ORG):
         return n_digits > 3 or any(map(str.isalpha, bare))
     return True
+
+
+_WIDE = "\u4e00", "\u9fff"
+_ONE_WORD = frozenset("和于从向高黄石方金安温平项时常明成单全包段水车左应严华白")
+"""Surnames that are words by themselves."""
+
+
+def _is_fragment(bare: str, label: str) -> bool:
+    """Say whether it is one Han character, a piece of a word, and no surname."""
+    if len(bare) > 1 or not _WIDE[0] <= bare <= _WIDE[1]:
+        return False
+    return label != PhiLabel.NAME or bare not in listed("zh_surnames") or bare in _ONE_WORD
+
+
+@cache
+def _old_words() -> re.Pattern[str]:
+    return re.compile("(?i:ninet|hundred|centenar|nonagen)|九十|[一]?百")
 
 
 @cache
@@ -80,7 +97,7 @@ def _is_large(bare: str) -> bool:
 
 
 def _is_no_name(bare: str) -> bool:
-    if "\u4e00" <= bare[0] <= "\u9fff":
+    if _WIDE[0] <= bare[0] <= _WIDE[1]:
         return bare in listed("zh_words") or bare in word_set("zh", "not_people")
     if " " in bare or "-" in bare:
         return False
@@ -105,5 +122,5 @@ def _generic() -> re.Pattern[str]:
     )
     what = "(?:医院|卫生院|诊所|卫生室|卫生所|公司|工厂|厂|学校|单位|药店)"
     return re.compile(
-        rf"{kind}*{what}(?:[、，和及或]?{kind}*{what})*|(?i:hospital|clinic|school|company|pharmacy|center)"
+        rf"(?:.*某|{kind}*){what}?(?:[、，和及或]?{kind}*{what})*|(?i:hospital|clinic|school|company|pharmacy|center)"
     )

@@ -12,6 +12,7 @@ from functools import cache
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
+from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
 from clinlp.deid.en.names_lower import find_lower
 from clinlp.deid.en.names_signs import Signs
@@ -47,6 +48,7 @@ class _Names(Signs):
         ]
         spans += find_lower(self.text, len(self.starts))
         spans += find_sites(self)
+        spans += find_institutions(self)
         spans += find_alone(self, spans)
         spans += self.again(spans)
         spans += list(self.coordinated(spans))

@@ -1,4 +1,4 @@
-"""Ages and telephone numbers in English notes, and all that the other pattern modules find."""
+"""Telephone numbers in English notes, and all that the other pattern modules find."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.ages import find_ages
 from clinlp.deid.en.dates import find_dates
 from clinlp.deid.en.days import find_days, with_weekdays
 from clinlp.deid.en.id_forms import find_files
 from clinlp.deid.en.ids import code_systems, find_ids, find_logins
 from clinlp.deid.en.streets import find_streets
-from clinlp.deid.patterns import leading
 from clinlp.deid.phones import is_assigned
 from clinlp.deid.plain import original, plain
 from clinlp.deid.words import words
@@ -27,7 +27,7 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
     spans = [
         *with_weekdays(shown, find_dates(shown)),
         *find_days(shown),
-        *_ages(shown, all_ages=all_ages),
+        *find_ages(shown, all_ages=all_ages),
         *_phones(shown),
         *find_ids(shown),
         *find_logins(shown),
@@ -35,49 +35,6 @@ def find(text: str, *, all_ages: bool = False) -> list[Span]:
         *find_streets(shown),
     ]
     return original(spans, places)
-
-
-@cache
-def _age() -> tuple[re.Pattern[str], ...]:
-    unit = r"[ -]{0,2}(?:years?|yrs?|y(?:/|\.)?o|yo|y)\b\.?(?:[ -]?(?:old|of age))?"
-    return (
-        re.compile(rf"{_D}[0-9]{{0,2}}(?![0-9])(?:{unit}|(?:'?s)\b|(?=[ -]?(?:[MF]|male|female)\b))"),
-        re.compile(
-            r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
-            r"|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
-        ),
-        re.compile(
-            r"[Aad](?<![a-z].)(?:(?<=[Aa])(?:ge|GE)d?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"
-            r"([0-9]{1,3})(?![0-9]|[/.:-][0-9]|%)"
-        ),
-        # she is 97 and dying; I'm 90 next May; turned 101
-        re.compile(
-            r"[IiSsHht](?<![A-Za-z].)(?:(?<=[Ii])(?:['’]m| am)|(?<=[Ss])he(?: is|['’]s)|(?<=[Hh])e(?: is|['’]s)"
-            r"|(?<=t)urn(?:ed|s|ing)) (?:only |already |now |nearly |almost )?(9[0-9]|1[01][0-9])"
-            r"(?=[,.;!?)]|\n| (?:and|but|next|now|this|in|on|with|who|years?)\b|$)"
-        ),
-    )
-
-
-def _ages(text: str, *, all_ages: bool) -> Iterator[Span]:
-    digits, spelled, aged, told = _age()
-    for match in digits.finditer(text):
-        age = leading(match[0])
-        is_decade = match[0].endswith("s") and not match[0].endswith(("rs", "ars"))
-        if is_decade and not text[max(0, match.start() - 6) : match.start()].endswith(("his ", "her ", "their ")):
-            continue
-        if 89 < age < 126 or (all_ages and age < 126):
-            tail = text[match.end() : match.end() + 6]
-            if "old" not in match[0] and re.match(r" (?:ago|of|prior|later|follow|hist)", tail):
-                continue
-            yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.8)
-    for match in spelled.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.7)
-    for match in aged.finditer(text):
-        if 89 < int(match[1]) < 126 or (all_ages and int(match[1]) < 126):
-            yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.75)
-    for match in told.finditer(text):
-        yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.6)
 
 
 @cache

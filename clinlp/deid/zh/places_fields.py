@@ -1,4 +1,4 @@
-"""What stands after 住址：, 工作单位：, 科室： and in the cell beside them, in Chinese notes."""
+"""What stands after 住址：, 工作单位： and in the cell beside them, in Chinese notes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ _HAN = "\u4e00-\u9fff"
 @cache
 def _kinds() -> dict[str, PhiLabel]:
     kinds = dict.fromkeys(words("zh", "address_fields"), PhiLabel.LOCATION)
-    kinds |= dict.fromkeys(words("zh", "org_fields"), PhiLabel.ORG)
-    return kinds | dict.fromkeys(words("zh", "department_fields"), PhiLabel.DEPARTMENT)
+    return kinds | dict.fromkeys(words("zh", "org_fields"), PhiLabel.ORG)
 
 
 @cache
 def _fields() -> tuple[re.Pattern[str], ...]:
-    cells = any_of(key for key in _kinds() if len(key) > 2 or key in ("科室", "地址", "住址", "籍贯", "病区", "科别"))
+    cells = any_of(key for key in _kinds() if len(key) > 2 or key in ("地址", "住址", "籍贯"))
     blank = r"[ \t\u3000]"
     return (
         re.compile("[:：=]"),
@@ -33,7 +32,7 @@ def _fields() -> tuple[re.Pattern[str], ...]:
 
 
 def find_values(text: str) -> Iterator[Span]:
-    """Find addresses, employers and departments that a field announces."""
+    """Find addresses and employers that a field announces."""
     colon, _, _, cell = _fields()
     for match in colon.finditer(text):
         label = _label(text, match.start())
@@ -72,6 +71,7 @@ def _label(text: str, stop: int) -> PhiLabel | None:
 def _next_key() -> re.Pattern[str]:
     keys = {
         *_kinds(),
+        *words("zh", "department_fields"),
         *words("zh", "name_fields"),
         *words("zh", "phone_words"),
         *words("zh", "mrn_words"),
@@ -100,7 +100,5 @@ def _value(text: str, at: int, label: PhiLabel) -> Iterator[Span]:
     stop = cut.start() if cut else stop
     words_ = text[start:stop].strip()
     if not words_ or words_ in word_set("zh", "not_values"):
-        return
-    if label is PhiLabel.DEPARTMENT and len(words_) > 20:
         return
     yield Span(start, start + len(text[start:stop].rstrip()), label.value, 0.85)

@@ -1,0 +1,45 @@
+"""What belongs to no identifier at the end of a span that found one: a clock time, a department, a unit of age."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.words import any_of, words
+from clinlp.spans import Span
+
+
+def trimmed(span: Span, text: str) -> Span:
+    """Cut off the end of a found span what policy leaves in the text.
+
+    A time of day without seconds after a date, a department after a Chinese hospital, the unit of an age: Safe
+    Harbor names none of them, and readers need them. A time stamp with seconds stays whole.
+    """
+    pattern = _tails().get(span.label)
+    tail = pattern.search(text, max(span.start, span.end - _REACH), span.end) if pattern else None
+    return replace(span, end=tail.start()) if tail and tail.start() > span.start else span
+
+
+_REACH = 24  # characters at the end of a span that are looked at
+
+
+@cache
+def _tails() -> dict[str, re.Pattern[str]]:
+    part = "(?:凌晨|清晨|早上|上午|中午|下午|傍晚|晚上|[晨早晚])?"
+    hour = "(?:[01]?[0-9]|2[0-4])"
+    minutes = "[:：][0-5][0-9]|[时点](?:[0-5]?[0-9]分?|半|整)?(?:许|左右)?"
+    clock = rf"{part} ?{hour}(?:{minutes})(?: ?[AaPp]\.?[Mm]\.?| ?h(?:rs?)?)?"
+    packed = "(?!19|20)(?:[01][0-9]|2[0-3])[0-5][0-9](?: ?h(?:rs?)?)?|20[0-5][0-9] ?h(?:rs?)?"
+    department = any_of(words("zh", "departments")) + "(?:[一二三四五六七八九十0-9]{1,2}(?:病区|区|科|病房))?"
+    return {
+        PhiLabel.DATE.value: re.compile(
+            rf"(?:(?<=[0-9A-Za-z])(?:,? (?:at |@ ?)?|, )(?:{clock}|{packed})|(?<=[日号])[, ]?{clock})$"
+        ),
+        PhiLabel.HOSPITAL.value: re.compile(f"(?:(?<=[院所站队])|(?<=中心)){department}$"),
+        PhiLabel.AGE.value: re.compile(
+            r"(?<=[0-9〇零一二三四五六七八九十百])(?:[ -]?(?:y\.?/?o\.?|yrs?\.?|years?)(?:[ -]old)?|周?岁)$",
+            re.IGNORECASE,
+        ),
+    }

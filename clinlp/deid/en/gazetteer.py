@@ -1,0 +1,95 @@
+"""Institutions that are known by a short name: MGH, Addenbrooke's, Cleveland Clinic; employers beside a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, PLAIN, STOP, WORD, Capitals, kinds
+from clinlp.deid.words import listed
+from clinlp.spans import Span
+
+_KEY = 3  # characters by which entries are looked up
+
+
+def find_institutions(caps: Capitals) -> Iterator[Span]:
+    """Find listed hospitals, by themselves or after `at` where the words mean more, and listed employers by a cue."""
+    text, reach, table = caps.text, 0, _table()
+    placed, employed = _cues()
+    for start in caps.starts:
+        if start < reach:
+            continue
+        for words, label, alone in table.get(text[start : start + _KEY], ()):
+            end = start + len(words)
+            if not text.startswith(words, start) or _goes_on(text, end):
+                continue
+            if not alone:
+                cue = placed if label is PhiLabel.HOSPITAL else employed
+                around = text[max(0, start - 40) : start], text[end : end + 24]
+                if not (cue[0].search(around[0]) or (cue[1] and cue[1].match(around[1]))):
+                    continue
+            reach = end
+            yield Span(start, end, label.value, 0.75)
+            break
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Say whether the entry is only the beginning of a word, or of the name of something else."""
+    return text[end : end + 1].isalnum() or bool(_thing().match(text, end))
+
+
+@cache
+def _thing() -> re.Pattern[str]:
+    return re.compile(
+        r"-[A-Za-z0-9]| (?:risk|High|Elementary|Middle|County|jail)(?![a-z])|['’]?s? (?:score|scale|stage|staging|criteria|classification|class|grade|type|regimen|protocol"
+        r"|sign|index|test|syndrome|disease|stand|scissors|clamp|valve|pump|catheter|retractor|forceps|needle)(?![a-z])"
+    )
+
+
+@cache
+def _cues() -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...]:
+    move = (
+        "transferr?(?:ed)?|referr?(?:ed)?|admitted|sent|back|went|going|discharged|presented|faxed|records|letter|moved"
+    )
+    little = "at|for|with|by|of|from|is|was|the|an?|her|his|nights?|full|time|part"
+    job = (
+        "(?i:employe[rde]+|works?|worked|working|job|hired|fired|retired|laid off|driv(?:er|es|ing)|insur(?:er|ance)"
+        "|insured|covered|coverage|plan|payer|carrier|policy|claim|denial|denied|member|student|teach(?:er|es)|professor"
+        "|stud(?:ies|ying)|attends|shift)"
+    )
+    return (
+        (
+            re.compile(
+                rf"(?:\b(?:at|@|via|in)(?: the)?|\b(?:{move}) (?:to|from|by)(?: the)?|\b(?:from|to)(?: the)?) \(?$"
+            ),
+            re.compile(r" (?:ED|ER|ICU|NICU|PICU|clinic|hospital|pharmacy|outpatient|records|discharge|lab)(?![a-z])"),
+        ),
+        (
+            re.compile(rf"\b{job}(?: (?:{little})|[,:]|-time)* \(?$"),
+            re.compile(rf"[,)]? (?:\w+ )?{job}(?![a-z])"),
+        ),
+    )
+
+
+@cache
+def _table() -> dict[str, tuple[tuple[str, PhiLabel, bool], ...]]:
+    """The entries by how they begin, the longest first, and whether each can stand alone."""
+    table: dict[str, list[tuple[str, PhiLabel, bool]]] = {}
+    known = kinds()
+    for name, label in (
+        ("hospitals", PhiLabel.HOSPITAL),
+        ("hospitals_ambiguous", PhiLabel.HOSPITAL),
+        ("orgs", PhiLabel.ORG),
+    ):
+        for words in listed(f"en_{name}"):
+            bits = known.get(words.lower().removesuffix("'s"), 0)
+            is_other = bool(bits & (FIRST | LAST | PLAIN | STOP | EPONYM | WORD | CITY))
+            is_short = words.isupper() and len(words) < 4
+            alone = name == "hospitals" and not is_short and not (" " not in words and is_other) and words not in _OTHER
+            table.setdefault(words[:_KEY], []).append((words, label, alone))
+    return {key: tuple(sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))) for key, found in table.items()}
+
+
+_OTHER = frozenset(("St. Jude", "St Jude", "The Neuro", "Saint Jude"))  # a valve, a physician's examination
