@@ -14,10 +14,11 @@ def stays(said: str, label: str) -> bool:
     """Say whether words that a tagger found are known to identify nobody.
 
     A bare year or clock time is no date, an age under 90 none that Safe Harbor names, a state, province or
-    country no place, a department nobody; a name needs a word that is not one of a dictionary, and a hospital a name.
+    country no place, one Han character no word; a name needs a word that is not one of a dictionary, and a hospital
+    a name.
     """
     bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
-    if not bare or label == PhiLabel.DEPARTMENT or not _has_form(bare, label) or _is_fragment(bare, label):
+    if not bare or not _has_form(bare, label) or _is_fragment(bare, label):
         return True
     if label == PhiLabel.NAME:
         return _is_no_name(bare)

@@ -198,13 +198,12 @@ def _found_phi(note: Note, candidates: Sequence[Any]) -> Sequence[Any]:
 @torch.inference_mode()
 def _emission_difference(before: Tagger, after: Tagger, reader: PieceReader, notes: Sequence[Note]) -> float:
     """Give the largest difference between the scores that two taggers give the pieces of notes."""
-    shape = before.config.encoder
     read = [reader(note.text) for note in notes]
     windows = [
         pieces.features[window.start : window.end]
         for pieces in read
         if len(pieces)
-        for window in overlapping(len(pieces), shape.max_pieces, shape.overlap)
+        for window in overlapping(len(pieces), *before.config.windowing)
     ]
     largest = 0.0
     for group in by_length(np.array([len(window) for window in windows], np.int64), _BATCH_PIECES):

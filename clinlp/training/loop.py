@@ -23,7 +23,7 @@ from clinlp.training.config import TrainConfig
 from clinlp.training.folder import append_log, cut_log
 from clinlp.training.learning import choose_weights, make_optimizer
 from clinlp.training.plan import State, Step, plan_epoch, rate_at
-from clinlp.training.tracking import STEPS, need_tracker, start_tracker, track
+from clinlp.training.tracking import STEPS, end_tracker, need_tracker, start_tracker, track
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -124,7 +124,7 @@ def train(
             task.finish()
         run.wait_for_everyone()
     finally:
-        run.end_training()
+        end_tracker(run)
     return log
 
 

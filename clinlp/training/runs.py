@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clinlp.data.features import Loss
 from clinlp.errors import DataError, UsageError
@@ -22,6 +22,9 @@ from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, T
 from clinlp.training.finetune import Parts, finetune_diagnosis, finetune_entities, finetune_phi
 from clinlp.training.folder import FREE
 from clinlp.training.loop import Epoch
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 PREDICTIONS: Final = "predictions.jsonl"
 _TOP: Final = 100  # codes of a note that are kept, the most probable first: all of thousands would fill the disk
@@ -79,16 +82,20 @@ def run_part(
 
 def is_main() -> bool:
     """Whether this process is the one that writes what a series of runs found."""
-    from accelerate import PartialState
-
-    return bool(PartialState().is_main_process)
+    return bool(_processes().is_main_process)
 
 
 def wait() -> None:
     """Wait until all processes are here, so that what one wrote is there for all."""
+    _processes().wait_for_everyone()
+
+
+def _processes() -> PartialState:
+    """Join this process to the others, as the training loop does: the first to ask settles how."""
+    import torch
     from accelerate import PartialState
 
-    PartialState().wait_for_everyone()
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def predict(config: TrainConfig, model: Path, notes: Sequence[Note]) -> list[Note]:
@@ -166,9 +173,17 @@ def read_training(config: TrainConfig) -> list[Note]:
 def open_series(config: TrainConfig, name: str, plan: Mapping[str, Any], *, resume: bool) -> None:
     """Keep the plan of several runs, and their config, in `OUT/name`; runs that go on must have the same.
 
+    Of several processes one looks and writes, so that none takes the other's plan for one that was there.
+
     Raises:
         UsageError: The folder cannot be written, holds other runs, or the plan differs.
     """
+    if is_main():
+        _open_series(config, name, plan, resume=resume)
+    wait()
+
+
+def _open_series(config: TrainConfig, name: str, plan: Mapping[str, Any], *, resume: bool) -> None:
     out, kept = config.out, config.out / name
     said: dict[str, Any] = json.loads(json.dumps(plan)) | {"config": config.model_dump(mode="json", exclude=set(FREE))}
     if kept.is_file():

@@ -64,3 +64,9 @@ def track(run: Accelerator, values: Mapping[str, float], step: int) -> str | Non
         run.trackers.clear()
         return f"tracker: left out from step {step} on, {type(error).__name__}"
     return None
+
+
+def end_tracker(run: Accelerator) -> None:
+    """Close the tracker. Processes stay bound to each other, as `end_training` would not leave them: folds follow."""
+    for tracker in run.trackers:
+        tracker.finish()

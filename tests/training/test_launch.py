@@ -88,6 +88,16 @@ def test_two_killed_processes_go_on_to_the_same_weights(four_notes, tiny_bert, t
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
+def test_two_processes_train_one_fold_after_the_other(four_notes, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [ROOT / "scripts" / "train_entities.py", "--train", four_notes, "--dev", four_notes]
+    command += ["--folds", "2", "--epochs", "1", "--hidden", "16"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    subprocess.run([*command, "--out", tmp_path], check=True, capture_output=True, env=env, timeout=300)
+    assert len(list(tmp_path.glob("fold-*/predictions.jsonl"))) == 2
+
+
 def _step(folder):
     """The step of the newest checkpoint."""
     return max((int(path.name.split("-")[1]) for path in folder.glob("checkpoint-*")), default=0)

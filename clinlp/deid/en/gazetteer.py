@@ -43,8 +43,9 @@ def _goes_on(text: str, end: int) -> bool:
 @cache
 def _thing() -> re.Pattern[str]:
     return re.compile(
-        r"-[A-Za-z0-9]| (?:risk|High|Elementary|Middle|County|jail)(?![a-z])|['’]?s? (?:score|scale|stage|staging|criteria|classification|class|grade|type|regimen|protocol"
-        r"|sign|index|test|syndrome|disease|stand|scissors|clamp|valve|pump|catheter|retractor|forceps|needle)(?![a-z])"
+        r"-[A-Za-z0-9]| (?:risk|High|Elementary|Middle|County|jail)(?![a-z])"
+        r"|['’]?s? (?:score|scale|stage|staging|criteria|classification|class|grade|type|regimen|protocol|sign"
+        r"|index|test|syndrome|disease|stand|scissors|clamp|valve|pump|catheter|retractor|forceps|needle)(?![a-z])"
     )
 
 
