@@ -109,11 +109,15 @@ def _emails(text: str) -> Iterator[Span]:
 
 @cache
 def _url() -> tuple[re.Pattern[str], ...]:
-    top = "com|org|net|edu|gov|mil|info|biz|io|cn|uk|de|fr|eu|us|ca|au|jp|health|care|clinic"
+    top = "com|org|net|edu|gov|mil|info|biz|io|cn|uk|de|fr|eu|us|ca|au|jp|health|care|clinic|example|test|app|page|site"
+    top += "|online|link|blog|nhs|nz|za|ng|ph|ch|nl|kr|sg|hk|tw|mx|br"
     return (
         re.compile(r"://[^\s<>\"'，。；、）)\]]+"),
         re.compile(r"(?:www|WWW)\.[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/[^\s<>\"'，。；、）)\]]*)?"),
-        re.compile(rf"\.(?:{top})(?![A-Za-z0-9-])(?:\.[a-z]{{2}}(?![A-Za-z0-9]))?(?:/[^\s<>\"'，。；、）)\]]*)?"),
+        re.compile(
+            rf"\.(?:(?:{top})(?![A-Za-z0-9-])(?:\.[a-z]{{2}}(?![A-Za-z0-9]))?(?:/[^\s<>\"'，。；、）)\]]*)?"
+            r"|[a-z]{2,6}/[a-z0-9_-]{2,}(?:[/._-][^\s<>\"'，。；、）)\]]+)+)"  # whatever the ending, with a long path
+        ),
     )
 
 

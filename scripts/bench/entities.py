@@ -29,12 +29,18 @@ from clinlp.training.config import EntitiesConfig
 from clinlp.training.finetune import finetune_entities
 
 LSTM: dict[str, Any] = {"max_pieces": 128, "epochs": 20}
-MINILM: dict[str, Any] = {"encoder": "minilm", "batch_pieces": 1024, "learning_rate": 2e-4, "precision": "bf16"}
+MINILM: dict[str, Any] = {
+    "encoder": "minilm",
+    "batch_pieces": 512,
+    "learning_rate": 2e-4,
+    "ema": 0.995,
+    "precision": "bf16",
+}
 E5: dict[str, Any] = {"encoder": "e5", "batch_pieces": 1024, "learning_rate": 2e-4, "precision": "bf16"}
 # Name: corpus, part scored, settings; encoders and vectors are named here and come from the command line.
 JOBS: dict[str, dict[str, Any]] = {
     "ncbi-lstm": {"set": "en/ncbi_disease", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "ncbi-minilm": {"set": "en/ncbi_disease", "on": "test", **MINILM, "epochs": 8},
+    "ncbi-minilm": {"set": "en/ncbi_disease", "on": "test", **MINILM, "epochs": 10},
     "bc5cdr-lstm": {"set": "en/bc5cdr", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
     "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM, "epochs": 8},
     "maccrobat-lstm": {"set": "en/maccrobat2020", "on": "dev", **LSTM, "vectors": "en", "batch_pieces": 800},
