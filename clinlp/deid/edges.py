@@ -1,4 +1,4 @@
-"""What belongs to no identifier at the end of a span that found one: a clock time, a department, a unit of age."""
+"""What belongs to no identifier at the ends of a span that found one: a clock time, a department, a title."""
 
 from __future__ import annotations
 
@@ -7,19 +7,34 @@ from dataclasses import replace
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import any_of, words
+from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
 
 def trimmed(span: Span, text: str) -> Span:
-    """Cut off the end of a found span what policy leaves in the text.
+    """Cut off the ends of a found span what policy leaves in the text.
 
-    A time of day without seconds after a date, a department after a Chinese hospital, the unit of an age: Safe
-    Harbor names none of them, and readers need them. A time stamp with seconds stays whole.
+    A time of day without seconds after a date, a department after a Chinese hospital, the unit of an age, the word
+    before the number of a bed, titles and degrees around a name: Safe Harbor names none of them, and readers need
+    them. A time stamp with seconds stays whole.
     """
-    pattern = _tails().get(span.label)
-    tail = pattern.search(text, max(span.start, span.end - _REACH), span.end) if pattern else None
-    return replace(span, end=tail.start()) if tail and tail.start() > span.start else span
+    tail, head = _tails().get(span.label), _heads().get(span.label)
+    after = tail.search(text, max(span.start, span.end - _REACH), span.end) if tail else None
+    before = head.match(text, span.start, span.end) if head else None
+    start, end = before.end() if before else span.start, after.start() if after else span.end
+    return replace(span, start=start, end=end) if start < end and (before or after) else span
+
+
+@cache
+def _heads() -> dict[str, re.Pattern[str]]:
+    kin = "Son|Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
+    hello = "So|Hey|Hi|Hola|Hello|Dear|Thanks"
+    titles = "|".join(title for title in words("en", "titles") if title not in ("Dame", "Sir", "Judge", "Major"))
+    bed = "[Bb]ed|[Bb]ay|[Rr]oom|[Rr]m|[Cc]hair|[Ss]tation|[Cc]ot|[Cc]ubicle|[Pp]od"
+    return {
+        PhiLabel.NAME.value: re.compile(rf"(?:(?:{kin}|{hello}|{titles})\.?,? )+(?=[A-ZÀ-Þ])"),
+        PhiLabel.BED.value: re.compile(rf"(?:(?:{bed})\.? ?#?)+(?=[0-9A-Z])"),
+    }
 
 
 _REACH = 24  # characters at the end of a span that are looked at
@@ -33,7 +48,11 @@ def _tails() -> dict[str, re.Pattern[str]]:
     clock = rf"{part} ?{hour}(?:{minutes})(?: ?[AaPp]\.?[Mm]\.?| ?h(?:rs?)?)?"
     packed = "(?!19|20)(?:[01][0-9]|2[0-3])[0-5][0-9](?: ?h(?:rs?)?)?|20[0-5][0-9] ?h(?:rs?)?"
     department = any_of(words("zh", "departments")) + "(?:[一二三四五六七八九十0-9]{1,2}(?:病区|区|科|病房))?"
+    degrees = "|".join(
+        re.escape(degree) for degree in words("en", "degrees") if degree not in word_set("en", "weak_degrees")
+    )
     return {
+        PhiLabel.NAME.value: re.compile(rf"(?:,? (?:{degrees})|, ?(?:PA|NP|DO))\.?$"),
         PhiLabel.DATE.value: re.compile(
             rf"(?:(?<=[0-9A-Za-z])(?:,? (?:at |@ ?)?|, )(?:{clock}|{packed})|(?<=[日号])[, ]?{clock})$"
         ),
