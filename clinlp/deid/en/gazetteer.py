@@ -17,22 +17,25 @@ _KEY = 3  # characters by which entries are looked up
 def find_institutions(caps: Capitals) -> Iterator[Span]:
     """Find listed hospitals, by themselves or after `at` where the words mean more, and listed employers by a cue."""
     text, reach, table = caps.text, 0, _table()
-    placed, employed = _cues()
     for start in caps.starts:
         if start < reach:
             continue
         for words, label, alone in table.get(text[start : start + _KEY], ()):
             end = start + len(words)
-            if not text.startswith(words, start) or _goes_on(text, end):
-                continue
-            if not alone:
-                cue = placed if label is PhiLabel.HOSPITAL else employed
-                around = text[max(0, start - 40) : start], text[end : end + 24]
-                if not (cue[0].search(around[0]) or (cue[1] and cue[1].match(around[1]))):
-                    continue
-            reach = end
-            yield Span(start, end, label.value, 0.75)
-            break
+            if (
+                text.startswith(words, start)
+                and not _goes_on(text, end)
+                and (alone or _is_meant(text, start, end, label))
+            ):
+                reach = end
+                yield Span(start, end, label.value, 0.75)
+                break
+
+
+def _is_meant(text: str, start: int, end: int, label: PhiLabel) -> bool:
+    """Say whether the words around say that an institution is meant."""
+    before, after = _cues()[label]
+    return bool(before.search(text, max(0, start - 40), start) or after.match(text, end))
 
 
 def _goes_on(text: str, end: int) -> bool:
@@ -50,28 +53,25 @@ def _thing() -> re.Pattern[str]:
 
 
 @cache
-def _cues() -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...]:
-    move = (
-        "transferr?(?:ed)?|referr?(?:ed)?|admitted|sent|back|went|going|discharged|presented|faxed|records|letter|moved"
-    )
+def _cues() -> dict[PhiLabel, tuple[re.Pattern[str], re.Pattern[str]]]:
+    """What must stand before, or after, a name that means other things too."""
     little = "at|for|with|by|of|from|is|was|the|an?|her|his|nights?|full|time|part"
     job = (
         "(?i:employe[rde]+|works?|worked|working|job|hired|fired|retired|laid off|driv(?:er|es|ing)|insur(?:er|ance)"
         "|insured|covered|coverage|plan|payer|carrier|policy|claim|denial|denied|member|student|teach(?:er|es)|professor"
         "|stud(?:ies|ying)|attends|shift)"
     )
-    return (
-        (
-            re.compile(
-                rf"(?:\b(?:at|@|via|in)(?: the)?|\b(?:{move}) (?:to|from|by)(?: the)?|\b(?:from|to)(?: the)?) \(?$"
-            ),
-            re.compile(r" (?:ED|ER|ICU|NICU|PICU|clinic|hospital|pharmacy|outpatient|records|discharge|lab)(?![a-z])"),
+    unit = "ED|ER|ICU|NICU|PICU|clinic|hospital|pharmacy|outpatient|records|discharge|lab"
+    return {
+        PhiLabel.HOSPITAL: (
+            re.compile(r"(?:\b(?:at|via|in|to|from)|@)(?: the)? \(?$"),
+            re.compile(rf" (?:{unit})(?![a-z])"),
         ),
-        (
+        PhiLabel.ORG: (
             re.compile(rf"\b{job}(?: (?:{little})|[,:]|-time)* \(?$"),
             re.compile(rf"[,)]? (?:\w+ )?{job}(?![a-z])"),
         ),
-    )
+    }
 
 
 @cache

@@ -1,0 +1,49 @@
+"""What stays at the ends of what was found: times of day, departments, units of age, titles and degrees."""
+
+from __future__ import annotations
+
+import pytest
+
+from clinlp.deid.edges import trimmed
+from clinlp.spans import Span
+
+
+@pytest.mark.parametrize(
+    ("label", "found", "kept"),
+    [
+        ("DATE", "12/03/2021 14:30", "12/03/2021"),
+        ("DATE", "12/03/2021, at 2:30 pm", "12/03/2021"),
+        ("DATE", "7/21 0230", "7/21"),
+        ("DATE", "July 21 2021", "July 21 2021"),
+        ("DATE", "21 Mar, 1930", "21 Mar, 1930"),
+        ("DATE", "2021-03-12 14:30:05", "2021-03-12 14:30:05"),
+        ("DATE", "2021-03-12T14:30", "2021-03-12T14:30"),
+        ("DATE", "2024年3月2日14:20", "2024年3月2日"),
+        ("DATE", "3月5日上午9时30分", "3月5日"),
+        ("DATE", "2024-03-02 08:10", "2024-03-02"),
+        ("DATE", "14:30", "14:30"),
+        ("HOSPITAL", "柳州市工人医院内分泌科", "柳州市工人医院"),
+        ("HOSPITAL", "市第二医院骨科二病区", "市第二医院"),
+        ("HOSPITAL", "安和口腔医院", "安和口腔医院"),
+        ("AGE", "94-year-old", "94"),
+        ("AGE", "94 yo", "94"),
+        ("AGE", "九十四岁", "九十四"),
+        ("NAME", "Dr. Lena Voss, MD", "Lena Voss"),
+        ("NAME", "Son Curtis", "Curtis"),
+        ("NAME", "Hi Amara", "Amara"),
+        ("NAME", "May Song", "May Song"),
+        ("BED", "Bed 12", "12"),
+        ("BED", "rm B-204", "B-204"),
+    ],
+)
+def test_ends_that_identify_nobody_stay(label: str, found: str, kept: str) -> None:
+    text = f"x {found} y"
+    cut = trimmed(Span(2, 2 + len(found), label, 0.9), text)
+    assert text[cut.start : cut.end] == kept
+
+
+def test_nothing_outside_the_span_counts() -> None:
+    """The title and the time lie outside: the span is as it was."""
+    text = "Dr. Lena Voss on 12/03/2021 14:30"
+    for span in (Span(4, 13, "NAME", 0.9), Span(17, 27, "DATE", 0.9)):
+        assert trimmed(span, text) == span
