@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +18,27 @@ from clinlp.data.rows import Pieces
 from clinlp.errors import UsageError
 from clinlp.inference.device import Precision, autocast, place, settle
 from clinlp.inference.evidence import attended_spans
+from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
-from clinlp.models.store import find_model, load_model
+from clinlp.models.store import find_model, load_model, save_model
 from clinlp.note import Diagnosis, Note
 from clinlp.spans import Span
 from clinlp.tagging.windows import overlapping
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What any model of diagnoses says of one note.
+
+    Attributes:
+        at: Place of the note among those that were given.
+        probabilities: `(code,)`, float32 or float64.
+        explain: Gives the evidence for codes, by their places in the code set.
+    """
+
+    at: int
+    probabilities: NDArray[Any]
+    explain: Callable[[Sequence[int]], list[tuple[Span, ...]]]
 
 
 class DiagnosisPredictor:
@@ -49,6 +67,11 @@ class DiagnosisPredictor:
         self.codes = diagnoser.config.codes
         self.device = next(diagnoser.parameters()).device
 
+    @property
+    def config(self) -> CodesConfig:
+        """How probabilities become codes."""
+        return self.diagnoser.config
+
     @classmethod
     def load(
         cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", top: int | None = None
@@ -68,42 +91,51 @@ class DiagnosisPredictor:
         place(diagnoser, device)
         return cls(diagnoser, read_pieces(folder), precision=precision, top=top)
 
-    @torch.inference_mode()
     def __call__(self, notes: Sequence[Note]) -> list[Note]:
         """Replace the diagnoses of every note, the most probable code first; order and texts are kept."""
+        found: list[tuple[Diagnosis, ...]] = [()] * len(notes)  # a note without words has no diagnosis
+        for scored in self.scored(notes):
+            found[scored.at] = self._diagnoses(scored)
+        return [replace(note, diagnoses=diagnoses) for note, diagnoses in zip(notes, found, strict=True)]
+
+    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+        """Give every code's probability in each note that has words, in any order."""
         read = [self.reader(note.text) for note in notes]
         encoder = self.diagnoser.config.encoder
-        found: list[tuple[Diagnosis, ...]] = [()] * len(notes)  # a note without words has no diagnosis
         filled = [at for at, pieces in enumerate(read) if len(pieces)]
         for group in by_length(np.array([len(read[at]) for at in filled], np.int64), self.batch_pieces):
             chosen = [filled[item] for item in group.tolist()]
             batch = join(
                 [(read[at].features, overlapping(len(read[at]), encoder.max_pieces, encoder.overlap)) for at in chosen]
             )
-            with autocast(self.device, self.precision, encoder.kind):
+            with torch.inference_mode(), autocast(self.device, self.precision, encoder.kind):
                 probabilities, attention = self.diagnoser.predict(
                     batch.pieces.to(self.device), batch.mask.to(self.device), batch.places.to(self.device)
                 )
             for row, at in enumerate(chosen):
-                found[at] = self._diagnoses(
-                    probabilities[row].float().cpu().numpy(), attention[row], notes[at].text, read[at]
-                )
-        return [replace(note, diagnoses=diagnoses) for note, diagnoses in zip(notes, found, strict=True)]
+                explain = partial(_attended, attention[row], read[at], notes[at].text)
+                yield Scored(at, probabilities[row].float().cpu().numpy(), explain)
 
-    def _diagnoses(
-        self, probabilities: NDArray[np.float32], attention: torch.Tensor, text: str, pieces: Pieces
-    ) -> tuple[Diagnosis, ...]:
+    def save(self, folder: Path) -> None:
+        """Write the model folder, but for its card."""
+        save_model(folder, self.diagnoser)
+        self.reader.save(folder)
+
+    def _diagnoses(self, scored: Scored) -> tuple[Diagnosis, ...]:
         """Choose the codes of one note and show where each looked."""
+        probabilities = scored.probabilities
         ranked = np.argsort(-probabilities, kind="stable")
-        top = 1 if self.diagnoser.config.single and not self.top else self.top
-        chosen = ranked[:top] if top else ranked[probabilities[ranked] >= self.diagnoser.config.threshold]
-        looked: dict[int, tuple[Span, ...]] = {}
-        if self.evidence and len(chosen):
-            rows = attention[torch.from_numpy(chosen).to(attention.device), : len(pieces)].float().cpu().numpy()
-            looked = {
-                code: attended_spans(row, pieces.offsets, text) for code, row in zip(chosen.tolist(), rows, strict=True)
-            }
+        top = 1 if self.config.single and not self.top else self.top
+        chosen = (ranked[:top] if top else ranked[probabilities[ranked] >= self.config.threshold]).tolist()
+        looked = scored.explain(chosen) if self.evidence and chosen else [()] * len(chosen)
         return tuple(
-            Diagnosis(self.codes[code], min(1.0, float(probabilities[code])), looked.get(code, ()))
-            for code in chosen.tolist()
+            Diagnosis(self.codes[code], min(1.0, float(probabilities[code])), spans)
+            for code, spans in zip(chosen, looked, strict=True)
         )
+
+
+def _attended(attention: torch.Tensor, pieces: Pieces, text: str, codes: Sequence[int]) -> list[tuple[Span, ...]]:
+    """Say where the codes of one note looked."""
+    chosen = torch.tensor(codes, dtype=torch.int64, device=attention.device)
+    rows = attention[chosen, : len(pieces)].float().cpu().numpy()
+    return [attended_spans(row, pieces.offsets, text) for row in rows]

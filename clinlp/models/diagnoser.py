@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from clinlp.config import Config
+from clinlp.models.codes import CodesConfig
 from clinlp.models.label_attention import LabelAttention
 from clinlp.models.tagger import EncoderConfig, build_encoder
 
 
-class DiagnoserConfig(Config):
+class DiagnoserConfig(CodesConfig):
     """All that is needed to build a diagnoser anew."""
 
-    task: Literal["diagnosis"] = "diagnosis"
     encoder: EncoderConfig
-    codes: tuple[str, ...]
-    code_length: int | None = None  # codes were cut to this many characters: 3 = ICD-10 categories
-    single: bool = False  # exactly one code a note: softmax instead of one sigmoid per code
-    threshold: float = 0.5
 
 
 class Diagnoser(nn.Module):
