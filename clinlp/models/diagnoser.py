@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from clinlp.models.codes import CodesConfig
+from clinlp.models.encoder import EncoderConfig, build_encoder
 from clinlp.models.label_attention import LabelAttention
-from clinlp.models.tagger import EncoderConfig, build_encoder
+from clinlp.models.losses import AsymmetricLoss, CodeLoss
 
 
 class DiagnoserConfig(CodesConfig):
     """All that is needed to build a diagnoser anew."""
 
     encoder: EncoderConfig
+    name_width: int = 0  # numbers of the embedding of a code's name; 0: codes have no names
 
 
 class Diagnoser(nn.Module):
@@ -27,7 +29,10 @@ class Diagnoser(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder) if encoder is None else encoder
-        self.attention = LabelAttention(int(self.encoder.width), len(config.codes))  # type: ignore[arg-type]
+        width = int(self.encoder.width)  # type: ignore[arg-type]
+        self.attention = LabelAttention(width, len(config.codes), name_width=config.name_width)
+        # training may put another in its place
+        self.code_loss: CodeLoss | AsymmetricLoss = CodeLoss(single=config.single)
 
     def logits(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Score every code for every note.
@@ -41,9 +46,7 @@ class Diagnoser(nn.Module):
         Returns:
             Logits `(note, code)` and attention `(note, code, piece)`.
         """
-        hidden = self.encoder(pieces, mask).flatten(0, 1)
-        joined = hidden[places.clamp_min(0)]
-        logits, attention = self.attention(joined, places >= 0)
+        logits, attention = self.attention(self._joined(pieces, mask, places), places >= 0)
         return logits, attention
 
     def forward(self, pieces: Tensor, mask: Tensor, places: Tensor, targets: Tensor) -> Tensor:
@@ -52,10 +55,9 @@ class Diagnoser(nn.Module):
         Args:
             targets: `(note, code)`, 1 where the note has the code.
         """
-        logits, _ = self.logits(pieces, mask, places)
-        if self.config.single:
-            return nn.functional.cross_entropy(logits, targets.argmax(1), reduction="sum")
-        return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+        logits = self.attention.score(self._joined(pieces, mask, places), places >= 0)
+        loss: Tensor = self.code_loss(logits, targets)
+        return loss
 
     @torch.no_grad()
     def predict(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,3 +69,8 @@ class Diagnoser(nn.Module):
         logits, attention = self.logits(pieces, mask, places)
         probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
         return probabilities, attention
+
+    def _joined(self, pieces: Tensor, mask: Tensor, places: Tensor) -> Tensor:
+        """Encode windows and put the states of each note's pieces in a row, `(note, piece, hidden)`."""
+        hidden: Tensor = self.encoder(pieces, mask).flatten(0, 1)
+        return hidden[places.clamp_min(0)]

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from clinlp.errors import MissingExtraError, UsageError
+from clinlp.models.cnn import CnnConfig
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.form import Form
 from clinlp.models.int8 import to_int8
@@ -36,6 +37,8 @@ def convert(model: Tagger | Diagnoser, form: Form) -> Tagger | Diagnoser:
         MissingExtraError: ONNX is asked for and not installed.
     """
     encoder, config = model.encoder, model.config.encoder
+    if isinstance(config, CnnConfig):
+        raise UsageError(f"{form}: an LSTM or a transformer needed, got a CNN")
     if config.form != "float":
         raise UsageError(f"a model as it was trained needed, got one in the form {config.form}")
     if form == "int8":

@@ -1,39 +1,25 @@
-"""A bidirectional LSTM over words, with character and word-pair features.
+"""A bidirectional LSTM over words.
 
-Source: Lample et al. (2016), arXiv 1603.01360; Ma & Hovy (2016), arXiv 1603.01354 (character CNN).
+Source: Lample et al. (2016), arXiv 1603.01360.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from clinlp.config import Config
-from clinlp.models.form import Form
-
-_FACTOR: Final = 0x2545F4914F6CDD1D  # Vigna (2016), xorshift64*
+from clinlp.models.lexical import LexicalConfig, LexicalEncoder
 
 
-class LstmConfig(Config):
-    """The shape of an LSTM encoder. `n_...` count the rows of the vocabularies, padding included."""
+class LstmConfig(LexicalConfig):
+    """The shape of an LSTM encoder."""
 
     kind: Literal["lstm"] = "lstm"
-    form: Form = "float"
-    n_words: int
-    n_characters: int = 0  # 0: no character features
-    n_bigrams: int = 0  # 0: no word-pair features; else the number of hash buckets
-    word_width: int = 128
-    character_width: int = 64
-    bigram_width: int = 64
     hidden: int = 200  # of each direction
     layers: int = 1
-    dropout: float = 0.4
-    word_dropout: float = 0.0  # share of words read as unknown while training, so that spelling is learned too
-    max_pieces: int = 256
-    overlap: int = 32
 
     @property
     def width(self) -> int:
@@ -41,27 +27,15 @@ class LstmConfig(Config):
         return 2 * self.hidden
 
 
-class LstmEncoder(nn.Module):
-    """Reads features of words: feature 0 the word, 1 the word pair, the rest its characters."""
+class LstmEncoder(LexicalEncoder):
+    """Reads a window from both ends, word by word."""
 
     def __init__(self, config: LstmConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.width = config.width
-        width = config.word_width
-        self.words = nn.Embedding(config.n_words, config.word_width, padding_idx=0)
-        nn.init.normal_(self.words.weight, std=0.1)
-        if config.n_bigrams:
-            self.bigrams = nn.Embedding(config.n_bigrams, config.bigram_width)
-            nn.init.zeros_(self.bigrams.weight)  # a pair never seen in training then says nothing
-            width += config.bigram_width
-        if config.n_characters:
-            self.characters = nn.Embedding(config.n_characters, 32, padding_idx=0)
-            self.convolution = nn.Conv1d(32, config.character_width, 3, padding=1)
-            width += config.character_width
-        self.dropout = nn.Dropout(config.dropout)
         self.lstm = nn.LSTM(
-            width,
+            config.embedding_width,
             config.hidden,
             config.layers,
             batch_first=True,
@@ -79,7 +53,7 @@ class LstmEncoder(nn.Module):
         Returns:
             Hidden states, `(window, piece, 2 * hidden)`.
         """
-        inputs = self.dropout(self._embed(pieces, mask))
+        inputs = self.dropout(self.embed(pieces, mask))
         states = self._both_ways(inputs, mask) if inputs.device.type == "cpu" else self._packed(inputs, mask)
         dropped: Tensor = self.dropout(states)
         return dropped
@@ -119,34 +93,3 @@ class LstmEncoder(nn.Module):
             if layer + 1 < self.config.layers:
                 states = self.dropout(states)
         return states * mask[:, :, None]
-
-    def _embed(self, pieces: Tensor, mask: Tensor) -> Tensor:
-        """Join the features of every piece, `(window, piece, width)`."""
-        words = pieces[..., 0]
-        if self.training and self.config.word_dropout:
-            hidden = torch.rand(words.shape, device=words.device) < self.config.word_dropout
-            words = torch.where(hidden & mask, 1, words)
-        parts = [self.words(words)]
-        if self.config.n_bigrams:
-            parts.append(self.bigrams(pieces[..., 1]))
-        if self.config.n_characters:
-            parts.append(self._spell(pieces[..., 2:], mask))
-        return torch.cat(parts, -1)
-
-    def _spell(self, characters: Tensor, mask: Tensor) -> Tensor:
-        """Read each distinct spelling of the batch once: most words of a batch repeat."""
-        real = characters[mask]
-        # One number a spelling, a polynomial modulo 2^64: rows of numbers take many times as long to tell apart,
-        # and of ten thousand spellings two meet by chance less than once in 10^11 batches.
-        keys = real.new_zeros(len(real))
-        for column in real.unbind(1):
-            keys = keys * _FACTOR + column
-        keys, index = torch.unique(keys, return_inverse=True)
-        first = index.new_empty(len(keys)).scatter_(0, index, torch.arange(len(index), device=index.device))
-        spellings = real[first]
-        read = self.convolution(self.characters(spellings).transpose(1, 2))
-        read = read.masked_fill((spellings == 0)[:, None, :], -1e4)  # padding never wins the maximum
-        features = torch.relu(read.amax(2))
-        spread = features.new_zeros(*mask.shape, features.shape[1])
-        spread[mask] = features[index]
-        return spread

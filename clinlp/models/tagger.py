@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 import torch
 from pydantic import Field, model_validator
@@ -10,14 +10,10 @@ from torch import Tensor, nn
 
 from clinlp.config import Config
 from clinlp.models.crf import Crf
-from clinlp.models.int8 import to_int8
+from clinlp.models.encoder import EncoderConfig, build_encoder
 from clinlp.models.losses import PieceLoss
-from clinlp.models.lstm import LstmConfig, LstmEncoder
-from clinlp.models.onnx import OnnxEncoder
 from clinlp.models.span_scorer import BiaffineScorer, PointerScorer, find_spans, span_loss
-from clinlp.models.transformer import TransformerConfig, TransformerEncoder
 
-EncoderConfig = Annotated[LstmConfig | TransformerConfig, Field(discriminator="kind")]
 Head: TypeAlias = Literal["crf", "linear", "pointer", "biaffine"]
 SPAN_HEADS: Final = ("pointer", "biaffine")
 """Heads that score spans, which may nest and overlap; the others tag pieces."""
@@ -159,13 +155,3 @@ class Tagger(nn.Module):
         if self.crf is not None:
             return self.crf.marginals(emissions, mask)
         return torch.softmax(emissions.float(), -1)
-
-
-def build_encoder(config: LstmConfig | TransformerConfig) -> LstmEncoder | TransformerEncoder | OnnxEncoder:
-    """Make the encoder that a config describes, in its form, with fresh weights or an empty graph."""
-    if config.form in ("onnx", "onnx-int8"):
-        return OnnxEncoder(config)
-    encoder = LstmEncoder(config) if isinstance(config, LstmConfig) else TransformerEncoder(config)
-    if config.form == "int8":
-        to_int8(encoder)
-    return encoder

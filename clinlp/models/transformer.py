@@ -65,6 +65,12 @@ class TransformerEncoder(nn.Module):
         dropped: Tensor = self.dropout(hidden[:, 1:-1])
         return dropped
 
+    def look_up(self, pieces: Tensor) -> Tensor:
+        """Give the vector of every piece as it stands in the table, `(window, piece, embedding)`."""
+        model: Any = self.encoder
+        vectors: Tensor = model.get_input_embeddings()(pieces[..., 0])
+        return vectors
+
 
 def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
     """Load a pretrained encoder from a local folder, or from the hub when `source` is a hub id.

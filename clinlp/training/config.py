@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from clinlp.config import Config
+
+FROM_SCRATCH: Final = ("lstm", "cnn")
+"""Encoders over words, which need no pretrained weights."""
 
 
 class TrainConfig(Config):
@@ -18,7 +21,7 @@ class TrainConfig(Config):
         (), description="Notes to choose the best epoch on; else held out of train by patient."
     )
     out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
-    encoder: str = Field("lstm", description="`lstm`, or a transformer: a local folder or a hub id.")
+    encoder: str = Field("lstm", description="`lstm`, `cnn`, or a transformer: a local folder or a hub id.")
     new_characters: int = Field(
         200,
         ge=0,
@@ -27,16 +30,17 @@ class TrainConfig(Config):
     )
     vectors: str | None = Field(
         None,
-        description="For an LSTM: vectors to start from: a .vec file, whose words join the vocabulary, or an encoder.",
+        description="For an LSTM or CNN: vectors to start from: a .vec file, whose words join the vocabulary, or an "
+        "encoder.",
     )
-    text: tuple[Path, ...] = Field((), description="For an LSTM: more notes whose words join the vocabulary.")
+    text: tuple[Path, ...] = Field((), description="For an LSTM or CNN: more notes whose words join the vocabulary.")
     epochs: int = Field(20, ge=1, description="Times that all notes are seen.")
     optimizer: Literal["adamw", "adam", "sgd", "adagrad"] = Field("adamw", description="What turns gradients to steps.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's.")
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Of the encoder; for AdamW 1e-3 for an LSTM, 1e-4 for a transformer, 5e-4 for its adapters.",
+        description="Of the encoder; for AdamW 1e-3 for an LSTM or CNN, 1e-4 for a transformer, 5e-4 for its adapters.",
     )
     head_learning_rate: float | None = Field(
         None, gt=0, description="Of the layers on top of the encoder; 1e-3 for AdamW."
@@ -77,27 +81,36 @@ class TrainConfig(Config):
     seed: int = Field(1, ge=0, description="The same seed gives the same run.")
     dev_share: float = Field(0.1, gt=0, lt=1, description="Share of patients held out when there is no --dev.")
     hidden: int = Field(200, ge=8, description="LSTM units of each direction.")
-    layers: int = Field(1, ge=1, description="LSTM layers.")
-    dropout: float | None = Field(None, ge=0, lt=1, description="0.4 for an LSTM, 0.1 for a transformer.")
-    word_width: int = Field(128, ge=8, description="Numbers of an LSTM's word vector.")
+    layers: int = Field(1, ge=1, description="LSTM layers; residual blocks of a CNN.")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="0.4 for an LSTM, 0.2 for a CNN, 0.1 for a transformer."
+    )
+    filter_widths: tuple[int, ...] = Field(
+        (3, 5, 9), min_length=1, description="For a CNN: pieces that its filters see at once, odd numbers."
+    )
+    channels: int = Field(128, ge=8, description="For a CNN: numbers that the filters of each width give.")
+    word_width: int = Field(128, ge=8, description="Numbers of the word vector of an LSTM or CNN.")
     n_bigrams: int = Field(
         0, ge=0, description="Hash buckets of word pairs; helps Chinese, where a word is a character."
     )
     min_count: int = Field(1, ge=1, description="Times that a word must occur to join the vocabulary.")
-    max_words: int = Field(50_000, ge=1, description="Words of an LSTM's vocabulary at most.")
+    max_words: int = Field(50_000, ge=1, description="Words of the vocabulary of an LSTM or CNN at most.")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="Share of words shown as unknown while training.")
 
     @model_validator(mode="after")
     def _fits_the_encoder(self) -> Self:
-        """Refuse what an LSTM has not."""
-        if self.encoder == "lstm":
+        """Refuse what an encoder over words has not."""
+        if self.encoder in FROM_SCRATCH:
             asked = {
                 "layer_decay": self.layer_decay < 1,
                 "freeze_layers": self.freeze_layers is not None,
                 "lora_rank": self.lora_rank is not None,
             }
+            kind = "an LSTM" if self.encoder == "lstm" else "a CNN"
             for name in (name for name, given in asked.items() if given):
-                raise ValueError(f"{name}: a transformer needed, got an LSTM")
+                raise ValueError(f"{name}: a transformer needed, got {kind}")
+        if any(width < 1 or width % 2 == 0 for width in self.filter_widths):
+            raise ValueError(f"filter_widths: odd numbers needed, got {list(self.filter_widths)}")
         if self.lora_rank is None and (self.lora_targets or self.lora_alpha is not None):
             raise ValueError("lora_rank: needed with lora_alpha and lora_targets, got none")
         if self.lora_rank is not None and self.freeze_layers is not None:
@@ -157,3 +170,29 @@ class DiagnosisConfig(TrainConfig):
     code_length: int | None = Field(None, ge=1, description="Cut codes to this length: 3 gives ICD-10 categories.")
     min_notes: int = Field(1, ge=1, description="Notes that must have a code for it to be learned.")
     single: bool = Field(False, description="Exactly one code a note.")
+    codes: Path | None = Field(
+        None,
+        description="Table with a column `code` (.csv, .tsv, .jsonl): what to learn; else all that train has.",
+    )
+    unknown_codes: Literal["error", "ignore"] = Field(
+        "error", description="What codes of train are that --codes lacks: `ignore` leaves them out and counts them."
+    )
+    code_names: Path | None = Field(
+        None,
+        description="Table with columns `code` and `name`, in any language: codes of like names start alike and "
+        "learn from each other.",
+    )
+    loss: Literal["bce", "asymmetric", "balanced"] = Field(
+        "bce",
+        description="`bce`: cross entropy of each code; `asymmetric`: codes that a note clearly has not count little; "
+        "`balanced`: rare codes count more.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_codes(self) -> Self:
+        """Refuse options that have no say together."""
+        if self.single and self.loss == "asymmetric":
+            raise ValueError("loss: bce or balanced needed where a note has a single code, got asymmetric")
+        if self.codes is not None and self.min_notes > 1:
+            raise ValueError("min_notes: nothing to choose where codes names the codes to learn")
+        return self

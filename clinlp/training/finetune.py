@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +21,12 @@ from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.encoder import Encoder
 from clinlp.models.losses import PieceLoss
-from clinlp.models.lstm import LstmEncoder
 from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
-from clinlp.models.transformer import TransformerEncoder
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
+from clinlp.training.codes import choose_codes, code_loss, embed_names, named_diagnoser
 from clinlp.training.confidence import calibrate
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.emphasis import piece_loss
@@ -146,7 +145,7 @@ def _windows(
     notes: Sequence[Note],
     labels: tuple[str, ...],
     reader: PieceReader,
-    encoder: LstmEncoder | TransformerEncoder,
+    encoder: Encoder,
 ) -> _Windows:
     """Cut notes into training windows as the head needs them."""
     max_pieces, width, flat, loss = encoder.config.max_pieces, 0, False, None
@@ -177,22 +176,16 @@ def finetune_diagnosis(
     dev = [_shortened(note, config.code_length) for note in dev if note.diagnoses is not None]
     if not dev:
         raise DataError("dev: notes with diagnoses needed, got none")
-    counts = Counter(
-        code for note in notes for code in {item.code[: config.code_length] for item in note.diagnoses or ()}
-    )
-    codes = tuple(sorted(code for code, n in counts.items() if n >= config.min_notes))
-    if not codes:
-        raise DataError(
-            f"{config.train[0]}: training needs notes with codes in {config.min_notes} notes or more, got none"
-        )
+    chosen = choose_codes(config, notes)
+    notes, codes = chosen.notes, chosen.codes
     prepare(config, resume=resume)
     reader, encoder = start_encoder(config, notes)
-    model = Diagnoser(
-        DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single),
-        encoder,
-    )
+    names, unnamed = embed_names(config, chosen, reader, encoder)
+    shape = DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single)
+    model = named_diagnoser(shape, encoder, names)
+    model.code_loss = code_loss(config, chosen.counts)
     read, left = diagnosis_notes(notes, reader, codes, config.code_length)
-    _say(tell, left, *grown(reader), *unlearned_codes(dev, codes))
+    _say(tell, left, *grown(reader), *chosen.remarks, *unnamed, *unlearned_codes(dev, codes))
     lengths = np.asarray(read["n_pieces"], np.int64)
     n_features = len(read[0]["pieces"]) // int(lengths[0])
     windowing = (encoder.config.max_pieces, encoder.config.overlap)

@@ -31,7 +31,10 @@ def prepare(config: TrainConfig, *, resume: bool) -> None:
     kept = config.out / "config.json"
     if resume and kept.is_file():
         held = json.loads(kept.read_text("utf-8"))
-        differing = [key for key in said if held.get(key) != said[key] and key not in FREE]
+        # an option that came after the run was begun has its default there
+        fields = {key: field for key, field in type(config).model_fields.items() if not field.is_required()}
+        blank = {key: json.loads(json.dumps(field.default, default=str)) for key, field in fields.items()}
+        differing = [key for key in said if held.get(key, blank.get(key)) != said[key] and key not in FREE]
         if differing:
             raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
         return

@@ -10,9 +10,9 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 from clinlp.errors import UsageError
 from clinlp.models.transformer import TransformerEncoder, weight_depths
 from clinlp.training.adapters import add_adapters
-from clinlp.training.config import TrainConfig
+from clinlp.training.config import FROM_SCRATCH, TrainConfig
 
-_RATES = {  # of an LSTM, a transformer, and the layers on top
+_RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "adamw": (1e-3, 1e-4, 1e-3),
     "adam": (1e-3, 1e-4, 1e-3),
     "sgd": (0.05, 0.01, 0.05),
@@ -59,9 +59,9 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
 
 def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Part the weights by rate and decay: biases and norms do not decay."""
-    of_lstm, of_transformer, of_head = _RATES[config.optimizer]
+    of_words, of_transformer, of_head = _RATES[config.optimizer]
     encoder_rate = config.learning_rate or (
-        of_lstm if config.encoder == "lstm" else of_transformer * (1 if config.lora_rank is None else _ADAPTER)
+        of_words if config.encoder in FROM_SCRATCH else of_transformer * (1 if config.lora_rank is None else _ADAPTER)
     )
     head_rate = config.head_learning_rate or of_head
     weight_decay = config.weight_decay

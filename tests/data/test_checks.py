@@ -360,5 +360,5 @@ def test_a_file_that_changes_between_two_reads_is_an_error(checks: Checks, tmp_p
 
 @pytest.mark.parametrize("encoder", ["/no/such/folder", "a/b/c"])
 def test_an_encoder_that_is_not_there_is_named(checks: Checks, encoder: str) -> None:
-    with pytest.raises(UsageError, match=f"{encoder}: `lstm`, a folder with an encoder or a hub id needed"):
+    with pytest.raises(UsageError, match=f"{encoder}: `lstm`, `cnn`, a folder with an encoder or a hub id needed"):
         checks([CLEAN[0]], encoder=encoder)

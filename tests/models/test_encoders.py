@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clinlp.errors import UsageError
+from clinlp.models.cnn import CnnConfig, CnnEncoder, reach
 from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, read_encoder
 
@@ -27,12 +28,18 @@ def lstm():
     return LstmEncoder(LstmConfig(n_words=60, n_characters=60, n_bigrams=60, hidden=12, word_width=16)).eval()
 
 
+def cnn(**options):
+    torch.manual_seed(1)
+    shape = {"n_words": 60, "n_characters": 60, "n_bigrams": 60, "channels": 5, "word_width": 16, "layers": 2}
+    return CnnEncoder(CnnConfig(**shape | options)).eval()
+
+
 def transformer():
     torch.manual_seed(1)
     return TransformerEncoder(TransformerConfig(model=BERT, first=2, last=3)).eval()
 
 
-@pytest.mark.parametrize(("make", "n_features"), [(lstm, 18), (transformer, 1)])
+@pytest.mark.parametrize(("make", "n_features"), [(lstm, 18), (cnn, 18), (transformer, 1)])
 def test_a_window_is_read_alike_alone_and_in_a_padded_batch(make, n_features):
     encoder = make()
     generator = torch.Generator().manual_seed(2)
@@ -55,8 +62,9 @@ def test_the_transformer_sees_its_own_special_pieces():
     torch.testing.assert_close(encoder(pieces, torch.ones(1, 2, dtype=torch.bool)), expected)
 
 
-def test_every_piece_depends_on_both_sides():
-    encoder = lstm()
+@pytest.mark.parametrize("make", [lstm, cnn])
+def test_every_piece_depends_on_both_sides(make):
+    encoder = make()
     pieces = torch.randint(4, 60, (1, 7, 18), generator=torch.Generator().manual_seed(2))
     mask = torch.ones(1, 7, dtype=torch.bool)
     for changed, read in ((0, 6), (6, 0)):
@@ -112,3 +120,48 @@ def test_encoders_of_other_kinds_than_bert_are_read_and_built_anew(kind, tmp_pat
         states = read(pieces, mask)
         assert states.shape == (2, 6, 16)
         assert torch.equal(states, built(pieces, mask))
+
+
+def test_what_stands_in_padding_changes_no_state_of_a_cnn():
+    encoder = cnn(filter_widths=(3, 9))
+    generator = torch.Generator().manual_seed(4)
+    pieces = torch.randint(4, 60, (2, 12, 18), generator=generator)
+    mask = torch.arange(12) < torch.tensor([[12], [5]])
+    other = torch.where(mask[..., None], pieces, torch.randint(4, 60, pieces.shape, generator=generator))
+    assert torch.equal(encoder(pieces, mask), encoder(other, mask))
+    longer = torch.cat([pieces, pieces], 1)
+    states = encoder(longer, torch.cat([mask, mask.new_zeros(2, 12)], 1))
+    torch.testing.assert_close(states[:, :12], encoder(pieces, mask), atol=1e-6, rtol=1e-5)
+    assert not states[:, 12:].any()
+
+
+def test_a_cnn_block_is_two_convolutions_and_a_shortcut():
+    """Li & Yu (2020), equations 1 to 4, with an identity as the shortcut; one filter as wide as a word."""
+    encoder = cnn(n_bigrams=0, n_characters=0, filter_widths=(1,), layers=1)
+    words = torch.tensor([[[7], [9]]])
+    [only] = encoder.filters
+    [block] = only.blocks
+    for at in range(2):
+        first, second, third = (
+            lambda x, each=each: each.weight[..., 0] @ x + each.bias for each in (only.first, block.inner, block.outer)
+        )
+        start = torch.tanh(first(encoder.words.weight[words[0, at, 0]]))
+        expected = torch.tanh(start + third(torch.tanh(second(start))))
+        torch.testing.assert_close(encoder(words, torch.ones(1, 2, dtype=torch.bool))[0, at], expected)
+
+
+@pytest.mark.parametrize(("filter_widths", "layers"), [((3,), 0), ((3, 5), 1), ((9, 1), 2)])
+def test_a_cnn_sees_exactly_its_reach(filter_widths, layers):
+    encoder = cnn(filter_widths=filter_widths, layers=layers)
+    far = reach(filter_widths, layers)
+    pieces = torch.randint(4, 60, (1, 2 * far + 3, 18), generator=torch.Generator().manual_seed(5))
+    mask = torch.ones(pieces.shape[:2], dtype=torch.bool)
+    other = pieces.clone()
+    other[0, 0] = 3
+    changed = (encoder(pieces, mask) != encoder(other, mask)).any(2)[0]
+    assert changed.tolist() == [at <= far for at in range(2 * far + 3)]
+
+
+def test_filters_without_a_middle_are_refused():
+    with pytest.raises(ValueError, match=r"filter_widths: odd numbers needed, got \[3, 4\]"):
+        CnnConfig(n_words=3, filter_widths=(3, 4))

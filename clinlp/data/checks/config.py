@@ -18,7 +18,7 @@ class CheckConfig(ReadOptions):
     duplicate_ids: Literal["refuse", "keep"] = "keep"  # an id that came before is a finding here, not an end
     encoder: str = Field(
         default="lstm",
-        description="whose pieces count: `lstm`, a folder with a tokenizer.json or vocabulary.json, or a hub id",
+        description="whose pieces count: `lstm`, `cnn`, a folder with a tokenizer.json or vocabulary.json, or a hub id",
     )
     max_pieces: int = Field(default=256, ge=8, le=8192, description="pieces of a training window")
     similarity: float = Field(

@@ -50,12 +50,12 @@ class Cutter(NamedTuple):
 
 
 def read_cutter(encoder: str, max_pieces: int) -> Cutter:
-    """Find the pieces of an encoder: `lstm`, a folder, or a hub id.
+    """Find the pieces of an encoder: `lstm` or `cnn`, a folder, or a hub id.
 
     Raises:
         UsageError: There is no such folder or hub id, or it holds no pieces.
     """
-    if encoder == "lstm":
+    if encoder in ("lstm", "cnn"):
         return Cutter(_words(LexicalPieces([], "", 0)), max_pieces)
     folder = Path(encoder)
     if folder.is_dir():
@@ -64,7 +64,7 @@ def read_cutter(encoder: str, max_pieces: int) -> Cutter:
         if not isinstance(reader, SubwordPieces):
             return Cutter(_words(reader), max_pieces)
     elif folder.is_absolute() or encoder.count("/") > 1:
-        raise UsageError(f"{encoder}: `lstm`, a folder with an encoder or a hub id needed, got none of them")
+        raise UsageError(f"{encoder}: `lstm`, `cnn`, a folder with an encoder or a hub id needed, got none of them")
     else:
         from clinlp.models.transformer import hub_file
 
