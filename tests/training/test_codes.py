@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+import spacy
 import torch
+from typer.testing import CliRunner
 
 from clinlp import DataError, Diagnosis, Note, UsageError, read_notes, write_notes
+from clinlp.cli import app
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
+from clinlp.inference.export import export_model
 from clinlp.metrics.entities import score_entities
 from clinlp.models.store import load_model
 from clinlp.training.codes import find_names
@@ -207,3 +211,40 @@ def test_notes_without_any_code_or_text_are_refused(tmp_path):
 def test_options_that_do_not_fit_are_refused(tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
         config(tmp_path, tmp_path, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(four_notes, tmp_path_factory):
+    """Folders of a tagger and a diagnoser with a CNN, as the command trains them."""
+    folder = tmp_path_factory.mktemp("trained")
+    shape = ["--encoder", "cnn", "--filter-widths", "3", "--filter-widths", "5", "--channels", "8", "--epochs", "1"]
+    shape += ["--train", str(four_notes), "--dev", str(four_notes)]
+    for task, options in {"entities": [], "diagnosis": ["--loss", "asymmetric"]}.items():
+        result = CliRunner().invoke(app, ["train", task, "-o", str(folder / task), *shape, *options])
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_the_commands_train_a_cnn_of_the_shape_asked_for(trained):
+    for task in ("entities", "diagnosis"):
+        encoder = load_model(trained / task / "best").config.encoder
+        assert (encoder.kind, encoder.filter_widths, encoder.channels) == ("cnn", (3, 5), 8)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_cnn_works_in_spacy(trained, four_notes, lang):
+    notes = [note for note in read_notes(four_notes) if note.text.isascii() == (lang == "en")]
+    nlp = spacy.blank(lang, config={"nlp": {"tokenizer": {"@tokenizers": "clinlp.Tokenizer.v1"}}})
+    nlp.add_pipe("clinlp_entities", config={"model": str(trained / "entities" / "best")})
+    nlp.add_pipe("clinlp_diagnosis", config={"model": str(trained / "diagnosis" / "best"), "top": 2})
+    predicted = DiagnosisPredictor.load(trained / "diagnosis" / "best", top=2)(notes)
+    for doc, note in zip(nlp.pipe(note.text for note in notes), predicted, strict=True):
+        assert doc.cats == pytest.approx({item.code: item.score for item in note.diagnoses}, rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["int8", "onnx", "onnx-int8"])
+@pytest.mark.parametrize("task", ["entities", "diagnosis"])
+def test_an_export_of_a_cnn_is_refused(trained, tmp_path, task, form):
+    with pytest.raises(UsageError, match=f"{form}: an LSTM or a transformer needed, got a CNN"):
+        export_model(trained / task / "best", tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
