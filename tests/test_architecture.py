@@ -58,7 +58,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 """Package -> the only places that import it."""
 
-DISTRIBUTIONS = {"ahocorasick": "pyahocorasick"}
+DISTRIBUTIONS = {"ahocorasick": "pyahocorasick", "sklearn": "scikit_learn"}
 """Package -> the name under which it is installed, where the two differ."""
 
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "urllib3"}

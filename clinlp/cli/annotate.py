@@ -21,7 +21,7 @@ _PANELS: dict[type[Config], str] = {
     ReadOptions: "How the input is read",
     BatchConfig: "How the output is written",
 }
-_TEXT_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top")
+_TEXT_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top", "sets", "max_set")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
 
 

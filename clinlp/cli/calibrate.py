@@ -1,4 +1,4 @@
-"""`clinlp calibrate`: thresholds for PHI with a stated bound on what still leaks."""
+"""`clinlp calibrate` and `calibrate-codes`: thresholds for PHI and sets of codes, with a stated bound."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from clinlp.errors import DataError, UsageError
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(calibrate)
+    app.command()(calibrate_codes)
 
 
 def calibrate(
@@ -74,4 +75,49 @@ def calibrate(
     say(f"{found.over_redaction:.2%} of their other characters are removed")
     for label, threshold in found.thresholds.items():
         say(f"{label:>14} {threshold:.3f}")
+    remark("the promise holds for notes like the calibration notes, and for no others")
+
+
+def calibrate_codes(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or a bundled model's name.")],
+    gold: Annotated[Path, typer.Argument(metavar="GOLD", help="Notes with codes, neither trained on nor dev.")],
+    alpha: Annotated[
+        float,
+        typer.Option(help="What may be missed: notes whose code is not in the set, or a share of a note's codes."),
+    ] = 0.1,
+    confidence: Annotated[
+        float | None, typer.Option(help="Hold the bound with this probability, not on average over calibration sets.")
+    ] = None,
+    method: Annotated[
+        Literal["aps", "lac"] | None,
+        typer.Option(help="For a model of a single code: `aps` adapts to hard notes, `lac` has the smallest sets."),
+    ] = None,
+    max_set: Annotated[int | None, typer.Option(min=1, help="Say how often a set has more codes than this.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="A calibrated copy; else MODEL itself is.")
+    ] = None,
+) -> None:
+    """Choose prediction sets of codes with a stated bound on what they miss.
+
+    Of a model of a single code: the share of notes whose code is not in its set (APS or LAC). Of the
+    others: the share of a note's codes that is not in its set (conformal risk control). The promise holds
+    for notes like these, before any is abstained from. Use them with `clinlp annotate --diagnosis MODEL
+    --sets`, or `--max-set 5` to abstain where a set has more codes.
+
+    **Examples**
+
+    - `clinlp calibrate-codes runs/icd/best calibration.jsonl --alpha 0.1`
+    - `clinlp calibrate-codes diagnosis-en calibration.jsonl -o models/icd-sets --alpha 0.2 --confidence 0.9`
+    """
+    from clinlp.inference.promise import promise_sets
+    from clinlp.records import read_notes
+
+    made = promise_sets(model, list(read_notes(gold)), alpha=alpha, confidence=confidence, method=method, out=out)
+    sets, sizes = made.sets, made.sizes
+    sure = "on average" if confidence is None else f"with confidence {confidence:g}"
+    what = "of a note's codes are missed" if sets.method == "share" else "of notes have a code that is missed"
+    say(f"at most {sets.bound:.2%} {what}, {sure}; {sets.observed:.2%} of the {sets.n_notes:,} calibration notes'")
+    say(f"a set has {sizes.mean():.1f} codes on average, {int(sizes.max())} at most ({sets.method})")
+    if max_set is not None:
+        say(f"{(sizes > max_set).mean():.2%} of the sets have more than {max_set} codes: --max-set abstains from them")
     remark("the promise holds for notes like the calibration notes, and for no others")

@@ -10,7 +10,7 @@ import typer
 
 from clinlp.cli.console import console, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
-from clinlp.cli.predicted import Attribute, Predicted, predict, score_codes, shortened
+from clinlp.cli.predicted import Attribute, Predicted, chosen, predict, score_codes, shortened
 from clinlp.note import Note
 
 if TYPE_CHECKING:  # numpy: loaded with the command, not with its help
@@ -162,8 +162,7 @@ def _diagnoses(gold: Sequence[Note], found: Predicted, threshold: float | None, 
 
     scored = score_codes(gold, found, threshold)
     measured = measure(scored.notes, sampling)
-    chosen = found.threshold if threshold is None else threshold
-    way = "the first code counts" if found.single else f"from probability {chosen:g}"
+    way = chosen(found, threshold)
     shown = table(f"diagnoses of {scored.n_notes:,} notes, {way}", ("score", "%", f"{100 * sampling.level:g} %"))
     for name, value in scored.rows():
         share = measured.overall.get(_CODES.get(name, name))

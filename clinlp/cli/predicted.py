@@ -11,7 +11,8 @@ from clinlp.errors import UsageError
 from clinlp.note import Diagnosis, Note
 
 if TYPE_CHECKING:
-    from clinlp.metrics.diagnosis import DiagnosisScores
+    from clinlp.metrics.choice import Choice
+    from clinlp.metrics.diagnosis import DiagnosisScores, View
     from clinlp.metrics.entities import Match
     from clinlp.metrics.prf import NoteCounts
 
@@ -24,7 +25,7 @@ class Predicted(NamedTuple):
 
     notes: list[Note]
     attributes: tuple[Attribute, ...]
-    threshold: float = 0.5
+    choice: Choice | None = None  # of the model; else from 0.5 on
     code_length: int | None = None
     single: bool = False  # exactly one code a note: the first one, whatever its probability
     temperature: float = 1.0  # by which the log-odds of entities were divided
@@ -78,11 +79,12 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
 
         found = EntityPredictor.load(model, device=device)(notes)
         return Predicted(found, ("entities",), temperature=config.temperature)
+    from clinlp.inference.decision import choice
     from clinlp.inference.diagnosis import DiagnosisPredictor
 
     predictor = DiagnosisPredictor.load(model, device=device, top=len(config.codes))
     predictor.evidence = False  # all codes of all notes are ranked: where each looked would fill the memory
-    return Predicted(predictor(notes), ("diagnoses",), config.threshold, config.code_length, config.single)
+    return Predicted(predictor(notes), ("diagnoses",), choice(config), config.code_length, config.single)
 
 
 def _bare(note: Note) -> Note:
@@ -100,12 +102,22 @@ def shortened(note: Note, length: int | None) -> Note:
     return replace(note, diagnoses=tuple(codes.values()))
 
 
-def score_codes(gold: Sequence[Note], found: Predicted, threshold: float | None = None) -> DiagnosisScores:
-    """Score codes by the model's own threshold, or the one given."""
+def chosen(found: Predicted, threshold: float | None = None) -> Choice:
+    """Say which codes count: by the threshold given, else as the model says."""
+    from clinlp.metrics.choice import Choice
+
+    if threshold is not None and not found.single:
+        return Choice(threshold)
+    return found.choice or Choice()
+
+
+def score_codes(
+    gold: Sequence[Note], found: Predicted, threshold: float | None = None, view: View | None = None
+) -> DiagnosisScores:
+    """Score codes in the model's own way, or by the threshold given."""
     from clinlp.metrics.diagnosis import score_diagnoses
 
-    chosen = found.threshold if threshold is None else threshold
-    return score_diagnoses(gold, found.notes, chosen, single=found.single)
+    return score_diagnoses(gold, found.notes, chosen(found, threshold), view=view)
 
 
 def count_spans(

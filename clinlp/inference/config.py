@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clinlp.config import Config
 from clinlp.deid import Mode
@@ -38,9 +38,22 @@ class PipelineConfig(Config):
     sections: bool = Field(True, description="Find sections by their headings.")
     context: bool = Field(True, description="Say of each entity whether it is denied, doubted, past or another's.")
     top: int | None = Field(None, ge=1, description="Codes a note, whatever their probability.")
+    sets: bool = Field(
+        False, description="Give the prediction sets that `clinlp calibrate-codes` has chosen, with what they promise."
+    )
+    max_set: int | None = Field(
+        None, ge=1, description="The same, but no codes at all for a note whose set has more than so many."
+    )
     keep_fields: tuple[str, ...] = Field(
         (), description="Columns released with de-identified text, `patient_id` and `time` too; `*` keeps all."
     )
     max_characters: int = Field(1_000_000, ge=1, description="A longer note is refused, never cut.")
     device: str | None = Field(None, description="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")
     precision: Precision = Field("auto", description="`auto` is bf16 for a transformer where the hardware has it.")
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        """Refuse two ways to choose codes."""
+        if self.top is not None and (self.sets or self.max_set is not None):
+            raise ValueError("top: the first codes or prediction sets needed, got both")
+        return self

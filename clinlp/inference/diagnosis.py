@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from clinlp.data.batches import by_length, join
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.data.rows import Pieces
 from clinlp.errors import UsageError
+from clinlp.inference.decision import Decision
 from clinlp.inference.device import Precision, autocast, place, settle
 from clinlp.inference.evidence import attended_spans
 from clinlp.models.codes import CodesConfig
@@ -58,14 +59,17 @@ class DiagnosisPredictor:
 
         Args:
             batch_pieces: Pieces of a batch, padding included.
-            top: Give this many codes a note, whatever their probability; else those at or above the
-                model's threshold.
+            top: Give this many codes a note, whatever their probability; else those that the model's
+                config chooses.
             evidence: Say for every code where it looked.
         """
         self.diagnoser, self.reader, self.top, self.evidence = diagnoser, reader, top, evidence
         self.precision, self.batch_pieces = settle(diagnoser, precision), batch_pieces
         self.codes = diagnoser.config.codes
         self.device = next(diagnoser.parameters()).device
+        self.max_set: int | None = None
+        self.n_abstained = 0
+        self._sets = False
 
     @property
     def config(self) -> CodesConfig:
@@ -91,12 +95,40 @@ class DiagnosisPredictor:
         place(diagnoser, device)
         return cls(diagnoser, read_pieces(folder), precision=precision, top=top)
 
+    def give_sets(self, max_set: int | None = None) -> Self:
+        """Give prediction sets from now on, whose coverage `clinlp calibrate-codes` has promised.
+
+        Args:
+            max_set: Abstain where a set has more codes: the note's diagnoses are None, and `n_abstained` counts it.
+
+        Raises:
+            UsageError: The model was never calibrated so, or `max_set` is below 1.
+        """
+        if self.config.sets is None:
+            raise UsageError("sets: a model of `clinlp calibrate-codes` needed, got one without prediction sets")
+        if max_set is not None and max_set < 1:
+            raise UsageError(f"max_set: a whole number from 1 needed, got {max_set}")
+        self._sets, self.max_set = True, max_set
+        return self
+
     def __call__(self, notes: Sequence[Note]) -> list[Note]:
         """Replace the diagnoses of every note, the most probable code first; order and texts are kept."""
-        found: list[tuple[Diagnosis, ...]] = [()] * len(notes)  # a note without words has no diagnosis
+        decision = Decision(self.config, self.codes)
+        empty: tuple[Diagnosis, ...] | None = None if self._sets else ()  # no set is promised for a note without words
+        found: list[tuple[Diagnosis, ...] | None] = [empty] * len(notes)
         for scored in self.scored(notes):
-            found[scored.at] = self._diagnoses(scored)
+            found[scored.at] = self._diagnoses(scored, decision)
+        if self._sets:
+            self.n_abstained += sum(diagnoses is None for diagnoses in found)
         return [replace(note, diagnoses=diagnoses) for note, diagnoses in zip(notes, found, strict=True)]
+
+    def probabilities(self, notes: Sequence[Note]) -> NDArray[np.float64]:
+        """Give the calibrated probability of every code for every note, `(note, code)`; 0 where a note has no words."""
+        decision = Decision(self.config, self.codes)
+        made = np.zeros((len(notes), len(self.codes)))
+        for scored in self.scored(notes):
+            made[scored.at] = decision.calibrated(scored.probabilities[None])[0]
+        return made
 
     def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
         """Give every code's probability in each note that has words, in any order."""
@@ -121,15 +153,17 @@ class DiagnosisPredictor:
         save_model(folder, self.diagnoser)
         self.reader.save(folder)
 
-    def _diagnoses(self, scored: Scored) -> tuple[Diagnosis, ...]:
-        """Choose the codes of one note and show where each looked."""
-        probabilities = scored.probabilities
-        ranked = np.argsort(-probabilities, kind="stable")
-        top = 1 if self.config.single and not self.top else self.top
-        chosen = (ranked[:top] if top else ranked[probabilities[ranked] >= self.config.threshold]).tolist()
+    def _diagnoses(self, scored: Scored, decision: Decision) -> tuple[Diagnosis, ...] | None:
+        """Choose the codes of one note and show where each looked; None where the set is too large to be of use."""
+        ranked = np.argsort(-scored.probabilities, kind="stable")
+        calibrated = decision.calibrated(scored.probabilities[None])[0]
+        kept = decision.set_of(ranked, calibrated) if self._sets else decision.chosen(ranked, calibrated, self.top)
+        chosen: list[int] = kept.tolist()
+        if self._sets and self.max_set is not None and len(chosen) > self.max_set:
+            return None
         looked = scored.explain(chosen) if self.evidence and chosen else [()] * len(chosen)
         return tuple(
-            Diagnosis(self.codes[code], min(1.0, float(probabilities[code])), spans)
+            Diagnosis(self.codes[code], float(calibrated[code]), spans)
             for code, spans in zip(chosen, looked, strict=True)
         )
 

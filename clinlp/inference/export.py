@@ -16,6 +16,7 @@ from torch import Tensor
 from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.errors import DataError, UsageError
+from clinlp.inference.decision import choice
 from clinlp.inference.device import Precision, autocast
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
@@ -25,7 +26,7 @@ from clinlp.models.export import convert
 from clinlp.models.form import Form
 from clinlp.models.store import find_model, load_model, save_model, write_whole
 from clinlp.models.tagger import Tagger
-from clinlp.note import Note
+from clinlp.note import Diagnosis, Note
 from clinlp.tagging.windows import overlapping
 
 Model: TypeAlias = Tagger | Diagnoser
@@ -138,12 +139,11 @@ def _kept(model: Model, answers: dict[Answer, float]) -> set[Answer]:
     """Give the answers that count: all spans; of all codes, those that the model would give."""
     if isinstance(model, Tagger):
         return set(answers)
-    if not model.config.single:
-        return {answer for answer, score in answers.items() if score >= model.config.threshold}
-    best: dict[int, Answer] = {}
-    for answer in answers:  # of a note, the most probable code comes first
-        best.setdefault(answer[0], answer)
-    return set(best.values())
+    ranked: dict[int, list[Diagnosis]] = {}
+    for answer, score in answers.items():  # of a note, the most probable code comes first
+        ranked.setdefault(answer[0], []).append(Diagnosis(answer[3], score))
+    chosen = {at: choice(model.config)(each) for at, each in ranked.items()}
+    return {answer for answer in answers if answer[3] in chosen[answer[0]]}
 
 
 def _check(parity: Parity, max_different: float, model: str) -> None:

@@ -105,9 +105,12 @@ class Pipeline:
 
         name = f"diagnosis-{lang}" if self.config.diagnosis == "bundled" else self.config.diagnosis
         if name not in self._diagnosers:
-            self._diagnosers[name] = DiagnosisPredictor.load(
+            predictor = DiagnosisPredictor.load(
                 name, device=self.config.device, precision=self.config.precision, top=self.config.top
             )
+            if self.config.sets or self.config.max_set is not None:
+                predictor.give_sets(self.config.max_set)
+            self._diagnosers[name] = predictor
         return self._diagnosers[name]
 
     def _by_language(self, done: list[Note | Failure], stage: str, model: Callable[[Lang], _Stage]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,10 @@ N_BINS: Final = 15  # as in the source of `calibration_error`
 COLDEST: Final = 0.5
 HOTTEST: Final = 10.0  # from few spans no more is believed
 _EDGE: Final = 1e-6  # a log-odds beyond this probability's is rounding
+_TINY: Final = 1e-30
+
+Curve = Sequence[tuple[float, float]]
+"""A probability before calibration and after it, rising; between two the line is straight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,76 @@ def calibration_error(scores: Floats, right: NDArray[np.bool_]) -> float:
     """
     if not len(scores):
         return math.nan
-    bins = np.minimum((scores * N_BINS).astype(np.int64), N_BINS - 1)
-    gaps = np.bincount(bins, weights=scores - right, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(scores))
+    return sum(each.n * abs(each.score - each.right) for each in reliability(scores, right)) / len(scores)
 
 
-def tempered(scores: Floats, temperature: float) -> Floats:
-    """Divide log-odds by a temperature: above 1 scores move towards 0.5, below 1 away from it; their order stays."""
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Scores of one range: how many, their mean, and the share of them that is right."""
+
+    low: float
+    high: float
+    n: int
+    score: float
+    right: float
+
+
+def reliability(scores: Floats, right: NDArray[np.bool_]) -> list[Bin]:
+    """Give the bins of a reliability diagram that hold a score; all of equal width."""
+    at = np.minimum((scores * N_BINS).astype(np.int64), N_BINS - 1)
+    n, total, hits = (np.bincount(at, weights=each, minlength=N_BINS) for each in (None, scores, right))
+    return [
+        Bin(each / N_BINS, (each + 1) / N_BINS, int(n[each]), float(total[each] / n[each]), float(hits[each] / n[each]))
+        for each in np.flatnonzero(n).tolist()
+    ]
+
+
+def tempered(scores: Floats, temperature: float, *, least: float = _EDGE) -> Floats:
+    """Divide log-odds by a temperature: above 1 scores move towards 0.5, below 1 away from it; their order stays.
+
+    Args:
+        least: Smaller scores are alike.
+    """
     if temperature == 1.0:
         return scores
-    held = np.clip(scores, _EDGE, 1 - _EDGE)
+    held = np.clip(scores, least, 1 - _EDGE)
     return np.asarray(1 / (1 + np.exp(-np.log(held / (1 - held)) / temperature)), np.float64)
+
+
+def softened(probabilities: Floats, temperature: float) -> Floats:
+    """Divide the logits of a softmax by a temperature: `(note, code)`, each row's order and its sum of 1 stay."""
+    if temperature == 1.0:
+        return probabilities
+    logits = np.log(np.maximum(probabilities, _TINY)) / temperature
+    warm = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(warm / warm.sum(-1, keepdims=True), np.float64)
+
+
+def read_off(scores: Floats, curve: Curve) -> Floats:
+    """Give the calibrated probability of each score; the scores themselves if there is no curve."""
+    if not curve:
+        return scores
+    before, after = np.array(curve, np.float64).T
+    return np.asarray(np.interp(scores, before, after), np.float64)
+
+
+def fit_curve(scores: Floats, right: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
+    """Give the rising curve nearest to what is right, as a table that needs no other package to be read.
+
+    Source: Zadrozny & Elkan (2002), Transforming Classifier Scores into Accurate Multiclass Probability
+    Estimates, KDD, section 3.2 (isotonic regression, by pool adjacent violators).
+
+    Raises:
+        UsageError: There is no score.
+    """
+    if not len(scores):
+        raise UsageError("calibration: scores needed to fit it, got none")
+    from sklearn.isotonic import IsotonicRegression
+
+    made = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, right.astype(np.float64))
+    knots = zip(made.X_thresholds_.tolist(), made.y_thresholds_.tolist(), strict=True)
+    curve = {round(before, 9): round(after, 6) for before, after in knots}
+    return tuple(({0.0: 0.0} | curve).items())  # what is less probable than all that was seen comes near to 0
 
 
 def fit_temperature(scores: Floats, right: NDArray[np.bool_]) -> float:
@@ -105,6 +168,31 @@ def fit_temperature(scores: Floats, right: NDArray[np.bool_]) -> float:
     def loss(heat: float) -> float:
         warm = odds * math.exp(-heat)
         return float((np.logaddexp(0, warm) - targets * warm).sum())
+
+    return math.exp(_least(loss, math.log(COLDEST), math.log(HOTTEST)))
+
+
+def fit_softmax_temperature(probabilities: Floats, gold: NDArray[np.intp]) -> float:
+    """Give the temperature of a softmax under which the gold codes are most likely.
+
+    Source: Guo et al. (2017), arXiv 1706.04599, section 4.2.
+
+    Args:
+        probabilities: `(note, code)`.
+        gold: `(note,)`, the code of each note.
+
+    Raises:
+        UsageError: There is no note.
+    """
+    if not len(gold):
+        raise UsageError("temperature: notes with a known code needed to fit it, got none")
+    logits = np.log(np.maximum(probabilities, _TINY))
+    logits -= logits.max(1, keepdims=True)
+    right = logits[np.arange(len(gold)), gold]
+
+    def loss(heat: float) -> float:
+        cold = math.exp(-heat)
+        return float((np.log(np.exp(logits * cold).sum(1)) - right * cold).sum())
 
     return math.exp(_least(loss, math.log(COLDEST), math.log(HOTTEST)))
 

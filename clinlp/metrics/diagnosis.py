@@ -5,13 +5,16 @@ Left out on purpose: the hierarchy of a code system; two codes are the same or t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from clinlp.errors import DataError, UsageError
+from clinlp.metrics.choice import Choice
 from clinlp.metrics.pairing import pair_notes
 from clinlp.metrics.prf import NoteCounts, Prf, add_labels, mean, percents
 from clinlp.note import Diagnosis, Note
+
+View = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,11 @@ class DiagnosisScores:
 def score_diagnoses(
     gold: Iterable[Note],
     predicted: Iterable[Note],
-    threshold: float = 0.5,
+    threshold: float | Choice = 0.5,
     ks: Sequence[int] = (1, 5, 8),
     *,
     single: bool = False,
+    view: View | None = None,
 ) -> DiagnosisScores:
     """Score predicted codes against gold ones, notes paired by id.
 
@@ -107,22 +111,24 @@ def score_diagnoses(
     Args:
         gold: Notes as they should be.
         predicted: The same notes as they came out, in any order; their text may differ.
-        threshold: From which score on a code counts as predicted.
+        threshold: From which score on a code counts as predicted, or another way to choose.
         ks: Where to cut the ranking.
         single: The first code of a note's ranking is its set, whatever its score.
+        view: What is compared in place of codes, such as their chapters; None leaves a code out. Of codes
+            that become one the first in the ranking counts.
 
     Raises:
         DataError: A note is missing, extra or there twice, or has no predicted diagnoses at all.
         UsageError: The threshold is no probability or a k is below 1.
     """
-    if not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"threshold: a number from 0 to 1 needed, got {threshold}")
+    choice = threshold if isinstance(threshold, Choice) else Choice(threshold)
+    if single:
+        choice = Choice(top=1)
     if any(k < 1 for k in ks):
         raise UsageError(f"ks: whole numbers from 1 needed, got {min(ks)}")
     pairs = pair_notes(gold, predicted, same_text=False)
-    notes = tuple(
-        _count(note, other, None if single else threshold, ks) for note, other in pairs if note.diagnoses is not None
-    )
+    seen = view or _same
+    notes = tuple(_count(note, other, choice, ks, seen) for note, other in pairs if note.diagnoses is not None)
     codes = add_labels(notes)
     shares = {name: _ratio([note.shares[name] for note in notes]) for name in ("exact", "top1", "map")}
     return DiagnosisScores(
@@ -140,15 +146,18 @@ def score_diagnoses(
     )
 
 
-def _count(note: Note, other: Note, threshold: float | None, ks: Sequence[int]) -> NoteCounts:
-    """Count the codes of one note, and say how well they are ranked; without a threshold the first code counts."""
+def _same(code: str) -> str:
+    return code
+
+
+def _count(note: Note, other: Note, choice: Choice, ks: Sequence[int], view: View) -> NoteCounts:
+    """Count the codes of one note, and say how well they are ranked."""
     if other.diagnoses is None:
         raise DataError(f"note {note.note_id}: predicted diagnoses needed, got none")
-    wanted = {diagnosis.code for diagnosis in note.diagnoses or ()}
-    ranked = _ranked(other.diagnoses)
-    found = set(ranked[:1])
-    if threshold is not None:
-        found = {d.code for d in other.diagnoses if d.score is None or d.score >= threshold}
+    ordered = _ordered(other.diagnoses)
+    wanted = {seen for diagnosis in note.diagnoses or () if (seen := view(diagnosis.code)) is not None}
+    ranked = list(dict.fromkeys(seen for each in ordered if (seen := view(each.code)) is not None))
+    found = {seen for code in choice(ordered) if (seen := view(code)) is not None}
     codes = {
         code: Prf(int(code in wanted), int(code in found), int(code in wanted & found))
         for code in sorted(wanted | found)
@@ -171,10 +180,9 @@ def _ratio(parts: Sequence[tuple[float, float]]) -> float:
     return sum(part[0] for part in parts) / below if below else 0.0
 
 
-def _ranked(diagnoses: Iterable[Diagnosis]) -> list[str]:
-    """Order codes by falling score, each once."""
-    ordered = sorted(diagnoses, key=lambda diagnosis: -1.0 if diagnosis.score is None else -diagnosis.score)
-    return list(dict.fromkeys(diagnosis.code for diagnosis in ordered))
+def _ordered(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """Order codes by falling score."""
+    return sorted(diagnoses, key=lambda diagnosis: -1.0 if diagnosis.score is None else -diagnosis.score)
 
 
 def _average_precision(right: Sequence[bool], n_gold: int) -> float:

@@ -187,6 +187,14 @@ class DiagnosisConfig(TrainConfig):
         description="`bce`: cross entropy of each code; `asymmetric`: codes that a note clearly has not count little; "
         "`balanced`: rare codes count more.",
     )
+    thresholds: Literal["common", "per-code", "top-k", "fixed"] = Field(
+        "common",
+        description="From which probability a code counts, for the best F1 on dev: `common` to all codes, `per-code` "
+        "(rare codes stay near the common one), `top-k` the first k codes of every note, `fixed` 0.5.",
+    )
+    calibration: Literal["temperature", "isotonic", "none"] = Field(
+        "temperature", description="How probabilities are brought to what is right on dev after training."
+    )
 
     @model_validator(mode="after")
     def _fits_the_codes(self) -> Self:
@@ -195,4 +203,6 @@ class DiagnosisConfig(TrainConfig):
             raise ValueError("loss: bce or balanced needed where a note has a single code, got asymmetric")
         if self.codes is not None and self.min_notes > 1:
             raise ValueError("min_notes: nothing to choose where codes names the codes to learn")
+        if self.single and self.thresholds not in ("common", "fixed"):
+            raise ValueError(f"thresholds: several codes a note needed for {self.thresholds}, got single")
         return self

@@ -33,6 +33,7 @@ from clinlp.training.emphasis import piece_loss
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_best
 from clinlp.training.loop import Epoch, Task, train
+from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes, unlearned_labels
 
 _Model = TypeVar("_Model", Tagger, Diagnoser)
@@ -196,6 +197,11 @@ def finetune_diagnosis(
         main = scores.top1 if config.single else scores.map
         return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
 
+    def finish() -> None:
+        best = config.out / "best"
+        if made := settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration):
+            _say(tell, str(made))
+
     task = Task(
         lengths,
         np.ones_like(lengths),
@@ -203,6 +209,7 @@ def finetune_diagnosis(
         score,
         lambda diagnoser, scores: save_best(config.out, _as(Diagnoser, diagnoser), reader, scores),
         _ids(notes, np.asarray(read["note"], np.int64)),
+        finish,
     )
     train(model, task, config, resume=resume, tell=tell)
     return config.out / "best"

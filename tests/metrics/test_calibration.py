@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinlp import DataError, Note, Span, UsageError
-from clinlp.metrics.calibration import best_threshold, calibration_error, fit_temperature, outcomes, tempered
+from clinlp.metrics.calibration import (
+    best_threshold,
+    calibration_error,
+    fit_curve,
+    fit_softmax_temperature,
+    fit_temperature,
+    outcomes,
+    read_off,
+    reliability,
+    softened,
+    tempered,
+)
 
 SCORED = st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1, max_size=30)
 
@@ -96,3 +108,41 @@ def test_outcomes_of_notes_in_both_languages():
     assert held.n_gold == {"SYMPTOM": 2, "DISEASE": 1}
     with pytest.raises(DataError, match="note zh: a predicted note needed"):
         outcomes(gold, found[:1])
+
+
+def test_the_bins_of_a_reliability_diagram_by_hand():
+    scores, right = np.array([0.95, 0.97, 0.55, 1.0]), np.array([True, False, True, True])
+    low, high = reliability(scores, right)
+    assert (low.low, low.high, low.n, low.score, low.right) == (8 / 15, 9 / 15, 1, 0.55, 1.0)
+    assert (high.n, high.score, high.right) == (3, pytest.approx(2.92 / 3), pytest.approx(2 / 3))
+    error = calibration_error(scores, right)
+    assert error == pytest.approx((0.45 + 3 * abs(2.92 / 3 - 2 / 3)) / 4)
+
+
+@pytest.mark.parametrize("heat", [0.7, 1.0, 3.0])
+def test_a_softmax_temperature_that_is_known_is_found_again(heat):
+    numbers = np.random.default_rng(2)
+    honest = numbers.dirichlet([0.7] * 4, 6_000)
+    gold = (honest.cumsum(1) > numbers.random((6_000, 1))).argmax(1)
+    claimed = softened(honest, 1 / heat)
+    assert fit_softmax_temperature(claimed, gold) == pytest.approx(heat, rel=0.08)
+    assert claimed.sum(1) == pytest.approx(1.0)
+    np.testing.assert_array_equal(np.argsort(claimed, 1), np.argsort(honest, 1))
+    with pytest.raises(UsageError, match="notes with a known code needed"):
+        fit_softmax_temperature(honest[:0], gold[:0])
+
+
+def test_a_curve_is_that_of_scikit_learn_and_survives_json():
+    isotonic = pytest.importorskip("sklearn.isotonic")
+    numbers = np.random.default_rng(3)
+    scores = numbers.uniform(0.05, 1, 500)
+    right = numbers.random(500) < scores**2
+    curve = json.loads(json.dumps(fit_curve(scores, right)))
+    theirs = isotonic.IsotonicRegression(out_of_bounds="clip").fit(scores, right)
+    grid = np.linspace(scores.min(), 1, 101)
+    assert read_off(grid, curve) == pytest.approx(theirs.predict(grid), abs=2e-5)
+    assert read_off(np.zeros(1), curve) == 0.0
+    assert calibration_error(read_off(scores, curve), right) < calibration_error(scores, right)
+    assert read_off(scores, ()) is scores
+    with pytest.raises(UsageError, match="scores needed to fit it, got none"):
+        fit_curve(scores[:0], right[:0])
