@@ -48,6 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("clinlp.cli", "scripts"),
     "safetensors": ("clinlp.models", "clinlp.training"),
     "seqeval": ("clinlp.metrics",),
+    "sklearn": ("clinlp.metrics", "clinlp.training"),
     "spacy": ("clinlp.pipes", "clinlp.records.docbin"),
     "starlette": ("clinlp.serve",),
     "tokenizers": ("clinlp.models", "clinlp.data", "clinlp.tagging"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from clinlp.data.features import Loss
+    from clinlp.training.beside import Beside
     from clinlp.training.loop import Epoch, Progress
     from clinlp.training.runs import Begun
 
@@ -89,6 +90,9 @@ def diagnosis(
 ) -> None:
     """Train a diagnoser; the best epoch is written to `OUT/best`, a model folder.
 
+    Beside it a TF-IDF baseline, a dictionary of code names and an ensemble of the three are trained and measured on
+    the same dev notes: `OUT/tfidf`, `OUT/dictionary`, `OUT/ensemble`, model folders too.
+
     Notes need `"codes": [...]` or `"diagnoses"`, in any code system. Score it with `clinlp evaluate
     OUT/best test.jsonl`. On several GPUs: `accelerate launch scripts/train_diagnosis.py` with the same
     options.
@@ -135,12 +139,17 @@ class Teller:
         self._task: TaskID | None = None
         self._n_rows = 0
 
-    def __call__(self, news: Epoch | Loss | Begun | str) -> None:
+    def __call__(self, news: Beside | Epoch | Loss | Begun | str) -> None:
         """Show a row or a remark."""
         if not is_main():
             return
+        from clinlp.training.beside import Beside
         from clinlp.training.loop import Epoch
 
+        if isinstance(news, Beside):
+            measured = (f"{100 * value:.2f}" for name, value in news.scores.items() if name != "score")
+            say("".join(f"{cell:>14}" for cell in (news.name, "", *measured, f"{news.seconds:.1f}")))
+            return
         if not isinstance(news, Epoch):
             remark(str(news))
             return

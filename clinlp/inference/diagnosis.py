@@ -22,6 +22,7 @@ from clinlp.inference.evidence import attended_spans
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.store import find_model, load_model, save_model
+from clinlp.models.tagger import Tagger
 from clinlp.note import Diagnosis, Note
 from clinlp.spans import Span
 from clinlp.tagging.windows import overlapping
@@ -43,7 +44,11 @@ class Scored:
 
 
 class DiagnosisPredictor:
-    """Ranks the codes of a note; a long note is read in windows that label attention joins."""
+    """Ranks the codes of a note; a long note is read in windows that label attention joins.
+
+    Models that are no network have predictors of their own (`clinlp.inference.baselines`), which differ in
+    `scored` alone.
+    """
 
     def __init__(
         self,
@@ -90,8 +95,12 @@ class DiagnosisPredictor:
         """
         folder = find_model(model)
         diagnoser = load_model(folder)
-        if not isinstance(diagnoser, Diagnoser):
+        if isinstance(diagnoser, Tagger):
             raise UsageError(f"{model}: a model of diagnoses needed, got one of {diagnoser.config.task}")
+        if not isinstance(diagnoser, Diagnoser):
+            from clinlp.inference.baselines import load_predictor
+
+            return load_predictor(folder, diagnoser, device=device, precision=precision, top=top)
         place(diagnoser, device)
         return cls(diagnoser, read_pieces(folder), precision=precision, top=top)
 

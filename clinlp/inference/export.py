@@ -93,7 +93,10 @@ def export_model(
     folder = find_model(model)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: a folder to make needed, got one that is there; choose another -o")
-    before, reader = load_model(folder), read_pieces(folder)
+    before = load_model(folder)
+    if not isinstance(before, (Tagger, Diagnoser)):
+        raise UsageError(f"{model}: a network needed to export, got a model of the kind {before.config.model}")
+    reader = read_pieces(folder)
     try:
         after = convert(before, form)
     except UsageError as error:
@@ -104,7 +107,7 @@ def export_model(
         save_model(part, after)
         reader.save(part)
         _write_card(folder, part, form)
-        parity = None if dev is None else compare(before, load_model(part), reader, dev)
+        parity = None if dev is None else compare(before, _network(part), reader, dev)
         if parity is not None:
             _check(parity, max_different, str(model))
         if out.exists():
@@ -113,6 +116,14 @@ def export_model(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return parity
+
+
+def _network(folder: Path) -> Model:
+    """Load what was exported."""
+    model = load_model(folder)
+    if not isinstance(model, (Tagger, Diagnoser)):
+        raise TypeError(f"a network needed, got {type(model).__name__}")
+    return model
 
 
 def compare(before: Model, after: Model, reader: PieceReader, notes: Sequence[Note]) -> Parity:

@@ -2,7 +2,8 @@
 
 A folder holds `config.json`, `labels.json`, `model.safetensors`, the piece reader's file
 (`vocabulary.json` or `tokenizer.json`) and `README.md`, the model card. In one exported to ONNX, the
-encoder is in `encoder.onnx`, and the safetensors hold the rest.
+encoder is in `encoder.onnx`, and the safetensors hold the rest. A model of n-grams has `ngrams.json`, one
+of names `names.json`, and an ensemble has the folders of its members inside its own.
 """
 
 from __future__ import annotations
@@ -11,21 +12,43 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor
 
 from clinlp.errors import UsageError
+from clinlp.models.baselines import (
+    Baseline,
+    Dictionary,
+    DictionaryConfig,
+    Ensemble,
+    EnsembleConfig,
+    Tfidf,
+    TfidfConfig,
+    pack,
+    unpack,
+)
+from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.onnx import OnnxEncoder
 from clinlp.models.tagger import Tagger, TaggerConfig
 
+Model: TypeAlias = Tagger | Diagnoser | Baseline
 BUNDLED = Path(__file__).parent.parent / "pretrained"
 GRAPH: Final = "encoder.onnx"
 WEIGHT_FILES: Final = ("model.safetensors", GRAPH)
 """What holds the weights of a model; the second is in an ONNX export alone."""
+
+
+_DIAGNOSIS: Final[dict[str | None, type[CodesConfig]]] = {
+    None: DiagnoserConfig,
+    "tfidf": TfidfConfig,
+    "dictionary": DictionaryConfig,
+    "ensemble": EnsembleConfig,
+}
+"""The `model` of a `config.json` whose task is diagnosis -> what it is; a network says nothing."""
 
 
 def list_bundled() -> list[str]:
@@ -50,7 +73,7 @@ def find_model(name: str | Path) -> Path:
     return path
 
 
-def read_config(name: str | Path) -> TaggerConfig | DiagnoserConfig:
+def read_config(name: str | Path) -> TaggerConfig | CodesConfig:
     """Read what a model is, without its weights.
 
     Raises:
@@ -64,13 +87,14 @@ def read_config(name: str | Path) -> TaggerConfig | DiagnoserConfig:
         if task in ("entities", "phi"):
             return TaggerConfig.model_validate(held | {"labels": labels})
         if task == "diagnosis":
-            return DiagnoserConfig.model_validate(held | {"codes": labels})
+            kind = _DIAGNOSIS.get(held.get("model"), DiagnoserConfig)
+            return kind.model_validate(held | {"codes": labels})
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise UsageError(f"{folder}: a config.json of this version needed, got {type(error).__name__}") from None
     raise UsageError(f"{folder}/config.json: task entities, phi or diagnosis needed, got {task!r}")
 
 
-def load_model(name: str | Path) -> Tagger | Diagnoser:
+def load_model(name: str | Path) -> Model:
     """Build a model and fill in its weights; in evaluation mode, on the CPU, in float32 or in the form of an export.
 
     Raises:
@@ -82,9 +106,11 @@ def load_model(name: str | Path) -> Tagger | Diagnoser:
 
     folder = find_model(name)
     config = read_config(folder)
-    model: Tagger | Diagnoser = Tagger(config) if isinstance(config, TaggerConfig) else Diagnoser(config)
+    model = _build(config)
     try:
         held = load_file(folder / "model.safetensors")
+        if isinstance(model, Tfidf):
+            held = unpack(held, {"weight": len(model.config.codes)})
         model.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in held.items()}
         )
@@ -92,9 +118,24 @@ def load_model(name: str | Path) -> Tagger | Diagnoser:
         raise UsageError(
             f"{folder}/model.safetensors: weights of its config.json needed, got {type(error).__name__}"
         ) from None
-    if isinstance(model.encoder, OnnxEncoder):
+    if isinstance(model, (Tagger, Diagnoser)) and isinstance(model.encoder, OnnxEncoder):
         _load_graph(folder, model.encoder)
     return model.eval()
+
+
+def _build(config: TaggerConfig | CodesConfig) -> Model:
+    """Make the model of a config, without its weights."""
+    if isinstance(config, TaggerConfig):
+        return Tagger(config)
+    if isinstance(config, TfidfConfig):
+        return Tfidf(config)
+    if isinstance(config, DictionaryConfig):
+        return Dictionary(config)
+    if isinstance(config, EnsembleConfig):
+        return Ensemble(config)
+    if isinstance(config, DiagnoserConfig):
+        return Diagnoser(config)
+    raise TypeError(f"config of a model needed, got {type(config).__name__}")
 
 
 def _load_graph(folder: Path, encoder: OnnxEncoder) -> None:
@@ -108,7 +149,7 @@ def _load_graph(folder: Path, encoder: OnnxEncoder) -> None:
         raise UsageError(f"{folder}/{error}") from None
 
 
-def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -> None:
+def save_model(folder: Path, model: Model, *, half: bool = False) -> None:
     """Write a model's config, labels and weights; each file appears whole or not at all.
 
     Args:
@@ -119,8 +160,9 @@ def save_model(folder: Path, model: Tagger | Diagnoser, *, half: bool = False) -
     labels = held.pop("labels" if isinstance(model, Tagger) else "codes")
     write_whole(folder / "config.json", json.dumps(held, indent=1, ensure_ascii=False))
     write_whole(folder / "labels.json", json.dumps(labels, ensure_ascii=False))
-    save_tensors(folder / "model.safetensors", model.state_dict(), half=half)
-    if isinstance(model.encoder, OnnxEncoder):
+    tensors = pack(model.state_dict()) if isinstance(model, Tfidf) else model.state_dict()
+    save_tensors(folder / "model.safetensors", tensors, half=half)
+    if isinstance(model, (Tagger, Diagnoser)) and isinstance(model.encoder, OnnxEncoder):
         part = folder / f"{GRAPH}.{os.getpid()}.part"
         part.write_bytes(model.encoder.graph)
         part.replace(folder / GRAPH)

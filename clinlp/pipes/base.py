@@ -7,6 +7,7 @@ import os
 import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -35,9 +36,13 @@ _FILES = (
     "encoder.onnx",
     "vocabulary.json",
     "tokenizer.json",
+    "ngrams.json",
+    "names.json",
     "README.md",
 )
 """What a model folder may hold."""
+_MEMBERS = ("network", "tfidf", "dictionary")
+"""Folders inside that of an ensemble."""
 
 
 class NotePipe(Pipe):
@@ -166,11 +171,15 @@ class ModelPipe(NotePipe):
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:  # noqa: ARG002  spaCy's signature
         """Write a model folder."""
+        from clinlp.inference.diagnosis import DiagnosisPredictor
         from clinlp.models.store import save_model, write_whole
 
         held, folder = self.predictor, Path(path)
-        save_model(folder, held.diagnoser if hasattr(held, "diagnoser") else held.tagger)
-        held.reader.save(folder)
+        if isinstance(held, DiagnosisPredictor):
+            held.save(folder)
+        else:
+            save_model(folder, held.tagger)
+            held.reader.save(folder)
         if self._card:
             write_whole(folder / "README.md", self._card)
 
@@ -183,13 +192,15 @@ class ModelPipe(NotePipe):
         """Give the files of the model folder in one message."""
         with tempfile.TemporaryDirectory() as folder:
             self.to_disk(folder)
-            files = {path.name: path.read_bytes for path in sorted(Path(folder).iterdir())}
+            paths = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
+            files = {path.relative_to(folder).as_posix(): path.read_bytes for path in paths}
             return util.to_bytes(files, exclude)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Self:
         """Take the model from what `to_bytes` gave."""
         with tempfile.TemporaryDirectory() as folder:
-            files: dict[str, Callable[[bytes], Any]] = {name: Path(folder, name).write_bytes for name in _FILES}
+            names = [*_FILES, *(f"{member}/{name}" for member in _MEMBERS for name in _FILES)]
+            files: dict[str, Callable[[bytes], Any]] = {name: partial(_write, Path(folder, name)) for name in names}
             util.from_bytes(bytes_data, files, exclude)
             self._fill(folder)
         return self
@@ -219,6 +230,11 @@ class ModelPipe(NotePipe):
 
             compute_alone()
         self._process = os.getpid()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
 
 
 def _revive(kind: type[ModelPipe], name: str, settings: dict[str, Any], model: bytes) -> ModelPipe:

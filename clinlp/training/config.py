@@ -180,7 +180,7 @@ class DiagnosisConfig(TrainConfig):
     code_names: Path | None = Field(
         None,
         description="Table with columns `code` and `name`, in any language: codes of like names start alike and "
-        "learn from each other.",
+        "learn from each other, and the dictionary looks for the names.",
     )
     loss: Literal["bce", "asymmetric", "balanced"] = Field(
         "bce",
@@ -194,6 +194,11 @@ class DiagnosisConfig(TrainConfig):
     )
     calibration: Literal["temperature", "isotonic", "none"] = Field(
         "temperature", description="How probabilities are brought to what is right on dev after training."
+    )
+    baselines: bool = Field(
+        True,
+        description="Train TF-IDF, a dictionary of code names and an ensemble of both and the network beside it, in "
+        "OUT/tfidf, OUT/dictionary and OUT/ensemble.",
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,6 @@ from clinlp.data.splits import split
 from clinlp.errors import DataError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
-from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
@@ -26,6 +25,7 @@ from clinlp.models.losses import PieceLoss
 from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
+from clinlp.training.beside import Beside, code_scores, train_beside
 from clinlp.training.codes import choose_codes, code_loss, embed_names, named_diagnoser
 from clinlp.training.confidence import calibrate
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
@@ -37,7 +37,7 @@ from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes, unlearned_labels
 
 _Model = TypeVar("_Model", Tagger, Diagnoser)
-Tell = Callable[[Epoch | Loss | str], None]
+Tell = Callable[[Beside | Epoch | Loss | str], None]
 Parts = tuple[Sequence[Note], Sequence[Note]]
 """The notes to train on, and those to choose the best epoch on."""
 
@@ -171,7 +171,7 @@ def finetune_diagnosis(
     tell: Tell | None = None,
     parts: Parts | None = None,
 ) -> Path:
-    """Train a diagnoser; give the folder of its best epoch."""
+    """Train a diagnoser, and baselines and an ensemble beside it; give the folder of its best epoch."""
     notes, dev = parts or read_parts(config)
     notes = [note for note in notes if note.diagnoses is not None]
     dev = [_shortened(note, config.code_length) for note in dev if note.diagnoses is not None]
@@ -193,9 +193,7 @@ def finetune_diagnosis(
 
     def score(diagnoser: nn.Module) -> dict[str, float]:
         predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes), evidence=False)(dev)
-        scores = score_diagnoses(dev, predicted)
-        main = scores.top1 if config.single else scores.map
-        return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
+        return code_scores(dev, predicted, single=config.single)
 
     def finish() -> None:
         best = config.out / "best"
@@ -212,6 +210,8 @@ def finetune_diagnosis(
         finish,
     )
     train(model, task, config, resume=resume, tell=tell)
+    if config.baselines:
+        train_beside(config, notes, dev, resume=resume, tell=tell)
     return config.out / "best"
 
 

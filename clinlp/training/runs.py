@@ -17,6 +17,7 @@ from clinlp.metrics.prf import NoteCounts
 from clinlp.models.store import write_whole
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes, write_notes
+from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.finetune import Parts, finetune_diagnosis, finetune_entities, finetune_phi
@@ -44,7 +45,7 @@ class Begun:
         return f"{self.name}: {self.n_notes:,} notes to train on, {self.n_apart:,} to score{end}"
 
 
-Tell = Callable[[Epoch | Loss | Begun | str], None]
+Tell = Callable[[Beside | Epoch | Loss | Begun | str], None]
 
 
 def finetune(
@@ -72,12 +73,17 @@ def run_part(
     if tell is not None:
         tell(Begun(name, len(parts[0]), len(apart), file.is_file()))
     if not file.is_file():
-        best = finetune(config, parts, resume=True, tell=tell)
+        best = finetune(network_only(config), parts, resume=True, tell=tell)
         if is_main():
             write_notes(predict(config, best, apart), file)
             remove_checkpoints(config.out)
         wait()
     return list(read_notes(file))
+
+
+def network_only(config: TrainConfig) -> TrainConfig:
+    """Give the config of a run that is one of several, of which the network alone counts."""
+    return config.model_copy(update={"baselines": False}) if isinstance(config, DiagnosisConfig) else config
 
 
 def is_main() -> bool:

@@ -17,11 +17,12 @@ import torch
 from clinlp.data.features import Loss
 from clinlp.errors import DataError, DivergedError, UsageError
 from clinlp.models.store import write_whole
+from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import TrainConfig
 from clinlp.training.finetune import Parts, read_parts
 from clinlp.training.loop import Epoch, Progress, Watcher
-from clinlp.training.runs import Begun, Tell, digest, finetune, open_series
+from clinlp.training.runs import Begun, Tell, digest, finetune, network_only, open_series
 from clinlp.training.space import Space, Value, plain, suggest
 from clinlp.training.study import STUDY, alone, load_optuna, open_study
 
@@ -112,7 +113,7 @@ class _Listener:
     tell: Tell | None
     hear: Callable[[int, float], None]
 
-    def __call__(self, news: Epoch | Loss | Begun | str) -> None:
+    def __call__(self, news: Beside | Epoch | Loss | Begun | str) -> None:
         if self.tell is not None:
             self.tell(news)
         if isinstance(news, Epoch):
@@ -209,7 +210,7 @@ class _Trials:
 
         for epoch, score in _logged(run.out):  # before a kill, perhaps not all were heard of
             hear(epoch, score)
-        best = finetune(run, self.parts, resume=True, tell=_Listener(self.tell, hear))
+        best = finetune(network_only(run), self.parts, resume=True, tell=_Listener(self.tell, hear))
         return float(json.loads((best / "scores.json").read_text("utf-8"))["score"])
 
     def tidy(self) -> None:

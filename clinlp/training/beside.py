@@ -1,0 +1,257 @@
+"""What is trained beside a network of diagnoses: a TF-IDF baseline, a dictionary, and an ensemble of the three.
+
+Each is a model folder of the run. One that is there already is kept by a run that goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clinlp.data.names import CodeNames, learn_names, table_names
+from clinlp.data.splits import count_patients, deal
+from clinlp.inference.baselines import probabilities
+from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.metrics.diagnosis import score_diagnoses
+from clinlp.models.baselines import Dictionary, DictionaryConfig, Ensemble, EnsembleConfig, evidence
+from clinlp.models.codes import CodesConfig
+from clinlp.models.store import save_model, write_whole
+from clinlp.note import Diagnosis, Note
+from clinlp.records.codes import read_codes
+from clinlp.training.baselines import Bools, Floats, fit_tfidf, fit_weights, name_rates, targets
+from clinlp.training.codes import find_names
+from clinlp.training.config import DiagnosisConfig
+from clinlp.training.folder import writing
+
+MEMBERS: Final = ("network", "tfidf", "dictionary")
+_FOLDS: Final = 5
+_TITLES: Final = {
+    "tfidf": "TF-IDF and logistic regression: words, pairs and parts of words, runs of Han characters",
+    "dictionary": "Names of codes, where a note states them of the patient",
+    "ensemble": "A network, TF-IDF and names of codes, weighed by what they bring on dev",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One row of the table of models: a model of the run and its scores on dev."""
+
+    name: str
+    scores: Mapping[str, float]
+    seconds: float
+
+
+Tell = Callable[[Beside | str], None]
+
+
+def code_scores(dev: Sequence[Note], predicted: Sequence[Note], *, single: bool) -> dict[str, float]:
+    """Score predicted codes; "score" is what the best model has most of."""
+    scores = score_diagnoses(dev, predicted)
+    main = scores.top1 if single else scores.map
+    return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
+
+
+def train_beside(
+    config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], *, resume: bool, tell: Tell | None = None
+) -> None:
+    """Train what a run lacks beside its network, in the main process, and tell the scores of all models.
+
+    Scores of what was fitted on dev, which are the rates of the dictionary and the weights of the ensemble, come from
+    fits that did not see the note: dev is dealt into folds by patient.
+
+    Args:
+        dev: Notes with codes of the length that is learned.
+        resume: Keep models that are there.
+    """
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:
+        return
+    run = _Run(config, notes, dev, DiagnosisPredictor.load(config.out / "best").config)
+    if not resume:
+        for name in _TITLES:
+            shutil.rmtree(config.out / name, ignore_errors=True)
+    for name, train in (("tfidf", run.tfidf), ("dictionary", run.dictionary), ("ensemble", run.ensemble)):
+        if not (config.out / name).is_dir():  # it has its name once it is whole
+            train()
+    if tell is not None:
+        if not run.gold.any():
+            tell("dev: no code that is learned; the members of the ensemble weigh alike, and scores are 0")
+        for name in ("network", *_TITLES):
+            held = json.loads((run.folder(name) / "scores.json").read_text("utf-8"))
+            seconds = held.pop("seconds", 0.0)
+            names = ("score", "map", "micro_f1", "macro_f1")
+            tell(Beside(name, {each: held[each] for each in names if each in held}, seconds))
+
+
+class _Run:
+    """The notes of a run, and its models so far."""
+
+    def __init__(self, config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], shape: CodesConfig) -> None:
+        self.config, self.notes, self.dev = config, notes, dev
+        self.shape = CodesConfig(codes=shape.codes, code_length=shape.code_length, single=shape.single)
+        self.gold = targets(dev, shape.codes, shape.code_length)
+        n_folds = min(_FOLDS, count_patients(dev))
+        self.folds = np.array(deal(dev, n_folds, config.seed) if n_folds > 1 else [0] * len(dev))
+        with_code = targets(notes, shape.codes, shape.code_length)
+        self.usual: Floats = (with_code.sum(0) + 0.5) / (len(notes) + 1)
+
+    def folder(self, name: str) -> Path:
+        """Where a model of the run lies."""
+        return self.config.out / ("best" if name == "network" else name)
+
+    def tfidf(self) -> None:
+        """Fit the n-grams."""
+        began = time.perf_counter()
+        model, reader = fit_tfidf(self.notes, self.shape)
+        with writing(self.config.out / "tfidf.part", "the TF-IDF baseline") as part:
+            save_model(part, model)
+            reader.save(part)
+            self._keep(part, "tfidf", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+
+    def dictionary(self) -> None:
+        """Gather names, and fit how far they can be believed."""
+        began = time.perf_counter()
+        length = self.shape.code_length
+        held = learn_names(self.notes, self.shape.codes, length)
+        for table in filter(None, (self.config.codes, self.config.code_names)):  # what they say needs no proof
+            held |= table_names(find_names(self.shape.codes, read_codes(table)), self.shape.codes)
+        names = CodeNames(held)
+        named = self._named(names)
+        model = self._filled(*self._rates(named, np.ones(len(self.dev), bool)))
+        with writing(self.config.out / "dictionary.part", "the dictionary") as part:
+            save_model(part, model)
+            names.save(part)
+            self._keep(part, "dictionary", self._blank(self._unseen(named, np.ones(len(self.dev), bool))), began)
+
+    def ensemble(self) -> None:
+        """Weigh the network, the n-grams and the names, and join them in a folder that needs no other."""
+        began = time.perf_counter()
+        fixed = [
+            probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.dev)
+            for name in MEMBERS[:2]
+        ]
+        predictor = DiagnosisPredictor.load(self.folder("dictionary"))
+        named = self._named(predictor.names)  # type: ignore[attr-defined]
+        worded = np.asarray(np.isfinite(np.stack(fixed)).all((0, 2)), bool)
+        fixed = [np.nan_to_num(each, nan=0.5) for each in fixed]
+        found = np.full(self.gold.shape, np.nan)
+        if self.folds.any():
+            for fold in range(self.folds.max() + 1):
+                seen, apart = self.folds != fold, self.folds == fold
+                model = self._weighed(fixed, self._unseen(named, seen), seen & worded)
+                last = self._filled(*self._rates(named, seen)).predict(torch.from_numpy(named)).double().numpy()
+                found[apart] = _join(model, [*fixed, last])[apart]
+        model = self._weighed(fixed, self._unseen(named, np.ones(len(self.dev), bool)), worded)
+        if not self.folds.any():  # one patient: there is nothing to hold apart
+            found = _join(model, [*fixed, self._unseen(named, np.ones(len(self.dev), bool))])
+        found[~worded] = np.nan
+        with writing(self.config.out / "ensemble.part", "the ensemble") as part:
+            save_model(part, model)
+            for name in MEMBERS:
+                _share(self.folder(name), part / name)
+            self._keep(part, "ensemble", found, began)
+
+    def _named(self, names: CodeNames) -> Bools:
+        """Say which dev note names which code."""
+        named = np.zeros(self.gold.shape, bool)
+        for row, note in enumerate(self.dev):
+            named[row, list(names.find(note))] = True
+        return named
+
+    def _rates(self, named: Bools, rows: Bools) -> tuple[Floats, Floats]:
+        """Fit the dictionary's rates on some dev notes; on train where dev has no code to fit them on."""
+        return name_rates(named[rows], self.gold[rows], self.usual)
+
+    def _filled(self, rates: Floats, rest: Floats) -> Dictionary:
+        model = Dictionary(DictionaryConfig(**self.shape.model_dump()))
+        model.named, model.unnamed = (torch.from_numpy(each.astype(np.float32)) for each in (rates, rest))
+        return model
+
+    def _unseen(self, named: Bools, rows: Bools) -> Floats:
+        """Give the dictionary's probabilities in dev; in each fold of `rows` by rates of their other folds."""
+        found = np.empty(named.shape)
+        for fold in range(self.folds.max() + 1):
+            apart = self.folds == fold
+            others = rows & ~apart
+            model = self._filled(*self._rates(named, others if others.any() else rows))
+            found[apart] = model.predict(torch.from_numpy(named[apart])).numpy()
+        return found
+
+    def _weighed(self, fixed: Sequence[Floats], last: Floats, rows: Bools) -> Ensemble:
+        """Fit an ensemble on some dev notes."""
+        stacked = np.stack([*fixed, last])[:, rows]
+        model = Ensemble(EnsembleConfig(**self.shape.model_dump(), members=MEMBERS)).double()
+        weight, bias = fit_weights(stacked, self.gold[rows], single=self.shape.single)
+        model.weight, model.bias = torch.from_numpy(weight), torch.tensor(bias, dtype=torch.float64)
+        if rows.any():
+            model.usual = evidence(torch.from_numpy(stacked), single=self.shape.single).mean((1, 2))
+        return model
+
+    def _blank(self, found: Floats) -> Floats:
+        """Take back what was said of notes without words, of which no model says anything."""
+        found[[not any(map(str.isalnum, note.text)) for note in self.dev]] = np.nan
+        return found
+
+    def _keep(self, part: Path, name: str, found: NDArray[Any], began: float) -> None:
+        """Score a model that is written, say what it is, and give it its name."""
+        predicted = [_ranked(note, row, self.shape.codes) for note, row in zip(self.dev, found, strict=True)]
+        scores = code_scores(self.dev, predicted, single=self.shape.single)
+        held = scores | {"seconds": round(time.perf_counter() - began, 2)}
+        write_whole(part / "scores.json", json.dumps(held, indent=1))
+        write_whole(part / "README.md", _card(name, self.shape, len(self.notes), len(self.dev), scores))
+        part.replace(self.config.out / name)
+
+
+def _join(model: Ensemble, members: Sequence[Floats]) -> Floats:
+    return np.asarray(model.predict(torch.from_numpy(np.stack(members))).numpy(), np.float64)
+
+
+def _ranked(note: Note, row: NDArray[Any], codes: Sequence[str]) -> Note:
+    """Give a note all codes with their probabilities, the most probable first; none without words."""
+    if np.isnan(row).any():
+        return replace(note, diagnoses=())
+    order = np.argsort(-row, kind="stable").tolist()
+    return replace(note, diagnoses=tuple(Diagnosis(codes[at], min(1.0, float(row[at]))) for at in order))
+
+
+def _share(source: Path, target: Path) -> None:
+    """Put a model folder into another: as links where the disk can, for files of models are never changed in place."""
+    target.mkdir()
+    for file in source.iterdir():
+        if file.is_file():
+            try:
+                os.link(file, target / file.name)
+            except OSError:
+                shutil.copy2(file, target / file.name)
+
+
+def _card(name: str, shape: CodesConfig, n_notes: int, n_dev: int, scores: Mapping[str, float]) -> str:
+    """Write what a model is and how good."""
+    fitted = " (in folds, by fits that did not see the note)" if name != "tfidf" else ""
+    head, line, cells = (
+        " | ".join(column)
+        for column in zip(
+            *(
+                (each.replace("_", " "), "---:", f"{100 * value:.2f}")
+                for each, value in scores.items()
+                if each != "score"
+            ),
+            strict=True,
+        )
+    )
+    return (
+        f"# {_TITLES[name]}\n\n{len(shape.codes):,} codes, {'one' if shape.single else 'any number'} a note. "
+        f"Trained on {n_notes:,} notes; measured on {n_dev:,} dev notes{fitted}, %:\n\n"
+        f"| | {head} |\n|---|{line.replace(' ', '')}|\n| dev | {cells} |\n"
+    )
