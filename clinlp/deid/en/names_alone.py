@@ -278,7 +278,11 @@ def _cities(caps: Capitals, free: bytearray) -> Iterator[Span]:
             free[at:stop] = bytes(stop - at)
             continue
         has_state = end > caps.ends[stop - 1]
-        if not is_sure and not has_state:
+        if is_sure and not has_state and text[low:end].lower() in listed("en_criteria_places"):
+            is_sure = False  # Boston 2/2/3, within Milan
+            if not before.search(text, max(0, low - 12), low):
+                continue
+        elif not is_sure and not has_state:
             if not free[at] or not before.search(text, max(0, low - 12), low) or bits & (EPONYM | WORD):
                 continue
             if caps.follows(stop) and text[caps.ends[stop - 1]] != "," and caps.bits[stop] & (FIRST | LAST):
