@@ -32,6 +32,7 @@ ROW = {room: row for row, rooms in enumerate(ROWS, start=1) for room in rooms}
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "accelerate": ("clinlp.training",),
+    "captum": ("clinlp.inference",),
     "cryptography": ("clinlp.deid",),
     "datasets": ("clinlp.data",),
     "faker": ("clinlp.deid",),

@@ -16,7 +16,21 @@ from typing import Annotated
 import typer
 
 from clinlp import __version__
-from clinlp.cli import annotate, audit, calibrate, check, compare, demo, evaluate, export, search, train, vault
+from clinlp.cli import (
+    annotate,
+    audit,
+    calibrate,
+    check,
+    compare,
+    demo,
+    evaluate,
+    evidence,
+    export,
+    predict,
+    search,
+    train,
+    vault,
+)
 from clinlp.cli.console import remark
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
@@ -37,7 +51,9 @@ check.register(app)
 compare.register(app)
 demo.register(app)
 evaluate.register(app)
+evidence.register(app)
 export.register(app)
+predict.register(app)
 search.register(app)
 train.register(app)
 vault.register(app)

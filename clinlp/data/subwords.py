@@ -50,6 +50,7 @@ class SubwordPieces:
         self.last = self._id("[SEP]", "</s>")
         self.pad = self._id("[PAD]", "<pad>")
         self.unknown = self._id("[UNK]", "<unk>")
+        self.blank = self._id("[MASK]", "<mask>", "[UNK]", "<unk>")  # something stands here, and nobody says what
         self.n_added = 0  # characters that the vocabulary lacked
         self._rows = Rows(self._spell, 1)
 

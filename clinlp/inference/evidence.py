@@ -15,7 +15,13 @@ LABEL = "EVIDENCE"
 
 
 def attended_spans(
-    attention: NDArray[np.float32], offsets: NDArray[np.int32], text: str, *, most: int = 3, share: float = 0.25
+    attention: NDArray[np.float32],
+    offsets: NDArray[np.int32],
+    text: str,
+    *,
+    most: int = 3,
+    share: float = 0.25,
+    label: str = LABEL,
 ) -> tuple[Span, ...]:
     """Give the stretches of text that hold the most attention.
 
@@ -40,4 +46,4 @@ def attended_spans(
         else:
             stretches.append([start, end, float(weights[at])])
     stretches.sort(key=lambda stretch: (-stretch[2], stretch[0]))
-    return in_order(Span(int(start), int(end), LABEL, min(1.0, weight)) for start, end, weight in stretches[:most])
+    return in_order(Span(int(start), int(end), label, min(1.0, weight)) for start, end, weight in stretches[:most])

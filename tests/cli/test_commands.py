@@ -25,6 +25,8 @@ COMMANDS = (
     "train entities",
     "train diagnosis",
     "evaluate",
+    "evidence",
+    "predict",
     "check",
     "compare",
     "models",

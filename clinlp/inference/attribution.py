@@ -1,0 +1,295 @@
+"""Evidence for a code by what its words add: integrated gradients, Shapley values and LIME, through captum.
+
+Each asks the same function, the log-odds of a code given how much of each word is left
+(`clinlp.inference.gates`), so their scores can be compared word by word. Label attention answers
+beside them: it costs nothing, has no sign, and shows where the model looked, not what that did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clinlp.data.rows import Ints
+from clinlp.errors import MissingExtraError, UsageError
+from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.evidence import LABEL, attended_spans
+from clinlp.inference.gates import GatedNote
+from clinlp.models.diagnoser import Diagnoser
+from clinlp.note import Note
+from clinlp.spans import in_order
+
+Method: TypeAlias = Literal["attention", "gradients", "shapley", "lime"]
+AGAINST: Final = "AGAINST"
+"""Label of words that speak against a code; those that support it are `EVIDENCE`."""
+
+_KERNEL_WIDTH: Final = 0.25  # of LIME, in cosine distance, as its authors have it for text
+_RIDGE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each word of a note adds to the log-odds of one code.
+
+    Attributes:
+        offsets: `(word, 2)`, characters of the note, half-open.
+        scores: `(word,)`, above 0 for and below 0 against the code; their magnitudes sum to 1, or all are 0.
+        scale: By which the scores were divided: `scores * scale` is in log-odds. 1 for attention.
+        change: Log-odds of the whole note less those of one in which all words are blank, to which
+            `scores * scale` sums by integrated gradients (within its steps) and Shapley values. None for attention.
+    """
+
+    code: str
+    offsets: Ints
+    scores: NDArray[np.float32]
+    scale: float = 1.0
+    change: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much each method may compute.
+
+    Attributes:
+        n_steps: Of integrated gradients, along the path from a blank note.
+        n_orders: Of Shapley sampling: orders in which words come in.
+        n_samples: Of LIME: notes with words taken out.
+        n_alone: Of Shapley and LIME: words that are asked one by one, those with the most of integrated
+            gradients; all others share one score evenly.
+        seed: Of orders and samples.
+    """
+
+    n_steps: int = 64
+    n_orders: int = 16
+    n_samples: int = 512
+    n_alone: int = 48
+    seed: int = 0
+
+
+class Explainer:
+    """Says which words a diagnoser's codes rest on."""
+
+    def __init__(
+        self,
+        predictor: DiagnosisPredictor,
+        method: Method = "gradients",
+        *,
+        effort: Effort | None = None,
+        against: bool = False,
+    ) -> None:
+        """Take a predictor's model where it is.
+
+        Args:
+            against: Give spans for words against a code too, labelled `AGAINST`; not by attention, which has none.
+
+        Raises:
+            UsageError: The method is not known, or the model cannot be asked by it.
+            MissingExtraError: captum is not installed.
+        """
+        if method not in get_args(Method):
+            raise UsageError(f"evidence: one of {', '.join(get_args(Method))} needed, got {method!r}")
+        diagnoser = getattr(predictor, "diagnoser", None)
+        if not isinstance(diagnoser, Diagnoser):
+            raise UsageError(f"evidence: a network with label attention needed for {method}, got another kind of model")
+        if method != "attention":
+            _need_captum()
+        self.predictor, self.method, self.against = predictor, method, against
+        self.diagnoser, self.reader = diagnoser, predictor.reader
+        self.effort = effort or Effort()
+        self._places = {code: at for at, code in enumerate(diagnoser.config.codes)}
+
+    def __call__(self, notes: Sequence[Note]) -> list[Note]:
+        """Give the notes with the evidence of their diagnoses replaced; a note without any is predicted first."""
+        bare = [at for at, note in enumerate(notes) if note.diagnoses is None]
+        filled = list(notes)
+        for at, note in zip(bare, self.predictor([notes[at] for at in bare]), strict=True):
+            filled[at] = note
+        return [self._explained(note) for note in filled]
+
+    def explain(self, text: str, codes: Sequence[str]) -> list[Explanation]:
+        """Weigh every word of a text for each code.
+
+        Raises:
+            UsageError: A code is not one of the model's.
+            DataError: The text has no words.
+        """
+        for code in codes:
+            if code not in self._places:
+                raise UsageError(f"evidence: codes of the model needed, got {code!r}")
+        if not codes:
+            return []
+        note = GatedNote(self.diagnoser, self.reader, text, [self._places[code] for code in codes])
+        if self.method == "attention":
+            shares = note.attention().cpu().numpy()
+            return [Explanation(code, note.offsets, row) for code, row in zip(codes, shares, strict=True)]
+        n_rows = note.rows(self.predictor.batch_pieces)
+        with torch.random.fork_rng(devices=[]):  # captum draws from torch's own generator
+            torch.manual_seed(self.effort.seed)
+            scores = self._weigh(note, n_rows).cpu()
+        with torch.no_grad():
+            ends = note(torch.stack([torch.ones(note.n_words), torch.zeros(note.n_words)])).cpu()
+        changes = (ends[0] - ends[1]).tolist()
+        scales = scores.abs().sum(1)
+        scores = scores / scales.clamp_min(1e-12)[:, None]
+        return [
+            Explanation(code, note.offsets, row, scale, change)
+            for code, row, scale, change in zip(codes, scores.numpy(), scales.tolist(), changes, strict=True)
+        ]
+
+    def _weigh(self, note: GatedNote, n_rows: int) -> Tensor:
+        """Give what each word adds to each code, `(code, word)`."""
+        if self.method == "gradients":
+            return integrated_gradients(note, self.effort.n_steps, n_rows)
+        ask = shapley_values if self.method == "shapley" else lime
+        slopes = integrated_gradients(note, 16, n_rows) if note.n_words > self.effort.n_alone else None
+        groups = _groups(slopes, note.n_words, self.effort.n_alone)
+        return ask(note, groups, self.effort, n_rows)
+
+    def _explained(self, note: Note) -> Note:
+        diagnoses = note.diagnoses or ()
+        known = [each for each in diagnoses if each.code in self._places]
+        made = self.explain(note.text, [each.code for each in known]) if known else []
+        spans = {each.code: self._spans(each, note.text) for each in made}
+        return replace(note, diagnoses=tuple(replace(each, evidence=spans.get(each.code, ())) for each in diagnoses))
+
+    def _spans(self, made: Explanation, text: str) -> Any:
+        spans = attended_spans(np.maximum(made.scores, 0), made.offsets, text, label=LABEL)
+        if self.against and made.scores.min(initial=0) < 0:
+            spans += attended_spans(np.maximum(-made.scores, 0), made.offsets, text, label=AGAINST)
+        return in_order(spans)
+
+
+def integrated_gradients(note: GatedNote, n_steps: int, n_rows: int) -> Tensor:
+    """Add up each word's slope on the straight way from the blank note.
+
+    A gate scales the whole way of a word's embedding from blank, so its attribution is the sum of those
+    of the embedding's numbers, over all pieces of the word.
+
+    Source: Sundararajan, Taly & Yan (2017), arXiv 1703.01365.
+
+    Returns:
+        `(code, word)`.
+    """
+    from captum.attr import IntegratedGradients
+
+    ask = IntegratedGradients(note)
+    parts = []
+    for codes in torch.split(torch.arange(len(note.codes), device=note.device), n_rows):
+        gates = torch.ones(len(codes), note.n_words, device=note.device)
+        parts.append(ask.attribute(gates, target=codes, n_steps=n_steps, internal_batch_size=max(n_rows, len(codes))))
+    return torch.cat(parts).float()
+
+
+def shapley_values(note: GatedNote, groups: Tensor, effort: Effort, n_rows: int) -> Tensor:
+    """Give each word's mean effect when words come in one by one in random orders.
+
+    Source: Castro, Gomez & Tejada (2009), Computers & Operations Research 36(5); Strumbelj & Kononenko (2010).
+
+    Args:
+        groups: `(word,)`, int64: words with one number come in together and share their effect evenly.
+
+    Returns:
+        `(code, word)`.
+    """
+    from captum.attr import ShapleyValueSampling
+
+    effects: Tensor = ShapleyValueSampling(note).attribute(
+        torch.ones(1, note.n_words, device=note.device),
+        feature_mask=groups[None].to(note.device),
+        n_samples=effort.n_orders,
+        perturbations_per_eval=n_rows,
+    )[0]
+    return effects.float() / torch.bincount(groups)[groups].to(effects.device)
+
+
+def lime(note: GatedNote, groups: Tensor, effort: Effort, n_rows: int) -> Tensor:
+    """Fit a line to the log-odds of notes with random words taken out, the nearer to the note the more.
+
+    Source: Ribeiro, Singh & Guestrin (2016), LIME, arXiv 1602.04938, section 3.
+
+    Args:
+        groups: `(word,)`, int64: words with one number go together and share their weight evenly.
+
+    Returns:
+        `(code, word)`.
+    """
+    from captum.attr import LimeBase
+
+    n_groups = int(groups.max()) + 1
+    samples = _taken_out(effort.n_samples, n_groups)
+    with torch.no_grad():  # all codes at once: captum fits them one by one
+        held = torch.cat([note(part[:, groups]).cpu() for part in torch.split(samples, n_rows)])
+    index = {row.numpy().tobytes(): at for at, row in enumerate(samples)}
+    parts = []
+    for code in range(len(note.codes)):
+        rows = iter(samples)
+        fitted = LimeBase(
+            lambda kept, code=code: held[[index[row.numpy().tobytes()] for row in kept], code],
+            _Line(),
+            lambda _whole, _kept, sample: _near(sample),
+            lambda _whole, rows=rows: next(rows)[None],
+            perturb_interpretable_space=True,
+            from_interp_rep_transform=lambda sample, _whole: sample,
+            to_interp_rep_transform=None,
+        ).attribute(torch.ones(1, n_groups), n_samples=len(samples), perturbations_per_eval=64)
+        parts.append(fitted)
+    return torch.stack(parts)[:, groups] / torch.bincount(groups)[groups]
+
+
+class _Line:
+    """A weighted ridge regression, as captum asks for its line."""
+
+    def __init__(self) -> None:
+        self._slopes = torch.zeros(0)
+
+    def fit(self, samples: Any) -> None:
+        """Fit from batches of inputs `(sample, feature)`, outputs and weights `(sample,)`."""
+        inputs, outputs, weights = (torch.cat(part).double() for part in zip(*samples, strict=True))
+        shares = weights / weights.sum()
+        inputs, outputs = inputs - shares @ inputs, outputs - shares @ outputs  # the intercept is not held small
+        covered = inputs.T * weights
+        held = covered @ inputs + _RIDGE * torch.eye(inputs.shape[1], dtype=torch.float64)
+        self._slopes = torch.linalg.solve(held, covered @ outputs).float()
+
+    def representation(self) -> Tensor:
+        """The slopes, `(feature,)`."""
+        return self._slopes
+
+
+def _groups(slopes: Tensor | None, n_words: int, n_alone: int) -> Tensor:
+    """Number the words: those with the most alone, all others together as the last."""
+    if slopes is None:
+        return torch.arange(n_words)
+    most = slopes.abs() / slopes.abs().sum(1, keepdim=True).clamp_min(1e-12)
+    chosen = most.amax(0).cpu().argsort(descending=True, stable=True)[:n_alone].sort().values
+    groups = torch.full((n_words,), n_alone)
+    groups[chosen] = torch.arange(n_alone)
+    return groups
+
+
+def _taken_out(n_samples: int, n_groups: int) -> Tensor:
+    """Draw which groups stay: the whole note first, then with 1 to all of them taken out, each number as often."""
+    n_out = torch.randint(1, n_groups + 1, (n_samples, 1))
+    ranks = torch.rand(n_samples, n_groups).argsort(1).argsort(1)
+    samples = (ranks >= n_out).float()
+    samples[0] = 1.0
+    return samples
+
+
+def _near(sample: Tensor) -> Tensor:
+    """Weigh a sample by its cosine distance from the whole note."""
+    distance = 1 - sample.mean(1).sqrt()
+    return torch.exp(-(distance**2) / _KERNEL_WIDTH**2)
+
+
+def _need_captum() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("captum") is None:
+        raise MissingExtraError("captum", "explain")
