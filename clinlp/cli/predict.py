@@ -176,7 +176,7 @@ def _words(text: str, diagnosis: Diagnosis) -> Text:
         words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
         words = "".join(each if each.isprintable() else "\ufffd" for each in words)
         against = span.label == "AGAINST"
-        written.append("  " if written else "")
+        written.append("\n" if written else "")
         written.append(f"{'−' if against else ''}{words}", "red" if against else "green")
         written.append("" if span.score is None else f" {100 * span.score:.0f} %", "dim")
     return written

@@ -29,6 +29,7 @@ Method: TypeAlias = Literal["attention", "gradients", "shapley", "lime"]
 AGAINST: Final = "AGAINST"
 """Label of words that speak against a code; those that support it are `EVIDENCE`."""
 
+_NOTABLE: Final = 0.25  # of the greatest score, whatever its sign: less against a code is not shown
 _KERNEL_WIDTH: Final = 0.25  # of LIME, in cosine distance, as its authors have it for text
 _RIDGE: Final = 1.0
 
@@ -160,8 +161,9 @@ class Explainer:
 
     def _spans(self, made: Explanation, text: str) -> Any:
         spans = attended_spans(np.maximum(made.scores, 0), made.offsets, text, label=LABEL)
-        if self.against and made.scores.min(initial=0) < 0:
-            spans += attended_spans(np.maximum(-made.scores, 0), made.offsets, text, label=AGAINST)
+        if self.against:
+            least = _NOTABLE * np.abs(made.scores).max()
+            spans += attended_spans(np.where(made.scores <= -least, -made.scores, 0), made.offsets, text, label=AGAINST)
         return in_order(spans)
 
 

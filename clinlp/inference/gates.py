@@ -15,6 +15,7 @@ from clinlp.data.pieces import PieceReader
 from clinlp.data.rows import Ints
 from clinlp.errors import DataError, UsageError
 from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.lexical import LexicalEncoder
 from clinlp.tagging.windows import overlapping
 from clinlp.text.tokens import tokenize
 
@@ -118,10 +119,9 @@ def _inputs(diagnoser: Diagnoser, reader: PieceReader) -> tuple[nn.Module, Tenso
         raise UsageError(
             f"evidence: a model in the form float needed to weigh its words, got {form}; attention asks none"
         )
-    inner: Any = getattr(encoder, "inputs", None)
-    if isinstance(inner, nn.Module):
-        return inner, torch.zeros((), device=next(diagnoser.parameters()).device)
-    inner = encoder.encoder.get_input_embeddings()
+    if isinstance(encoder, LexicalEncoder):
+        return encoder.inputs, torch.zeros((), device=next(diagnoser.parameters()).device)
+    inner: Any = encoder.encoder.get_input_embeddings()
     piece = torch.tensor([getattr(reader, "blank", 0)], device=next(diagnoser.parameters()).device)
     with torch.no_grad():
         return inner, inner(piece)[0]

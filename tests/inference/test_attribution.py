@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from clinlp.inference.attribution import AGAINST, Effort, Explainer
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.evidence import LABEL
 from clinlp.inference.gates import GatedNote
+from clinlp.models.cnn import CnnConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.transformer import TransformerConfig
@@ -38,6 +40,15 @@ def lexical():
     shape = LstmConfig(
         n_words=reader.n_words, hidden=8, word_width=12, dropout=0.0, word_dropout=0.3, max_pieces=8, overlap=4
     )
+    return reader, shape
+
+
+def convolution():
+    reader, _ = lexical()
+    shape = CnnConfig(
+        n_words=reader.n_words, channels=8, word_width=12, filter_widths=(1, 3), layers=0, dropout=0.0,
+        word_dropout=0.3, max_pieces=8, overlap=4,
+    )  # fmt: skip
     return reader, shape
 
 
@@ -69,10 +80,10 @@ def subwords():
     return SubwordPieces(json.dumps(held)), shape
 
 
-@pytest.fixture(scope="module", params=[lexical, subwords])
-def predictor(request):
+@cache
+def trained(make):
     """A model that learned the four notes by heart, with windows smaller than a note."""
-    reader, shape = request.param()
+    reader, shape = make()
     torch.manual_seed(3)
     model = Diagnoser(DiagnoserConfig(encoder=shape, codes=CODES, single=True)).train()
     read = [reader(text) for text, *_ in NOTES]
@@ -84,6 +95,17 @@ def predictor(request):
         model(batch.pieces, batch.mask, batch.places, targets).backward()
         optimizer.step()
     return DiagnosisPredictor(model.eval(), reader)
+
+
+@pytest.fixture(params=[lexical, convolution, subwords])
+def predictor(request):
+    return trained(request.param)
+
+
+@pytest.fixture(params=[lexical, subwords])
+def learned(request):
+    """Those that have nothing but the planted words to tell the notes by."""
+    return trained(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +176,8 @@ def test_lime_is_exact_where_the_model_is_a_line(captum):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_planted_words_are_found(captum, predictor, method):
-    explainer = Explainer(predictor, method, effort=Effort(n_samples=200, n_orders=8))
+def test_planted_words_are_found(captum, learned, method):
+    explainer = Explainer(learned, method, effort=Effort(n_samples=200, n_orders=8))
     for text, code, planted in NOTES:
         [made] = explainer.explain(text, [code])
         start, end = text.index(planted), text.index(planted) + len(planted)
@@ -165,9 +187,9 @@ def test_planted_words_are_found(captum, predictor, method):
 
 
 @pytest.mark.parametrize("method", ["attention", *METHODS])
-def test_evidence_lies_on_words_of_the_note(captum, predictor, method):
+def test_evidence_lies_on_words_of_the_note(captum, learned, method):
     notes = [Note(f"n{at}", text, diagnoses=(Diagnosis(code, 0.9),)) for at, (text, code, _) in enumerate(NOTES)]
-    explainer = Explainer(predictor, method, effort=Effort(n_samples=64, n_orders=2), against=True)
+    explainer = Explainer(learned, method, effort=Effort(n_samples=64, n_orders=2), against=True)
     again = explainer(notes)
     assert again == explainer(notes)  # drawn anew, and the same
     for note, (text, code, planted) in zip(again, NOTES, strict=True):
