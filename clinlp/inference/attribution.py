@@ -153,7 +153,9 @@ class Explainer:
         return ask(note, groups, self.effort, n_rows)
 
     def _explained(self, note: Note) -> Note:
-        diagnoses = note.diagnoses or ()
+        diagnoses = note.diagnoses
+        if diagnoses is None:  # the predictor abstained
+            return note
         known = [each for each in diagnoses if each.code in self._places]
         made = self.explain(note.text, [each.code for each in known]) if known else []
         spans = {each.code: self._spans(each, note.text) for each in made}
