@@ -84,7 +84,7 @@ def predict(
         say(json.dumps(to_record(found), ensure_ascii=False))
         return
     console().print(_table(found, name, with_words=evidence != "off"))
-    if evidence == "attention":
+    if evidence == "attention" and hasattr(predictor, "diagnoser"):  # other models say what they found
         remark("attention shows where the model looked; --evidence gradients shows what each word adds")
 
 
