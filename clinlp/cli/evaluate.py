@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from clinlp.cli.codes import drawn, show_codes, show_groups
 from clinlp.cli.console import console, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
-from clinlp.cli.predicted import Attribute, Predicted, chosen, predict, score_codes, shortened
+from clinlp.cli.predicted import Attribute, Predicted, predict, shortened
 from clinlp.note import Note
 
 if TYPE_CHECKING:  # numpy: loaded with the command, not with its help
-    from clinlp.metrics.compare import Measured
     from clinlp.metrics.intervals import Sampling
-
-_CODES = {"micro precision": "precision", "micro recall": "recall", "micro F1": "f1", "macro F1": "macro_f1"}
-_CODES |= {"top 1": "top1", "MAP": "map"}
+    from clinlp.metrics.prf import NoteCounts
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +41,12 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="Probability from which a code counts; else the model's own, or 0.5.")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Score groups apart, by a field of GOLD such as sex, or lang.")
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(metavar="NOTES", help="Score frequent and rare codes apart, as counted in these.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
 ) -> None:
     """Score predictions against gold notes, paired by id, with bootstrap intervals.
@@ -50,8 +54,8 @@ def evaluate(
     Entities and PHI: strict matches (same borders, same label) and overlap matches (a shared
     character, same label), as precision, recall and F1 of each label, micro and macro. PHI also: how
     much of it leaks, whatever its label. Entities with scores: how far these are from the share that
-    is right. Diagnoses: micro and macro F1, precision and recall among the
-    first codes, MAP.
+    is right. Diagnoses: micro and macro F1, precision and recall among the first codes, MAP, areas under
+    ROC and precision-recall curves; ICD-10 codes also as categories and chapters.
 
     Intervals draw the notes of a patient together, where notes say whose they are.
 
@@ -69,26 +73,30 @@ def evaluate(
     scores: dict[str, Any] = {}
     for each in found.attributes:
         if each == "diagnoses":
-            scores[each] = _diagnoses(notes, found, threshold, config.sampling)
+            scores[each], counts = show_codes(notes, found, threshold, config.sampling, train)
         else:
-            scores[each] = _spans(notes, found.notes, each, config.sampling)
+            scores[each], counts = _spans(notes, found.notes, each, config.sampling)
             if each == "entities" and (confidence := _confidence(notes, found)) is not None:
                 scores[each]["calibration"] = confidence
+        if by is not None:
+            scores[each]["groups"] = show_groups(notes, counts, by, config.sampling)
     if json_file is not None:
         write_json(json_file, {"n_notes": len(notes), **scores})
 
 
 def _spans(
     gold: Sequence[Note], predicted: Sequence[Note], attribute: Literal["entities", "phi"], sampling: Sampling
-) -> dict[str, Any]:
-    """Show and give the scores of entities or PHI."""
+) -> tuple[dict[str, Any], Sequence[NoteCounts]]:
+    """Show and give the scores of entities or PHI; and what each note counts by strict matches."""
     from clinlp.metrics.compare import measure
     from clinlp.metrics.entities import score_entities
     from clinlp.metrics.prf import COLUMNS
 
     scores: dict[str, Any] = {}
+    strict: Sequence[NoteCounts] = ()
     for match, words in (("strict", "same borders and label"), ("overlap", "a shared character and the same label")):
         scored = score_entities(gold, predicted, match, attribute)  # type: ignore[arg-type]
+        strict = strict or scored.notes
         measured = measure(scored.notes, sampling)
         ranges = {label: kinds["f1"] for label, kinds in measured.labels.items()}
         ranges |= {"micro": measured.overall["f1"], "macro": measured.overall["macro_f1"]}
@@ -98,10 +106,10 @@ def _spans(
             shown.add_row(*row, percent_range(ranges[row[0]]) if row[0] in ranges else "")
         console().print(shown)
         scores[match] = scored.to_dict() | {"intervals": measured.to_dict()}
-    say(_drawn(measured))
+    say(drawn(measured))
     if attribute == "phi":
         scores["leakage"] = _leakage(gold, predicted, sampling)
-    return scores
+    return scores, strict
 
 
 def _confidence(gold: Sequence[Note], found: Predicted) -> dict[str, float] | None:
@@ -116,12 +124,6 @@ def _confidence(gold: Sequence[Note], found: Predicted) -> dict[str, float] | No
     said = f"expected calibration error of {len(held):,} scores: {100 * error:.1f} %"
     say(said + (f" ({100 * before:.1f} % before calibration)\n" if found.temperature != 1.0 else "\n"))
     return {"n_spans": len(held), "error": error, "error_before": before, "temperature": found.temperature}
-
-
-def _drawn(measured: Measured) -> str:
-    """Say what the intervals rest on."""
-    patients = f" of {measured.n_units:,} patients" if measured.sampling.unit == "patients" else ""
-    return f"intervals from {measured.sampling.n_resamples:,} draws of {measured.n_notes:,} notes{patients}\n"
 
 
 def _leakage(gold: Sequence[Note], predicted: Sequence[Note], sampling: Sampling) -> dict[str, Any]:
@@ -154,19 +156,3 @@ def _leakage(gold: Sequence[Note], predicted: Sequence[Note], sampling: Sampling
             for name, leak in (*scored.labels.items(), ("all", scored.overall))
         },
     }
-
-
-def _diagnoses(gold: Sequence[Note], found: Predicted, threshold: float | None, sampling: Sampling) -> dict[str, Any]:
-    """Show and give the scores of diagnosis codes."""
-    from clinlp.metrics.compare import measure
-
-    scored = score_codes(gold, found, threshold)
-    measured = measure(scored.notes, sampling)
-    way = chosen(found, threshold)
-    shown = table(f"diagnoses of {scored.n_notes:,} notes, {way}", ("score", "%", f"{100 * sampling.level:g} %"))
-    for name, value in scored.rows():
-        share = measured.overall.get(_CODES.get(name, name))
-        shown.add_row(name, value, percent_range(share) if share else "")
-    console().print(shown)
-    say(_drawn(measured))
-    return scored.to_dict() | {"intervals": measured.to_dict()}
