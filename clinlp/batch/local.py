@@ -263,5 +263,8 @@ def _weights(name: str) -> dict[str, str]:
     """Say which weights a model has: a name may mean others tomorrow."""
     from clinlp.models.store import WEIGHT_FILES, find_model
 
-    weights, graph = (find_model(name) / file for file in WEIGHT_FILES)
-    return {"sha256": digest(weights)} | ({"graph_sha256": digest(graph)} if graph.is_file() else {})
+    folder = find_model(name)
+    weights, graph = (folder / file for file in WEIGHT_FILES)
+    held = {"sha256": digest(weights)} | ({"graph_sha256": digest(graph)} if graph.is_file() else {})
+    members = sorted(folder.glob(f"*/{weights.name}"))  # of an ensemble
+    return held | {f"{path.parent.name}_sha256": digest(path) for path in members}

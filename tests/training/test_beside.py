@@ -16,6 +16,7 @@ from clinlp.data.names import CodeNames, forms, learn_names, table_names
 from clinlp.data.ngrams import NgramReader, ngrams
 from clinlp.inference.baselines import TfidfPredictor, probabilities
 from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.export import export_model
 from clinlp.models.baselines import (
     Dictionary,
     DictionaryConfig,
@@ -377,3 +378,37 @@ def test_models_of_the_store_are_what_was_saved(tmp_path):
         again = load_model(tmp_path / str(at))
         assert again.config == model.config
         assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["tfidf", "dictionary", "ensemble"])
+def test_every_model_is_a_spacy_component_and_travels_with_it(trained, name, tmp_path):
+    import spacy
+
+    config, _ = trained
+    pipeline = spacy.blank("zh" if name == "dictionary" else "en")
+    pipeline.add_pipe("clinlp_diagnosis", config={"model": str(config.out / name), "top": 1})
+    text = "诊断：肺炎。"
+    wanted = pipeline(text).cats
+    assert list(wanted) == ["J18"]
+    pipeline.to_disk(tmp_path / "pipeline")
+    assert spacy.load(tmp_path / "pipeline")(text).cats == wanted
+    pipe = pipeline.get_pipe("clinlp_diagnosis")
+    held = pipe.to_bytes()
+    pipe._predictor = None
+    assert pipe.from_bytes(held).pipe([pipeline.make_doc(text)]).__next__().cats == wanted
+
+
+def test_models_are_evaluated_and_compared_like_any(trained, tmp_path):
+    from typer.testing import CliRunner
+
+    from clinlp.cli import app
+
+    config, _ = trained
+    gold = str(config.train[0])
+    done = CliRunner().invoke(app, ["evaluate", str(config.out / "ensemble"), gold, "--json", str(tmp_path / "s.json")])
+    assert done.exit_code == 0, done.output
+    both = [str(config.out / name) for name in ("tfidf", "dictionary")]
+    done = CliRunner().invoke(app, ["compare", gold, *both, "--shuffles", "100"])
+    assert done.exit_code == 0, done.output
+    with pytest.raises(UsageError, match="a network needed to export, got a model of the kind tfidf"):
+        export_model(both[0], tmp_path / "out", "int8")
