@@ -77,8 +77,7 @@ def _fit_each(values: Any, gold: Bools) -> tuple[Floats, Floats]:
     bias = np.log((n_with + 0.5) / (n_notes - n_with + 0.5))
     weight = np.zeros((n_codes, 0 if values is None else values.shape[1]))
     for code in np.flatnonzero((n_with > 0) & (n_with < n_notes)).tolist():
-        # the bias is a weight of a feature, and penalised: a large feature leaves it almost free
-        fitted = LogisticRegression(C=_STRENGTH, solver="liblinear", intercept_scaling=10.0)
+        fitted = LogisticRegression(C=_STRENGTH, max_iter=300)  # its bias is not penalised; twice as fast as liblinear
         _fit(fitted, values, gold[:, code])
         weight[code], bias[code] = fitted.coef_[0], fitted.intercept_[0]
     return weight, bias
