@@ -79,7 +79,7 @@ def deidentify(
     to: Annotated[Format | None, typer.Option(help="Format of the output, where its name does not tell.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find PHI by rules, known identifiers and, if you say so, a trained tagger, and replace it.
+    """Find PHI by rules, known identifiers and a trained tagger, and replace it.
 
     A record that fails goes to a file beside the output (id, line and error, never text) and stops no
     other. Ctrl-C keeps what is finished. Columns other than the text are left out unless
