@@ -28,7 +28,7 @@ def stays(said: str, label: str) -> bool:
         numbers = re.findall("[0-9]+", bare)
         return not _old_words().search(bare) and all(int(number) < 90 or int(number) > 130 for number in numbers)
     if label in _PLACES:
-        return _is_large(bare) or bool(_generic().fullmatch(bare)) or all(part in _place_kinds() for part in bare.lower().split())
+        return bool(_generic().fullmatch(bare)) or all(part in _place_kinds() for part in bare.lower().split())
     return label == PhiLabel.DATE and bool(_no_date().fullmatch(bare))
 
 
