@@ -47,7 +47,10 @@ def convert(model: Tagger | Diagnoser, form: Form) -> Tagger | Diagnoser:
     else:
         graph = to_onnx(encoder)
         made = OnnxEncoder(config, int8_graph(graph) if form == "onnx-int8" else graph)
-    shape = model.config.model_copy(update={"encoder": config.model_copy(update={"form": form})})
+    changed: dict[str, Any] = {"encoder": config.model_copy(update={"form": form})}
+    if isinstance(model, Diagnoser):
+        changed["sets"] = None  # what they promise was promised of the probabilities before
+    shape = model.config.model_copy(update=changed)
     made.config = shape.encoder
     converted = type(model)(shape, made)  # type: ignore[arg-type]
     heads = {name: value for name, value in model.state_dict().items() if not name.startswith("encoder.")}

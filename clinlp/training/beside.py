@@ -170,7 +170,7 @@ class _Run:
         return named
 
     def _rates(self, named: Bools, rows: Bools) -> tuple[Floats, Floats]:
-        """Fit the dictionary's rates on some dev notes; on train where dev has no code to fit them on."""
+        """Fit the dictionary's rates on some dev notes, drawn to how often train has each code."""
         return name_rates(named[rows], self.gold[rows], self.usual)
 
     def _filled(self, rates: Floats, rest: Floats) -> Dictionary:

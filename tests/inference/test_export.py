@@ -17,6 +17,7 @@ from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
 from clinlp.inference.export import export_model
 from clinlp.inference.phi import PhiTagger
+from clinlp.models.decision import SetsConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.store import load_model, read_config, save_model
@@ -162,16 +163,20 @@ def test_a_phi_tagger_is_exported_alike(form, tagger, reader, tmp_path):
 @pytest.mark.parametrize("form", ["int8", "onnx"])
 def test_a_diagnoser_is_exported_alike(form, single, reader, tmp_path):
     torch.manual_seed(2)
-    config = DiagnoserConfig(encoder=shape(reader), codes=("A00", "B00", "C00"), threshold=0.04, single=single)
+    sets = SetsConfig(method="lac" if single else "share", least=0.1, alpha=0.1, bound=0.1, observed=0.05, n_notes=99)
+    codes = ("A00", "B00", "C00")
+    config = DiagnoserConfig(encoder=shape(reader), codes=codes, threshold=0.04, single=single, sets=sets)
     folder = save(tmp_path / "diagnoser", Diagnoser(config), reader)
     parity = export_model(folder, tmp_path / "out", form, notes_of("en"), max_different=0.2)
+    assert load_model(tmp_path / "out").config.sets is None  # their promise was made of other probabilities
     assert parity.n_before == 3 if single else parity.n_before >= 3
     assert parity.difference < (1e-4 if form == "onnx" else 0.02)
     found = DiagnosisPredictor.load(tmp_path / "out")(notes_of("en"))
     wanted = DiagnosisPredictor.load(folder)(notes_of("en"))
-    codes = [[diagnosis.code for diagnosis in note.diagnoses] for note in found]
     if form == "onnx":
-        assert codes == [[diagnosis.code for diagnosis in note.diagnoses] for note in wanted]
+        assert [[diagnosis.code for diagnosis in note.diagnoses] for note in found] == [
+            [diagnosis.code for diagnosis in note.diagnoses] for note in wanted
+        ]
 
 
 def test_a_comparison_counts_spans_and_emissions(tagger, tmp_path):
