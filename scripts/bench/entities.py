@@ -40,7 +40,14 @@ E5: dict[str, Any] = {"encoder": "e5", "batch_pieces": 1024, "learning_rate": 2e
 # Name: corpus, part scored, settings; encoders and vectors are named here and come from the command line.
 JOBS: dict[str, dict[str, Any]] = {
     "ncbi-lstm": {"set": "en/ncbi_disease", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "ncbi-minilm": {"set": "en/ncbi_disease", "on": "test", **MINILM, "epochs": 10},
+    "ncbi-minilm": {
+        "set": "en/ncbi_disease",
+        "on": "test",
+        "encoder": "minilm",
+        "epochs": 8,
+        "batch_pieces": 1024,
+        "learning_rate": 2e-4,
+    },
     "bc5cdr-lstm": {"set": "en/bc5cdr", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
     "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM, "epochs": 8},
     "maccrobat-lstm": {"set": "en/maccrobat2020", "on": "dev", **LSTM, "vectors": "en", "batch_pieces": 800},

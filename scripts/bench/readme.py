@@ -12,8 +12,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
 START, END = "<!-- results -->\n", "<!-- end of results -->\n"
-NEEDS = {"ncbi-lstm": "--en EN.vec.gz", "ncbi-minilm": "--minilm ENCODER", "yidu-lstm": "--zh ZH.vec.gz"}
-MODELS = {"ncbi-lstm": "BiLSTM-CRF", "ncbi-minilm": "MiniLM + CRF", "yidu-lstm": "BiLSTM-CRF"}
+OPTIONS = {"minilm": "--minilm ENCODER", "e5": "--e5 ENCODER", "en": "--en EN.vec.gz", "zh": "--zh ZH.vec.gz"}
+ENCODERS = {"minilm": "MiniLM", "e5": "e5-small", None: "BiLSTM"}
+HEADS = {"pointer": "span scorer", "linear": "linear head", None: "CRF"}
 
 
 def read(name: str) -> Any:
@@ -27,9 +28,12 @@ def rows() -> list[tuple[str, str, str, str]]:
     for job in read("entities"):
         strict, overlap = (100 * job[match]["micro"]["f1"] for match in ("strict", "overlap"))
         where = f"{job['scored_on']} ({job['device'].removeprefix('NVIDIA ')})"
-        command = f"scripts/bench/entities.py {job['job']} --data DATA {NEEDS[job['job']]}"
+        used = job["settings"]
+        needed = " ".join(option for name, option in OPTIONS.items() if name in used.values())
+        command = f"scripts/bench/entities.py {job['job']} --data DATA {needed}"
+        model = f"{ENCODERS[used.get('encoder')]} + {HEADS[used.get('head')]}"
         figures = f"strict F1 {strict:.1f}, overlap F1 {overlap:.1f}"
-        made.append((f"{MODELS[job['job']]}, trained on its train part", where, figures, command))
+        made.append((f"{model}, trained on its train part", where, figures, command))
     for name, sets in read("bundled").items():
         if name.startswith("phi"):  # shown beside the rules, as they are used
             continue
