@@ -25,11 +25,15 @@ def trimmed(span: Span, text: str) -> Span:
     return replace(span, start=start, end=end) if start < end and (before or after) else span
 
 
+_NAMES_TOO = frozenset(("Dame", "Sir", "Judge", "Major", "Imam", "Pastor", "Sergeant", "Doctor"))
+"""Titles that are names of people as well."""
+
+
 @cache
 def _heads() -> dict[str, re.Pattern[str]]:
-    kin = "Son|Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
-    hello = "So|Hey|Hi|Hola|Hello|Dear|Thanks"
-    titles = "|".join(title for title in words("en", "titles") if title not in ("Dame", "Sir", "Judge", "Major"))
+    kin = "Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
+    hello = "Hey|Hi|Hola|Hello|Dear|Thanks"
+    titles = "|".join(title for title in words("en", "titles") if title not in _NAMES_TOO)
     bed = "[Bb]ed|[Bb]ay|[Rr]oom|[Rr]m|[Cc]hair|[Ss]tation|[Cc]ot|[Cc]ubicle|[Pp]od"
     return {
         PhiLabel.NAME.value: re.compile(rf"(?:(?:{kin}|{hello}|{titles})\.?,? )+(?=[A-ZÀ-Þ])"),
@@ -52,7 +56,7 @@ def _tails() -> dict[str, re.Pattern[str]]:
         re.escape(degree) for degree in words("en", "degrees") if degree not in word_set("en", "weak_degrees")
     )
     return {
-        PhiLabel.NAME.value: re.compile(rf"(?:,? (?:{degrees})|, ?(?:PA|NP|DO))\.?$"),
+        PhiLabel.NAME.value: re.compile(rf"(?:,? (?:{degrees})|, ?NP)\.?$"),
         PhiLabel.DATE.value: re.compile(
             rf"(?:(?<=[0-9A-Za-z])(?:,? (?:at |@ ?)?|, )(?:{clock}|{packed})|(?<=[日号])[, ]?{clock})$"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
@@ -17,7 +18,7 @@ def stays(said: str, label: str) -> bool:
     country no place, one Han character no word; a name needs a word that is not one of a dictionary, and a hospital
     a name.
     """
-    bare = " ".join(said.split()).strip(" .,;:()（），。；：、")
+    bare = " ".join(unicodedata.normalize("NFKC", said).split()).strip(" .,;:()（），。；：、")
     if not bare or not _has_form(bare, label) or _is_fragment(bare, label):
         return True
     if label == PhiLabel.NAME:
@@ -25,8 +26,7 @@ def stays(said: str, label: str) -> bool:
     if label == PhiLabel.LOCATION:
         return _is_large(bare)
     if label == PhiLabel.AGE:
-        numbers = re.findall("[0-9]+", bare)
-        return not _old_words().search(bare) and all(int(number) < 90 or int(number) > 130 for number in numbers)
+        return _is_young(bare)
     if label in _PLACES:
         return bool(_generic().fullmatch(bare)) or all(part in _place_kinds() for part in bare.lower().split())
     return label == PhiLabel.DATE and bool(_no_date().fullmatch(bare))
@@ -44,8 +44,15 @@ def _has_form(bare: str, label: str) -> bool:
     return True
 
 
+def _is_young(bare: str) -> bool:
+    numbers = re.findall("[0-9]+", bare)
+    if not numbers:  # a number in words may say any age
+        return not _spelled().search(bare)
+    return all(int(number) < 90 or int(number) > 130 for number in numbers)
+
+
 _WIDE = "\u4e00", "\u9fff"
-_ONE_WORD = frozenset("和于从向高黄石方金安温平项时常明成单全包段水车左应严华白")
+_ONE_WORD = frozenset("和于从向平时常明成单全应左水")
 """Surnames that are words by themselves."""
 
 
@@ -57,8 +64,8 @@ def _is_fragment(bare: str, label: str) -> bool:
 
 
 @cache
-def _old_words() -> re.Pattern[str]:
-    return re.compile("(?i:ninet|hundred|centenar|nonagen)|九十|[一]?百")
+def _spelled() -> re.Pattern[str]:
+    return re.compile("[〇零一二三四五六七八九十百廿卅旬耄耋]|(?i:nine|ninet|hundred|centen|nonagen)")
 
 
 @cache

@@ -50,9 +50,9 @@ def _joined(runs: Sequence[Run], before: Sequence[int], after: Sequence[int], *,
 
 def _pieces(before: Sequence[int], after: Sequence[int]) -> Iterator[Run]:
     """Give the runs in any order, in pieces."""
-    todo = [(0, len(before), 0, len(after))]
-    while todo:
-        x, x_end, y, y_end = todo.pop()
+    pending = [(0, len(before), 0, len(after))]
+    while pending:
+        x, x_end, y, y_end = pending.pop()
         start = x
         while x < x_end and y < y_end and before[x] == after[y]:
             x, y = x + 1, y + 1
@@ -74,9 +74,9 @@ def _pieces(before: Sequence[int], after: Sequence[int]) -> Iterator[Run]:
         for i, j in anchors:
             yield x + i, y + j, 1
             if (x + i, y + j) != at:
-                todo.append((at[0], x + i, at[1], y + j))
+                pending.append((at[0], x + i, at[1], y + j))
             at = (x + i + 1, y + j + 1)
-        todo.append((at[0], x_end, at[1], y_end))
+        pending.append((at[0], x_end, at[1], y_end))
 
 
 def _anchors(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, int]]:

@@ -47,8 +47,7 @@ class _Names(Signs):
             *self.running(),
         ]
         spans += find_lower(self.text, len(self.starts))
-        spans += find_sites(self)
-        spans += find_institutions(self)
+        spans += [*find_sites(self), *find_institutions(self)]
         spans += find_alone(self, spans)
         spans += self.again(spans)
         spans += list(self.coordinated(spans))
