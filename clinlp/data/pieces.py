@@ -118,7 +118,38 @@ class LexicalPieces:
         return rows, np.array(cells, np.int32)
 
 
-PieceReader = LexicalPieces | SubwordPieces
+class StackedPieces:
+    """Pieces of a pretrained vocabulary, each with the features of the word that it is a part of.
+
+    Feature 0 is the piece, the rest are those of `LexicalPieces`.
+    """
+
+    kind = "stacked"
+
+    def __init__(self, pieces: SubwordPieces, words: LexicalPieces) -> None:
+        self.pieces, self.words = pieces, words
+
+    @property
+    def n_added(self) -> int:
+        """Characters that the pretrained vocabulary lacked."""
+        return self.pieces.n_added
+
+    def __call__(self, text: str) -> Pieces:
+        """Read one text."""
+        read, words = self.pieces(text), self.words(text)
+        if not len(read):
+            return Pieces(np.zeros((0, 1 + words.features.shape[1]), np.int32), read.offsets)
+        # Both cut the same tokens at the same borders: the word of a piece is the last that begins at or before it.
+        of_word = np.searchsorted(words.offsets[:, 0], read.offsets[:, 0], side="right") - 1
+        return Pieces(np.hstack([read.features, words.features[np.maximum(of_word, 0)]]), read.offsets)
+
+    def save(self, folder: Path) -> None:
+        """Write `tokenizer.json` and `vocabulary.json`."""
+        self.pieces.save(folder)
+        self.words.save(folder)
+
+
+PieceReader = LexicalPieces | SubwordPieces | StackedPieces
 
 
 def read_pieces(folder: Path) -> PieceReader:
@@ -127,12 +158,15 @@ def read_pieces(folder: Path) -> PieceReader:
     Raises:
         UsageError: The folder has neither `vocabulary.json` nor `tokenizer.json`.
     """
-    if (folder / "vocabulary.json").is_file():
-        held = json.loads((folder / "vocabulary.json").read_text("utf-8"))
+    words, pieces = (folder / name for name in ("vocabulary.json", "tokenizer.json"))
+    subwords = SubwordPieces(pieces.read_text("utf-8")) if pieces.is_file() else None
+    if words.is_file():
+        held = json.loads(words.read_text("utf-8"))
         inside = bool(held.get("inside", False))
-        return LexicalPieces(held["words"], held["characters"], held["n_bigrams"], inside=inside)
-    if (folder / "tokenizer.json").is_file():
-        return SubwordPieces((folder / "tokenizer.json").read_text("utf-8"))
+        lexical = LexicalPieces(held["words"], held["characters"], held["n_bigrams"], inside=inside)
+        return lexical if subwords is None else StackedPieces(subwords, lexical)
+    if subwords is not None:
+        return subwords
     raise UsageError(f"{folder}: vocabulary.json or tokenizer.json needed, got neither; is this a model folder?")
 
 

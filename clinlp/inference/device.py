@@ -48,12 +48,12 @@ def settle(model: Tagger | Diagnoser, precision: Precision) -> Precision:
 
 
 def autocast(device: torch.device, precision: Precision, kind: str) -> AbstractContextManager[object]:
-    """Give the context in which a model of a kind (`lstm`, `cnn`, `transformer`) runs.
+    """Give the context in which a model of a kind (`lstm`, `cnn`, `transformer`, `stacked`) runs.
 
     `auto` takes bf16 for a transformer where the hardware multiplies bf16 matrices itself; an LSTM is
     bound by its steps, not by its products, and stays in float32, as does a CNN, which is small.
     """
-    wanted = precision == "bf16" or (precision == "auto" and kind == "transformer" and _has_bf16(device))
+    wanted = precision == "bf16" or (precision == "auto" and kind in ("transformer", "stacked") and _has_bf16(device))
     return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
 

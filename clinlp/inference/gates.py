@@ -16,6 +16,7 @@ from clinlp.data.rows import Ints
 from clinlp.errors import DataError, UsageError
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.lexical import LexicalEncoder
+from clinlp.models.stacked import StackedEncoder
 from clinlp.tagging.windows import overlapping
 from clinlp.text.tokens import tokenize
 
@@ -121,6 +122,8 @@ def _inputs(diagnoser: Diagnoser, reader: PieceReader) -> tuple[nn.Module, Tenso
         )
     if isinstance(encoder, LexicalEncoder):
         return encoder.inputs, torch.zeros((), device=next(diagnoser.parameters()).device)
+    if isinstance(encoder, StackedEncoder):
+        raise UsageError("evidence: a transformer or an LSTM alone needed to weigh words, got both")
     inner: Any = encoder.encoder.get_input_embeddings()
     piece = torch.tensor([getattr(reader, "blank", 0)], device=next(diagnoser.parameters()).device)
     with torch.no_grad():

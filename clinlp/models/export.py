@@ -21,6 +21,7 @@ from clinlp.models.form import Form
 from clinlp.models.int8 import to_int8
 from clinlp.models.lstm import LstmEncoder
 from clinlp.models.onnx import OnnxEncoder
+from clinlp.models.stacked import StackedConfig
 from clinlp.models.tagger import Tagger
 
 _MAX_BYTES: Final = 2_000_000_000  # of one protobuf message is 2^31; the graph takes its share
@@ -37,8 +38,8 @@ def convert(model: Tagger | Diagnoser, form: Form) -> Tagger | Diagnoser:
         MissingExtraError: ONNX is asked for and not installed.
     """
     encoder, config = model.encoder, model.config.encoder
-    if isinstance(config, CnnConfig):
-        raise UsageError(f"{form}: an LSTM or a transformer needed, got a CNN")
+    if isinstance(config, (CnnConfig, StackedConfig)):
+        raise UsageError(f"{form}: an LSTM or a transformer alone needed, got a model of kind {config.kind}")
     if config.form != "float":
         raise UsageError(f"a model as it was trained needed, got one in the form {config.form}")
     if form == "int8":

@@ -20,6 +20,7 @@ class LstmConfig(LexicalConfig):
     kind: Literal["lstm"] = "lstm"
     hidden: int = 200  # of each direction
     layers: int = 1
+    beside: int = 0  # numbers of another encoder's state, joined to the features of every piece
 
     @property
     def width(self) -> int:
@@ -35,7 +36,7 @@ class LstmEncoder(LexicalEncoder):
         self.config = config
         self.width = config.width
         self.lstm = nn.LSTM(
-            config.embedding_width,
+            config.embedding_width + config.beside,
             config.hidden,
             config.layers,
             batch_first=True,
@@ -43,17 +44,20 @@ class LstmEncoder(LexicalEncoder):
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
 
-    def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, pieces: Tensor, mask: Tensor, beside: Tensor | None = None) -> Tensor:
         """Encode every piece in the light of its whole window.
 
         Args:
             pieces: `(window, piece, feature)`, int64.
             mask: `(window, piece)`, bool, True where a piece is real; padding is at the end.
+            beside: States of another encoder, `(window, piece, beside)`.
 
         Returns:
             Hidden states, `(window, piece, 2 * hidden)`.
         """
         inputs = self.dropout(self.embed(pieces, mask))
+        if beside is not None:
+            inputs = torch.cat([inputs, beside.to(inputs.dtype)], 2)
         states = self._both_ways(inputs, mask) if inputs.device.type == "cpu" else self._packed(inputs, mask)
         dropped: Tensor = self.dropout(states)
         return dropped

@@ -22,6 +22,11 @@ class TrainConfig(Config):
     )
     out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
     encoder: str = Field("lstm", description="`lstm`, `cnn`, or a transformer: a local folder or a hub id.")
+    stacked: bool = Field(
+        False,
+        description="For a transformer: an LSTM on top of it that reads its states together with the vector and the "
+        "characters of each piece's word; the options of an LSTM hold for it, --vectors too.",
+    )
     new_characters: int = Field(
         200,
         ge=0,
@@ -105,6 +110,7 @@ class TrainConfig(Config):
                 "layer_decay": self.layer_decay < 1,
                 "freeze_layers": self.freeze_layers is not None,
                 "lora_rank": self.lora_rank is not None,
+                "stacked": self.stacked,
             }
             kind = "an LSTM" if self.encoder == "lstm" else "a CNN"
             for name in (name for name, given in asked.items() if given):

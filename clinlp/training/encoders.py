@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from clinlp.data.pieces import LexicalPieces, PieceReader
+from clinlp.data.pieces import LexicalPieces, PieceReader, StackedPieces
 from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import UsageError
 from clinlp.models.cnn import CnnConfig, CnnEncoder, reach
 from clinlp.models.encoder import Encoder
+from clinlp.models.lexical import LexicalEncoder
 from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.stacked import StackedConfig, StackedEncoder
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, add_rows, hub_file, read_encoder
 from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Note
@@ -25,37 +27,52 @@ def start_encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceRead
     import torch
 
     torch.manual_seed(config.seed)
+    texts = [note.text for note in notes]
     if config.encoder not in FROM_SCRATCH:
-        return _pretrained(config, [note.text for note in notes])
+        reader, encoder = _pretrained(config, texts)
+        return _stacked(config, texts, reader, encoder) if config.stacked else (reader, encoder)
+    words = _words(config, texts)
+    return words, _with_vectors(config, words, _lexical(config, words))
+
+
+def _words(config: TrainConfig, texts: Sequence[str]) -> LexicalPieces:
+    """Build the vocabulary of an encoder over words."""
     more = [(note.text for path in config.text for note in read_notes(path))]
     if isinstance(config, DiagnosisConfig) and config.code_names is not None:
         more.append(name for names in read_codes(config.code_names).values() for name in names)
-    texts = [note.text for note in notes]
-    reader = LexicalPieces.build(
+    return LexicalPieces.build(
         (text for source in (texts, *more) for text in source),
         min_count=config.min_count,
         max_words=config.max_words,
         n_bigrams=config.n_bigrams,
         known=vector_words(config.vectors),
     )
-    encoder = _lexical(config, reader)
+
+
+_Lexical = TypeVar("_Lexical", bound=LexicalEncoder)
+
+
+def _with_vectors(config: TrainConfig, reader: LexicalPieces, encoder: _Lexical) -> _Lexical:
+    """Let an encoder over words start from the vectors that the config names."""
     if config.vectors is not None:
         encoder.words.weight.data[2:] = static_vectors(config.vectors, reader.words, config.word_width)
-    return reader, encoder
+    return encoder
+
+
+def _stacked(
+    config: TrainConfig, texts: Sequence[str], reader: SubwordPieces, encoder: TransformerEncoder
+) -> tuple[StackedPieces, StackedEncoder]:
+    """Put an LSTM over words and a transformer's states on top of it."""
+    words = _words(config, texts)
+    lstm = LstmConfig(hidden=config.hidden, beside=encoder.width, **_word_shape(config, words))
+    stacked = StackedEncoder(StackedConfig(transformer=encoder.config, words=lstm), encoder)
+    _with_vectors(config, words, stacked.words)
+    return StackedPieces(reader, words), stacked
 
 
 def _lexical(config: TrainConfig, reader: LexicalPieces) -> LstmEncoder | CnnEncoder:
     """Make an encoder over words with fresh weights."""
-    shape: dict[str, Any] = {
-        "n_words": reader.n_words,
-        "n_characters": reader.n_characters,
-        "n_bigrams": config.n_bigrams,
-        "word_width": config.word_width,
-        "layers": config.layers,
-        "word_dropout": config.word_dropout,
-        "max_pieces": config.max_pieces,
-        "overlap": config.max_pieces // 8,
-    }
+    shape = _word_shape(config, reader)
     if config.dropout is not None:
         shape["dropout"] = config.dropout
     if config.encoder == "lstm":
@@ -66,7 +83,21 @@ def _lexical(config: TrainConfig, reader: LexicalPieces) -> LstmEncoder | CnnEnc
     return CnnEncoder(CnnConfig(filter_widths=config.filter_widths, **shape))
 
 
-def _pretrained(config: TrainConfig, texts: Sequence[str]) -> tuple[PieceReader, TransformerEncoder]:
+def _word_shape(config: TrainConfig, reader: LexicalPieces) -> dict[str, Any]:
+    """Say what encoders over words have in common."""
+    return {
+        "n_words": reader.n_words,
+        "n_characters": reader.n_characters,
+        "n_bigrams": config.n_bigrams,
+        "word_width": config.word_width,
+        "layers": config.layers,
+        "word_dropout": config.word_dropout,
+        "max_pieces": config.max_pieces,
+        "overlap": config.max_pieces // 8,
+    }
+
+
+def _pretrained(config: TrainConfig, texts: Sequence[str]) -> tuple[SubwordPieces, TransformerEncoder]:
     """Load a pretrained encoder and its pieces from a folder or the hub; add what the texts need and it lacks."""
     source = Path(config.encoder)
     file = source / "tokenizer.json"
@@ -97,5 +128,5 @@ def _pretrained(config: TrainConfig, texts: Sequence[str]) -> tuple[PieceReader,
 
 def grown(reader: PieceReader) -> list[str]:
     """Say how many characters were added to a pretrained vocabulary, if any."""
-    n = reader.n_added if isinstance(reader, SubwordPieces) else 0
+    n = 0 if isinstance(reader, LexicalPieces) else reader.n_added
     return [f"{n:,} characters that the encoder did not know have pieces of their own"] if n else []

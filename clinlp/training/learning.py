@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
 from clinlp.errors import UsageError
+from clinlp.models.stacked import StackedEncoder
 from clinlp.models.transformer import TransformerEncoder, weight_depths
 from clinlp.training.adapters import add_adapters
 from clinlp.training.config import FROM_SCRATCH, TrainConfig
@@ -18,6 +19,7 @@ _RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "sgd": (0.05, 0.01, 0.05),
     "adagrad": (0.02, 2e-3, 0.02),
 }
+_STACKED = "encoder.words."  # what is put on top of a transformer starts from nothing, as heads do
 _ADAPTER = 5  # adapters take larger steps than a whole encoder
 
 
@@ -28,8 +30,8 @@ def choose_weights(model: nn.Module, config: TrainConfig) -> None:
         UsageError: The encoder has too few layers, or none of the names that adapters shall go to.
         MissingExtraError: Adapters need peft.
     """
-    encoder = model.encoder
-    if not isinstance(encoder, TransformerEncoder):
+    encoder = _transformer(model)
+    if encoder is None:
         return
     if config.lora_rank is not None:
         add_adapters(encoder, config.lora_rank, config.lora_alpha, config.lora_targets)
@@ -71,7 +73,8 @@ def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            rate = encoder_rate * shares.get(name, 1.0) if name.startswith("encoder.") else head_rate
+            on_top = not name.startswith("encoder.") or name.startswith(_STACKED)
+            rate = head_rate if on_top else encoder_rate * shares.get(name, 1.0)
             groups.setdefault((rate, weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     return [
         {"params": weights, "lr": rate, "peak": rate, "weight_decay": decay}
@@ -84,8 +87,17 @@ def _shares(model: nn.Module, layer_decay: float) -> dict[str, float]:
 
     Source: Howard & Ruder (2018), arXiv 1801.06146, section 3.2 (discriminative fine-tuning).
     """
-    encoder = model.encoder
-    if layer_decay == 1 or not isinstance(encoder, TransformerEncoder):
+    encoder = _transformer(model)
+    if layer_decay == 1 or encoder is None:
         return {}
     depths, n_layers = weight_depths(encoder)
-    return {f"encoder.{name}": layer_decay ** max(0, n_layers - depth) for name, depth in depths.items()}
+    inside = "encoder." if encoder is model.encoder else "encoder.transformer."
+    return {f"{inside}{name}": layer_decay ** max(0, n_layers - depth) for name, depth in depths.items()}
+
+
+def _transformer(model: nn.Module) -> TransformerEncoder | None:
+    """Give the transformer of a model, if it has one."""
+    encoder = model.encoder
+    if isinstance(encoder, StackedEncoder):
+        return encoder.transformer
+    return encoder if isinstance(encoder, TransformerEncoder) else None

@@ -10,6 +10,7 @@ import torch
 from clinlp.errors import UsageError
 from clinlp.models.cnn import CnnConfig, CnnEncoder, reach
 from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.stacked import StackedConfig, StackedEncoder
 from clinlp.models.transformer import TransformerConfig, TransformerEncoder, read_encoder
 
 BERT = {
@@ -39,7 +40,13 @@ def transformer():
     return TransformerEncoder(TransformerConfig(model=BERT, first=2, last=3)).eval()
 
 
-@pytest.mark.parametrize(("make", "n_features"), [(lstm, 18), (cnn, 18), (transformer, 1)])
+def stacked():
+    torch.manual_seed(1)
+    words = LstmConfig(n_words=60, n_characters=60, n_bigrams=60, hidden=12, word_width=16, beside=32)
+    return StackedEncoder(StackedConfig(transformer=transformer().config, words=words)).eval()
+
+
+@pytest.mark.parametrize(("make", "n_features"), [(lstm, 18), (cnn, 18), (transformer, 1), (stacked, 19)])
 def test_a_window_is_read_alike_alone_and_in_a_padded_batch(make, n_features):
     encoder = make()
     generator = torch.Generator().manual_seed(2)

@@ -245,6 +245,6 @@ def test_a_cnn_works_in_spacy(trained, four_notes, lang):
 @pytest.mark.parametrize("form", ["int8", "onnx", "onnx-int8"])
 @pytest.mark.parametrize("task", ["entities", "diagnosis"])
 def test_an_export_of_a_cnn_is_refused(trained, tmp_path, task, form):
-    with pytest.raises(UsageError, match=f"{form}: an LSTM or a transformer needed, got a CNN"):
+    with pytest.raises(UsageError, match=f"{form}: an LSTM or a transformer alone needed, got a model of kind cnn"):
         export_model(trained / task / "best", tmp_path / "out", form)
     assert not (tmp_path / "out").exists()

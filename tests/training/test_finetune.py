@@ -32,8 +32,10 @@ def test_an_lstm_tagger_learns_four_notes_by_heart(four_notes, tmp_path, head):
     assert all(0 < span.score <= 1 for note in predicted for span in note.entities)
 
 
-def test_a_transformer_tagger_learns_four_notes_by_heart(four_notes, tiny_bert, tmp_path):
-    config = entities(four_notes, tmp_path / "run", encoder=str(tiny_bert), dropout=0.0, epochs=60, learning_rate=3e-3)
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_transformer_tagger_learns_four_notes_by_heart(four_notes, tiny_bert, tmp_path, stacked):
+    options = {"encoder": str(tiny_bert), "dropout": 0.0, "epochs": 60, "learning_rate": 3e-3, "stacked": stacked}
+    config = entities(four_notes, tmp_path / "run", **options)
     notes = list(read_notes(four_notes))
     predicted = EntityPredictor.load(finetune_entities(config), precision="fp32")(notes)
     assert score_entities(notes, predicted).micro.f1 == 1.0
@@ -90,6 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(four_notes, tmp_path):
         {"optimizer": "adagrad", "head": "linear", "focal": 2.0, "class_weights": "sqrt"},
         {"optimizer": "adam", "encoder": "bert", "freeze_layers": 0, "layer_decay": 0.8},
         {"encoder": "bert", "lora_rank": 2, "ema": 0.9},
+        {"encoder": "bert", "stacked": True, "layer_decay": 0.8},
     ],
     ids=lambda options: "-".join(map(str, options)) or "default",
 )

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clinlp.data.pieces import LexicalPieces, read_pieces
+from clinlp.data.pieces import LexicalPieces, StackedPieces, read_pieces
 from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import UsageError
 from clinlp.spans import Span, flatten
@@ -60,7 +60,8 @@ def read_cutter(encoder: str, max_pieces: int) -> Cutter:
     folder = Path(encoder)
     if folder.is_dir():
         max_pieces = min(max_pieces, _positions(folder))
-        reader = read_pieces(folder)
+        read = read_pieces(folder)
+        reader = read.pieces if isinstance(read, StackedPieces) else read
         if not isinstance(reader, SubwordPieces):
             return Cutter(_words(reader), max_pieces)
     elif folder.is_absolute() or encoder.count("/") > 1:
@@ -154,6 +155,7 @@ def _positions(folder: Path) -> int:
     try:
         held = json.loads((folder / "config.json").read_text("utf-8"))
         inner = held.get("encoder", {})
+        inner = inner.get("transformer", inner)
         return int(inner.get("max_pieces") or int(held["max_position_embeddings"]) - 4)  # as training takes it
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return sys.maxsize
