@@ -11,7 +11,7 @@ from clinlp.inference.config import Precision
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.tagger import Tagger
 
-__all__ = ["Precision", "autocast", "place", "settle"]
+__all__ = ["Precision", "autocast", "place", "settle", "usual_batch"]
 
 
 def place(model: Tagger | Diagnoser, device: str | None) -> torch.device:
@@ -45,6 +45,11 @@ def settle(model: Tagger | Diagnoser, precision: Precision) -> Precision:
     if precision == "bf16":
         raise UsageError(f"precision: auto or fp32 needed for a model in the form {form}, got bf16")
     return "fp32"
+
+
+def usual_batch(device: torch.device) -> int:
+    """Give the pieces of a batch that keep a device busy: a GPU takes many at once, a CPU what its caches hold."""
+    return 65_536 if device.type == "cuda" else 8192
 
 
 def autocast(device: torch.device, precision: Precision, kind: str) -> AbstractContextManager[object]:

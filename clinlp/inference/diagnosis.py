@@ -17,7 +17,7 @@ from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.data.rows import Pieces
 from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
-from clinlp.inference.device import Precision, autocast, place, settle
+from clinlp.inference.device import Precision, autocast, place, settle, usual_batch
 from clinlp.inference.evidence import attended_spans
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
@@ -56,22 +56,23 @@ class DiagnosisPredictor:
         reader: PieceReader,
         *,
         precision: Precision = "fp32",
-        batch_pieces: int = 8192,
+        batch_pieces: int | None = None,
         top: int | None = None,
         evidence: bool = True,
     ) -> None:
         """Use a diagnoser where it is.
 
         Args:
-            batch_pieces: Pieces of a batch, padding included.
+            batch_pieces: Pieces of a batch, padding included; else what suits the device.
             top: Give this many codes a note, whatever their probability; else those that the model's
                 config chooses.
             evidence: Say for every code where it looked.
         """
         self.diagnoser, self.reader, self.top, self.evidence = diagnoser, reader, top, evidence
-        self.precision, self.batch_pieces = settle(diagnoser, precision), batch_pieces
+        self.precision = settle(diagnoser, precision)
         self.codes = diagnoser.config.codes
         self.device = next(diagnoser.parameters()).device
+        self.batch_pieces = batch_pieces or usual_batch(self.device)
         self.max_set: int | None = None
         self.n_abstained = 0
         self._sets = False

@@ -15,7 +15,7 @@ from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.data.rows import Pieces
 from clinlp.errors import DataError, UsageError
-from clinlp.inference.device import Precision, place, settle
+from clinlp.inference.device import Precision, place, settle, usual_batch
 from clinlp.models.store import find_model, load_model
 from clinlp.models.tagger import Tagger
 from clinlp.tagging.cells import Cells, read_here
@@ -34,21 +34,22 @@ class TaggerRunner:
     task: ClassVar[str]
 
     def __init__(
-        self, tagger: Tagger, reader: PieceReader, *, precision: Precision = "fp32", batch_pieces: int = 8192
+        self, tagger: Tagger, reader: PieceReader, *, precision: Precision = "fp32", batch_pieces: int | None = None
     ) -> None:
         """Use a tagger where it is.
 
         Args:
-            batch_pieces: Pieces of a batch, padding included.
+            batch_pieces: Pieces of a batch, padding included; else what suits the device.
         """
-        self.tagger, self.reader, self.batch_pieces = tagger, reader, batch_pieces
+        self.tagger, self.reader = tagger, reader
         self.precision = settle(tagger, precision)
         self.labels = tagger.config.labels
         self.device = next(tagger.parameters()).device
+        self.batch_pieces = batch_pieces or usual_batch(self.device)
 
     @classmethod
     def load(
-        cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", batch_pieces: int = 8192
+        cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", batch_pieces: int | None = None
     ) -> Self:
         """Load a model folder or a bundled model.
 
@@ -119,12 +120,22 @@ def over_windows(
     windows = _windows(read, windowing)
     answers: list[list[Answers]] = [[] for _ in read]
     found: dict[int, Answers] = {}
-    for items, pieces, mask in _batches(read, windows, batch_pieces):
-        chosen = [windows[item] for item in items]
-        rows = [tensor.cpu().numpy() for tensor in predict(pieces, mask)]
-        for row, (item, (_, window)) in enumerate(zip(items, chosen, strict=True)):
+
+    def fetch(items: list[int], said: Sequence[Tensor]) -> None:
+        rows = [tensor.cpu().numpy() for tensor in said]
+        for row, item in enumerate(items):
+            window = windows[item][1]
             inside = slice(window.keep_start - window.start, window.keep_end - window.start)
             found[item] = tuple(each[row, inside] for each in rows)
+
+    waiting: tuple[list[int], Sequence[Tensor]] | None = None
+    for items, pieces, mask in _batches(read, windows, batch_pieces):
+        said = predict(pieces, mask)
+        if waiting is not None:  # a GPU works on the next batch while the last one is read
+            fetch(*waiting)
+        waiting = items, said
+    if waiting is not None:
+        fetch(*waiting)
     for item, (at, _) in enumerate(windows):
         answers[at].append(found[item])
     joined = [tuple(np.concatenate(parts) for parts in zip(*each, strict=True)) for each in answers]
