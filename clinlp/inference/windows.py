@@ -49,7 +49,12 @@ class TaggerRunner:
 
     @classmethod
     def load(
-        cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", batch_pieces: int | None = None
+        cls,
+        model: str | Path,
+        *,
+        device: str | None = None,
+        precision: Precision = "auto",
+        batch_pieces: int | None = None,
     ) -> Self:
         """Load a model folder or a bundled model.
 
