@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
@@ -35,6 +37,10 @@ def predict(
     ] = None,
     text: Annotated[str | None, typer.Option(help="The note itself, instead of a file.")] = None,
     note_id: Annotated[str | None, typer.Option("--id", help="Which note, in a file of many.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="NAME=VALUE", help="A field of the note, for a model that reads some."),
+    ] = None,
     form: Annotated[Format | None, typer.Option("--format", help="Of the file, where its name does not tell.")] = None,
     model: Annotated[
         str, typer.Option(help="A model folder or name; `bundled` is the bundled one of the note's language.")
@@ -61,7 +67,7 @@ def predict(
     - `clinlp predict --text "患者血糖升高，多饮多尿3年。" --top 3`
     - `clinlp predict notes.jsonl --id 17 --model runs/codes/best --evidence gradients --json`
     """
-    note = _read(source, text, note_id, form)
+    note = _with_fields(_read(source, text, note_id, form), given or ())
 
     from clinlp.inference.diagnosis import DiagnosisPredictor
     from clinlp.text.language import detect_language
@@ -124,6 +130,19 @@ def _in_file(path: Path, note_id: str | None, form: Format | None) -> Note:
     if chosen is None:
         raise DataError(f"{path}: a note {'of the id asked for ' if note_id is not None else ''}needed, got none")
     return chosen
+
+
+def _with_fields(note: Note, given: Sequence[str]) -> Note:
+    """Add fields that were given by hand.
+
+    Raises:
+        UsageError: One has no name.
+    """
+    parted = [each.partition("=") for each in given]
+    for name, equals, _ in parted:
+        if not (name and equals):
+            raise UsageError("--field: NAME=VALUE needed, got something else")
+    return replace(note, fields={**note.fields, **{name: value for name, _, value in parted}})
 
 
 def _with_words(note: Note) -> Note:

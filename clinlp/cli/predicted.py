@@ -89,7 +89,7 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
 
 def _bare(note: Note) -> Note:
     """What a model may see of a gold note."""
-    return Note(note.note_id, note.text, note.patient_id, note.lang, note.time)
+    return Note(note.note_id, note.text, note.patient_id, note.lang, note.time, fields=note.fields)
 
 
 def shortened(note: Note, length: int | None) -> Note:

@@ -9,7 +9,7 @@ import typer
 
 from clinlp.cli.console import console, say, table
 from clinlp.cli.options import takes
-from clinlp.cli.train import PANELS, teller
+from clinlp.cli.train import DIAGNOSIS_FLAGS, PANELS, teller
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def phi(config: PhiConfig, space: SpaceFile, trials: Trials = 20, resume: Resume
 
 
 @search.command()
-@takes(DiagnosisConfig, PANELS, names={"out": "--out -o"})
+@takes(DiagnosisConfig, PANELS, names=DIAGNOSIS_FLAGS)
 def diagnosis(config: DiagnosisConfig, space: SpaceFile, trials: Trials = 20, resume: Resume = False) -> None:
     """Search for the options of a diagnoser, as `clinlp search entities` does.
 

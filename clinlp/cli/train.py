@@ -30,6 +30,7 @@ PANELS: dict[type[Config], str] = {
     DiagnosisConfig: "Diagnoses",
     TrainConfig: "Every model",
 }
+DIAGNOSIS_FLAGS = {"out": "--out -o", "numbers": "--number", "categories": "--category"}
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT, to the weights of an unbroken run.")
 ]
@@ -84,7 +85,7 @@ def phi(config: PhiConfig, resume: Resume = False, folds: Folds = None, learning
 
 
 @train.command()
-@takes(DiagnosisConfig, PANELS, names={"out": "--out -o"})
+@takes(DiagnosisConfig, PANELS, names=DIAGNOSIS_FLAGS)
 def diagnosis(
     config: DiagnosisConfig, resume: Resume = False, folds: Folds = None, learning_curve: Curve = None
 ) -> None:
@@ -101,6 +102,7 @@ def diagnosis(
 
     - `clinlp train diagnosis --train train.jsonl --dev dev.jsonl -o runs/icd --code-length 3`
     - `clinlp train diagnosis --train train.jsonl -o runs/triage --single --encoder models/bert`
+    - `clinlp train diagnosis --train notes.csv -o runs/fields --number age --number lactate --category sex`
     """
     with teller() as tell:
         run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())

@@ -7,7 +7,7 @@ beside them: it costs nothing, has no sign, and shows where the model looked, no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -113,8 +113,11 @@ class Explainer:
             filled[at] = note
         return [self._explained(note) for note in filled]
 
-    def explain(self, text: str, codes: Sequence[str]) -> list[Explanation]:
+    def explain(self, text: str, codes: Sequence[str], fields: Mapping[str, Any] | None = None) -> list[Explanation]:
         """Weigh every word of a text for each code.
+
+        Args:
+            fields: Of the note, for a model that reads some; they stay as they are.
 
         Raises:
             UsageError: A code is not one of the model's.
@@ -125,7 +128,8 @@ class Explainer:
                 raise UsageError(f"evidence: codes of the model needed, got {code!r}")
         if not codes:
             return []
-        note = GatedNote(self.diagnoser, self.reader, text, [self._places[code] for code in codes])
+        beside = self.predictor.fields([Note("text", text, fields=fields or {})])
+        note = GatedNote(self.diagnoser, self.reader, text, [self._places[code] for code in codes], beside)
         if self.method == "attention":
             shares = note.attention().cpu().numpy()
             return [Explanation(code, note.offsets, row) for code, row in zip(codes, shares, strict=True)]
@@ -157,7 +161,7 @@ class Explainer:
         if diagnoses is None:  # the predictor abstained
             return note
         known = [each for each in diagnoses if each.code in self._places]
-        made = self.explain(note.text, [each.code for each in known]) if known else []
+        made = self.explain(note.text, [each.code for each in known], note.fields) if known else []
         spans = {each.code: self._spans(each, note.text) for each in made}
         return replace(note, diagnoses=tuple(replace(each, evidence=spans.get(each.code, ())) for each in diagnoses))
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from clinlp.data.batches import by_length, join
+from clinlp.data.fields import read_fields
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.data.rows import Pieces
 from clinlp.errors import UsageError
@@ -82,6 +83,14 @@ class DiagnosisPredictor:
         """How probabilities become codes."""
         return self.diagnoser.config
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Fields of a note that the model reads beside the text."""
+        members: Sequence[DiagnosisPredictor] = getattr(self, "members", ())  # of an ensemble
+        config = getattr(self.config, "fields", None)  # a network's alone
+        own = () if config is None else config.names
+        return tuple(dict.fromkeys((*own, *(name for member in members for name in member.columns))))
+
     @classmethod
     def load(
         cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", top: int | None = None
@@ -144,6 +153,7 @@ class DiagnosisPredictor:
         """Give every code's probability in each note that has words, in any order."""
         read = [self.reader(note.text) for note in notes]
         encoder = self.diagnoser.config.encoder
+        fields = self.fields(notes)
         filled = [at for at, pieces in enumerate(read) if len(pieces)]
         for group in by_length(np.array([len(read[at]) for at in filled], np.int64), self.batch_pieces):
             chosen = [filled[item] for item in group.tolist()]
@@ -152,11 +162,23 @@ class DiagnosisPredictor:
             )
             with torch.inference_mode(), autocast(self.device, self.precision, encoder.kind):
                 probabilities, attention = self.diagnoser.predict(
-                    batch.pieces.to(self.device), batch.mask.to(self.device), batch.places.to(self.device)
+                    batch.pieces.to(self.device),
+                    batch.mask.to(self.device),
+                    batch.places.to(self.device),
+                    None if fields is None else fields[chosen].to(self.device),
                 )
             for row, at in enumerate(chosen):
                 explain = partial(_attended, attention[row], read[at], notes[at].text)
                 yield Scored(at, probabilities[row].float().cpu().numpy(), explain)
+
+    def fields(self, notes: Sequence[Note]) -> torch.Tensor | None:
+        """Give the columns that the model reads beside the text, `(note, column)`; None if it reads none.
+
+        Raises:
+            DataError: A value cannot be read.
+        """
+        config = self.diagnoser.config.fields
+        return None if config is None else torch.from_numpy(read_fields(config, notes))
 
     def save(self, folder: Path) -> None:
         """Write the model folder, but for its card."""

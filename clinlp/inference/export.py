@@ -128,7 +128,7 @@ def _network(folder: Path) -> Model:
 
 def compare(before: Model, after: Model, reader: PieceReader, notes: Sequence[Note]) -> Parity:
     """Run both models over notes, one after the other."""
-    bare = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time) for note in notes]
+    bare = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time, fields=note.fields) for note in notes]
     wanted: list[tuple[Model, Precision]] = [(before, "fp32"), (after, "fp32")]
     if isinstance(autocast(torch.device("cpu"), "auto", before.config.encoder.kind), torch.autocast):
         wanted.insert(1, (before, "bf16"))

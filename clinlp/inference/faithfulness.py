@@ -56,7 +56,7 @@ def measure_faithfulness(
     n_short = 0
     for note, scores in zip(notes, whole, strict=True):
         codes = list(scores)[:top]
-        made = explainer.explain(note.text, codes) if codes else []
+        made = explainer.explain(note.text, codes, note.fields) if codes else []
         if not made or len(made[0].offsets) < 2:
             n_short += 1
             continue

@@ -34,12 +34,20 @@ class GatedNote:
         offsets: `(word, 2)`, characters: the tokens of the note.
     """
 
-    def __init__(self, diagnoser: Diagnoser, reader: PieceReader, text: str, codes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        diagnoser: Diagnoser,
+        reader: PieceReader,
+        text: str,
+        codes: Sequence[int],
+        fields: Tensor | None = None,
+    ) -> None:
         """Read a note.
 
         Args:
             diagnoser: In evaluation mode.
             codes: Which codes are asked about, by their places in the code set.
+            fields: `(1, column)`, what the model reads beside the text, which stays as it is.
 
         Raises:
             DataError: The text has no words.
@@ -60,6 +68,7 @@ class GatedNote:
         for row, window in enumerate(windows):
             slots[row, : len(window)] = self.words[window.start : window.end]
         self._slots = slots.to(device)
+        self._fields = None if fields is None else fields.to(device)
         self.device = device
 
     @property
@@ -90,14 +99,17 @@ class GatedNote:
         )
         with _dimmed(self._inputs, left, self._blank), _slopes(self.device, self.diagnoser.config.encoder.kind):
             logits, _ = self.diagnoser.logits(
-                self._pieces.repeat(n_rows, 1, 1), self._mask.repeat(n_rows, 1), places.contiguous()
+                self._pieces.repeat(n_rows, 1, 1),
+                self._mask.repeat(n_rows, 1),
+                places.contiguous(),
+                None if self._fields is None else self._fields.repeat(n_rows, 1),
             )
         return self._log_odds(logits)
 
     def attention(self) -> Tensor:
         """Give the share of each code's attention that lies on each word, `(code, word)`."""
         with torch.no_grad():
-            _, attention = self.diagnoser.logits(self._pieces, self._mask, self._places)
+            _, attention = self.diagnoser.logits(self._pieces, self._mask, self._places, self._fields)
         chosen = attention[0, self.codes.to(self.device)].float()
         shares = chosen.new_zeros(len(chosen), self.n_words)
         return shares.index_add_(1, self.words.to(self.device), chosen)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from clinlp.models.codes import CodesConfig
 from clinlp.models.encoder import EncoderConfig, build_encoder
+from clinlp.models.fields import FieldsConfig, FieldsEncoder
 from clinlp.models.label_attention import LabelAttention
 from clinlp.models.losses import AsymmetricLoss, CodeLoss
 
@@ -16,6 +17,7 @@ class DiagnoserConfig(CodesConfig):
 
     encoder: EncoderConfig
     name_width: int = 0  # numbers of the embedding of a code's name; 0: codes have no names
+    fields: FieldsConfig | None = None  # columns that are read beside the text
 
 
 class Diagnoser(nn.Module):
@@ -31,10 +33,16 @@ class Diagnoser(nn.Module):
         self.encoder = build_encoder(config.encoder) if encoder is None else encoder
         width = int(self.encoder.width)  # type: ignore[arg-type]
         self.attention = LabelAttention(width, len(config.codes), name_width=config.name_width)
+        self.fields = None if config.fields is None else FieldsEncoder(config.fields)
+        if config.fields is not None:
+            self.beside = nn.Linear(config.fields.width, len(config.codes), bias=False)
+            nn.init.zeros_(self.beside.weight)  # starts from the text alone
         # training may put another in its place
         self.code_loss: CodeLoss | AsymmetricLoss = CodeLoss(single=config.single)
 
-    def logits(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(
+        self, pieces: Tensor, mask: Tensor, places: Tensor, fields: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Score every code for every note.
 
         Args:
@@ -42,33 +50,47 @@ class Diagnoser(nn.Module):
             mask: `(window, piece)`, bool.
             places: `(note, piece)`, int64: where each piece of a note stands in the flattened
                 windows; -1 is padding.
+            fields: `(note, column)`, as `FieldsEncoder` takes them; of a model that reads fields.
 
         Returns:
             Logits `(note, code)` and attention `(note, code, piece)`.
         """
         logits, attention = self.attention(self._joined(pieces, mask, places), places >= 0)
-        return logits, attention
+        return self._with_fields(logits, fields), attention
 
-    def forward(self, pieces: Tensor, mask: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        self, pieces: Tensor, mask: Tensor, places: Tensor, targets: Tensor, fields: Tensor | None = None
+    ) -> Tensor:
         """Sum the loss over the batch's notes; the caller divides by how many there are.
 
         Args:
             targets: `(note, code)`, 1 where the note has the code.
         """
         logits = self.attention.score(self._joined(pieces, mask, places), places >= 0)
-        loss: Tensor = self.code_loss(logits, targets)
+        loss: Tensor = self.code_loss(self._with_fields(logits, fields), targets)
         return loss
 
     @torch.no_grad()
-    def predict(self, pieces: Tensor, mask: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(
+        self, pieces: Tensor, mask: Tensor, places: Tensor, fields: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Give every code's probability and its attention.
 
         Returns:
             `(note, code)` and `(note, code, piece)`.
         """
-        logits, attention = self.logits(pieces, mask, places)
+        logits, attention = self.logits(pieces, mask, places, fields)
         probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
         return probabilities, attention
+
+    def _with_fields(self, logits: Tensor, fields: Tensor | None) -> Tensor:
+        """Add what the fields say of each code: the rest of the dot product with the joined vector."""
+        if self.fields is None:
+            return logits
+        if fields is None:
+            raise ValueError("fields: values of the model's columns needed, got none")
+        said: Tensor = self.beside(self.fields(fields))
+        return logits + said.float()
 
     def _joined(self, pieces: Tensor, mask: Tensor, places: Tensor) -> Tensor:
         """Encode windows and put the states of each note's pieces in a row, `(note, piece, hidden)`."""

@@ -85,6 +85,28 @@ def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
     return replace(known, entities=found["entities"], phi=found["phi"], sections=found["sections"], diagnoses=diagnoses)
 
 
+def record_of(doc: Doc, columns: Iterable[str] = ()) -> Note:
+    """Give the note of a Doc without anything that was found in it: its text, patient, time and fields.
+
+    What the note that the Doc came from knew counts first, then extensions of the Doc that have the name
+    of a column, `doc._.age`, and `doc._.patient_id` and `doc._.time`.
+
+    Args:
+        columns: Fields that somebody needs.
+    """
+    from clinlp.records.canonical import from_record
+
+    record: dict[str, Any] = json.loads(doc.user_data.get(_KEY) or "{}")
+    record["text"] = doc.text
+    for name in ("patient_id", "time"):
+        if record.get(name) is None and Doc.has_extension(name):
+            record[name] = doc._.get(name)
+    held = record.get("fields") or {}
+    lacking = [name for name in columns if name not in held and Doc.has_extension(name)]
+    record["fields"] = held | {name: doc._.get(name) for name in lacking}
+    return from_record(record, note_id="doc")
+
+
 def register_extensions() -> None:
     """Make the extensions known to spaCy; every pipe does so, a program that only reads stored Docs must.
 

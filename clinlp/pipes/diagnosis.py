@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -11,7 +12,7 @@ from spacy.tokens import Doc
 
 from clinlp.note import Note
 from clinlp.pipes.base import ModelPipe, default_model
-from clinlp.pipes.convert import set_diagnoses
+from clinlp.pipes.convert import record_of, set_diagnoses
 
 if TYPE_CHECKING:
     from clinlp.inference.device import Precision
@@ -40,6 +41,13 @@ class DiagnosisPipe(ModelPipe):
 
         return DiagnosisPredictor.load(
             folder, device=self.device, precision=cast("Precision", self.precision), top=self.top
+        )
+
+    def _note(self, doc: Doc) -> Note:
+        """Give the text of a Doc, and the fields that the model reads beside it."""
+        columns = cast("DiagnosisPredictor", self.predictor).columns
+        return (
+            super()._note(doc) if not columns else replace(record_of(doc, columns), note_id=self.name, lang=self.lang)
         )
 
     def predict(self, notes: Sequence[Note]) -> Sequence[Note]:

@@ -201,6 +201,10 @@ class DiagnosisConfig(TrainConfig):
     calibration: Literal["temperature", "isotonic", "none"] = Field(
         "temperature", description="How probabilities are brought to what is right on dev after training."
     )
+    numbers: tuple[str, ...] = Field((), description="Column of the notes that holds a number, read beside the text.")
+    categories: tuple[str, ...] = Field(
+        (), description="Column of the notes that holds one of several values, read beside the text."
+    )
     baselines: bool = Field(
         True,
         description="Train TF-IDF, a dictionary of code names and an ensemble of both and the network beside it, in "

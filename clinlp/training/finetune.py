@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes, tagging_batch, tagging_windows
+from clinlp.data.fields import fit_fields, read_fields
 from clinlp.data.pieces import PieceReader
 from clinlp.data.spans import span_batch, span_windows
 from clinlp.data.splits import split
@@ -179,17 +181,28 @@ def finetune_diagnosis(
         raise DataError("dev: notes with diagnoses needed, got none")
     chosen = choose_codes(config, notes)
     notes, codes = chosen.notes, chosen.codes
+    columns, read_so = fit_fields(notes, config.numbers, config.categories)
+    fields = None if columns is None else torch.from_numpy(read_fields(columns, notes))
+    if columns is not None:
+        read_fields(columns, dev)  # what cannot be read is said before any work
     prepare(config, resume=resume)
     reader, encoder = start_encoder(config, notes)
     names, unnamed = embed_names(config, chosen, reader, encoder)
-    shape = DiagnoserConfig(encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single)
+    shape = DiagnoserConfig(
+        encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single, fields=columns
+    )
     model = named_diagnoser(shape, encoder, names)
     model.code_loss = code_loss(config, chosen.counts)
     read, left = diagnosis_notes(notes, reader, codes, config.code_length)
-    _say(tell, left, *grown(reader), *chosen.remarks, *unnamed, *unlearned_codes(dev, codes))
+    _say(tell, left, *grown(reader), *chosen.remarks, *unnamed, *read_so, *unlearned_codes(dev, codes))
     lengths = np.asarray(read["n_pieces"], np.int64)
     n_features = len(read[0]["pieces"]) // int(lengths[0])
     windowing = (encoder.config.max_pieces, encoder.config.overlap)
+    places = np.asarray(read["note"], np.int64)
+
+    def collate(items: Indices) -> dict[str, Tensor]:
+        batch = diagnosis_batch(read, items, n_features, len(codes), windowing)
+        return batch if fields is None else batch | {"fields": fields[places[items]]}
 
     def score(diagnoser: nn.Module) -> dict[str, float]:
         predicted = DiagnosisPredictor(_as(Diagnoser, diagnoser), reader, top=len(codes), evidence=False)(dev)
@@ -203,10 +216,10 @@ def finetune_diagnosis(
     task = Task(
         lengths,
         np.ones_like(lengths),
-        lambda items: diagnosis_batch(read, items, n_features, len(codes), windowing),
+        collate,
         score,
         lambda diagnoser, scores: save_best(config.out, _as(Diagnoser, diagnoser), reader, scores),
-        _ids(notes, np.asarray(read["note"], np.int64)),
+        _ids(notes, places),
         finish,
     )
     train(model, task, config, resume=resume, tell=tell)

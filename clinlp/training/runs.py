@@ -106,7 +106,7 @@ def _processes() -> PartialState:
 
 def predict(config: TrainConfig, model: Path, notes: Sequence[Note]) -> list[Note]:
     """Give the notes, bare but for what the model finds; of codes the hundred most probable."""
-    bare = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time) for note in notes]
+    bare = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time, fields=note.fields) for note in notes]
     if isinstance(config, PhiConfig):
         from clinlp.deid import find_phi
         from clinlp.inference.phi import PhiTagger

@@ -63,7 +63,7 @@ class Pointing:
     def __init__(self, *words):
         self.words = words
 
-    def explain(self, text, codes):
+    def explain(self, text, codes, fields=None):
         scores = np.array([any(text[s:e] in word for word in self.words) for s, e in tokenize(text)], np.float32)
         return [Explanation(code, offsets(text), scores) for code in codes]
 
