@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from clinlp.note import Note
+from clinlp.note import Diagnosis, Note
+from clinlp.records import write_notes
 from clinlp.spans import Span
+from clinlp.training.config import DiagnosisConfig
 
 PEERS = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "bench" / "trainers.py"))
 NAMES = ["O", "B-drug", "I-drug", "B-sign", "I-sign"]
@@ -36,3 +38,27 @@ def test_an_inside_tag_that_follows_nothing_begins_a_span():
     offsets = [(0, 2), (3, 5), (6, 8)]
     found = PEERS["spans_of"](["I-drug", "I-sign", "O"], offsets, 10)
     assert list(found) == [Span(10, 12, "drug"), Span(13, 15, "sign")]
+
+
+DIAGNOSIS = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "bench" / "diagnosis.py"))
+
+
+def test_jobs_of_diagnosis_are_configs_of_their_language():
+    for name, job in DIAGNOSIS["JOBS"].items():
+        settings = {key: value for key, value in job.items() if key not in ("set", "text", "begins")}
+        config = DiagnosisConfig.load(None, train=("train.jsonl",), out="out", **settings)
+        assert config.encoder == name.split("-")[1]
+        assert "minilm" not in (config.encoder, config.vectors) or job["set"].startswith("en/")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_corpus_without_dev_gives_a_fifth_by_hash(tmp_path, lang):
+    notes = [
+        Note(f"n{at}", "x", lang=lang, diagnoses=(Diagnosis("a:1"), Diagnosis("b:2")), fields={"said": f"y{at}"})
+        for at in range(200)
+    ]
+    write_notes(notes, tmp_path / "train.jsonl")
+    train, scored = DIAGNOSIS["read_corpus"](tmp_path, {"text": "said", "begins": "a:"})
+    assert {note.note_id for note in train}.isdisjoint(note.note_id for note in scored)
+    assert len(train) + len(scored) == 200 and 20 <= len(scored) <= 60
+    assert all(note.text == f"y{note.note_id[1:]}" and [d.code for d in note.diagnoses] == ["a:1"] for note in scored)
