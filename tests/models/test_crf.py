@@ -107,3 +107,25 @@ def test_bf16_emissions_are_scored_in_float32(crf, emissions):
         crf.negative_log_likelihood(emissions.bfloat16(), torch.zeros(2, 5, dtype=torch.int64), MASK).dtype
         == torch.float32
     )
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 40])
+def test_the_partition_by_halves_is_the_partition(crf, length):
+    generator = torch.Generator().manual_seed(length)
+    emissions = 20 * torch.randn(3, length, 5, generator=generator)
+    mask = torch.arange(length) < torch.tensor([[length], [max(1, length - 3)], [1]])
+    found = []
+    for partition in (crf._partition, crf._partition_by_halves):
+        given = emissions.clone().requires_grad_()
+        total = partition(given, mask)
+        found.append(
+            (
+                total.double(),
+                *torch.autograd.grad(
+                    total.sum(), [given, crf.transitions, crf.starts, crf.ends], allow_unused=length == 1
+                ),
+            )
+        )
+    for one, other in zip(*found, strict=True):
+        if one is not None and other is not None:
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
