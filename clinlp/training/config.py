@@ -20,7 +20,9 @@ class TrainConfig(Config):
     dev: tuple[Path, ...] = Field(
         (), description="Notes to choose the best epoch on; else held out of train by patient."
     )
-    out: Path = Field(description="Folder of the run; the best model is written to OUT/best.")
+    out: Path = Field(
+        description="Folder of the run; the best model is written to OUT/best, that of the last epoch to OUT/last."
+    )
     encoder: str = Field("lstm", description="`lstm`, `cnn`, or a transformer: a local folder or a hub id.")
     stacked: bool = Field(
         False,

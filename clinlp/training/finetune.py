@@ -33,7 +33,7 @@ from clinlp.training.confidence import calibrate
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.emphasis import piece_loss
 from clinlp.training.encoders import grown, start_encoder
-from clinlp.training.folder import prepare, save_best
+from clinlp.training.folder import prepare, save_epoch
 from clinlp.training.loop import Epoch, Task, train
 from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes, unlearned_labels
@@ -109,7 +109,7 @@ def _finetune_tagger(
         read.lengths,
         read.collate,
         lambda tagger: _tagger_scores(_as(Tagger, tagger), reader, dev),
-        lambda tagger, scores: save_best(config.out, _as(Tagger, tagger), reader, scores),
+        lambda name, tagger, scores: save_epoch(config.out / name, _as(Tagger, tagger), reader, scores),
         _ids(notes, read.places),
         finish if attribute == "entities" else None,
     )
@@ -218,7 +218,7 @@ def finetune_diagnosis(
         np.ones_like(lengths),
         collate,
         score,
-        lambda diagnoser, scores: save_best(config.out, _as(Diagnoser, diagnoser), reader, scores),
+        lambda name, diagnoser, scores: save_epoch(config.out / name, _as(Diagnoser, diagnoser), reader, scores),
         _ids(notes, places),
         finish,
     )

@@ -48,20 +48,19 @@ def prepare(config: TrainConfig, *, resume: bool) -> None:
         raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
 
 
-def save_best(out: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
-    """Write the best model so far; the one before it goes when the new one is whole.
+def save_epoch(folder: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
+    """Write the best model so far, or the last; the one before it goes when the new one is whole.
 
     Raises:
         DataError: It could not be written.
     """
-    with writing(out / "best.part", "the best model") as part:
+    with writing(folder.with_name(f"{folder.name}.part"), f"the {folder.name} model") as part:
         save_model(part, model)
         reader.save(part)
         write_whole(part / "scores.json", json.dumps(dict(scores), indent=1))
-        best = out / "best"
-        best.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for file in sorted(part.iterdir()):
-            file.replace(best / file.name)
+            file.replace(folder / file.name)
         part.rmdir()
 
 

@@ -19,7 +19,6 @@ _RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "sgd": (0.05, 0.01, 0.05),
     "adagrad": (0.02, 2e-3, 0.02),
 }
-_STACKED = "encoder.words."  # what is put on top of a transformer starts from nothing, as heads do
 _ADAPTER = 5  # adapters take larger steps than a whole encoder
 
 
@@ -70,11 +69,12 @@ def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     if weight_decay is None:
         weight_decay = 0.01 if config.optimizer == "adamw" else 0.0
     shares = _shares(model, config.layer_decay)
+    # What is put on top of a transformer starts from nothing, as heads do.
+    inside = "encoder.transformer." if isinstance(model.encoder, StackedEncoder) else "encoder."
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            on_top = not name.startswith("encoder.") or name.startswith(_STACKED)
-            rate = head_rate if on_top else encoder_rate * shares.get(name, 1.0)
+            rate = encoder_rate * shares.get(name, 1.0) if name.startswith(inside) else head_rate
             groups.setdefault((rate, weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     return [
         {"params": weights, "lr": rate, "peak": rate, "weight_decay": decay}

@@ -41,7 +41,7 @@ class Task:
     units: Indices  # (item,), over how much the loss of each is averaged: pieces or notes
     collate: Callable[[Indices], dict[str, Tensor]]
     score: Callable[[nn.Module], Mapping[str, float]]  # on dev; "score" is what the best epoch has most of
-    save: Callable[[nn.Module, Mapping[str, float]], None]
+    save: Callable[[str, nn.Module, Mapping[str, float]], None]  # `best` or `last`, the model and its scores
     note_ids: Callable[[Indices], Sequence[str]]  # of which notes the items are
     finish: Callable[[], None] | None = None  # what is done to the saved model at the end, by one process; repeatable
 
@@ -120,6 +120,8 @@ def train(
     try:
         while not loop.done:
             log.append(loop.epoch())
+        if log or not (config.out / "last").exists():
+            loop.keep_last(log[-1].scores if log else None)
         if task.finish is not None and run.is_main_process:
             task.finish()
         run.wait_for_everyone()
@@ -300,12 +302,18 @@ class _Loop:
                 found = broadcast(found.to(run.device)).cpu()
             best = found.item() >= state.best  # of two alike the later has the lower loss
             if best and run.is_main_process:
-                self.task.save(shown, scores)
+                self.task.save("best", shown, scores)
         if found.item() > state.best:
             state.best_epoch = state.epoch + 1
         state.best = max(state.best, found.item())
         self.last_score = found.item()
         return scores, best
+
+    def keep_last(self, scores: Mapping[str, float] | None) -> None:
+        """Save the model as the last epoch left it: what to take where dev is part of what was learned."""
+        with self._shown() as shown:
+            if self.run.is_main_process:
+                self.task.save("last", shown, scores or self.task.score(shown))
 
     def _checkpoint(self) -> None:
         run = self.run

@@ -1,7 +1,8 @@
 """Train and score taggers on public corpora: `python scripts/bench/entities.py JOB... --data DIR`.
 
 Each job trains on a corpus's train part, chooses its epoch on dev and scores once on the part named in
-the table below. Results are added to `scripts/bench/results/entities.json`.
+the table below; one marked `whole` learns from all that it is given, for the epochs that it names, and its last
+epoch counts. Results are added to `scripts/bench/results/entities.json`.
 """
 
 from __future__ import annotations
@@ -70,22 +71,24 @@ NAMED = ("minilm", "e5", "en", "zh")
 def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train one job and score it."""
     job = dict(JOBS[name])
-    folder, part = options.data / job.pop("set"), job.pop("on")
+    folder, part, whole = options.data / job.pop("set"), job.pop("on"), job.pop("whole", False)
     out = options.out / f"{name}-{options.seed}"
     job |= {key: str(getattr(options, value)) for key, value in job.items() if value in NAMED}
-    train, dev = folder / "train.jsonl", folder / "dev.jsonl"
+    train, dev = (folder / "train.jsonl",), folder / "dev.jsonl"
+    if whole and part == "test":
+        train = (*train, dev)
     if part == "dev":  # the scored part must not choose the epoch: hold a tenth of train out for that
         out.mkdir(parents=True, exist_ok=True)
         parts = dict(zip(("train", "dev"), split(read_notes(train), 0.1), strict=True))
         for side, notes in parts.items():
             write_notes(notes, out / f"{side}.jsonl")
-        train, dev = out / "train.jsonl", out / "dev.jsonl"
+        train, dev = train if whole else (out / "train.jsonl",), out / "dev.jsonl"
     began = time.perf_counter()
-    config = EntitiesConfig.load(None, train=(train,), dev=(dev,), out=out, seed=options.seed, **job)
+    config = EntitiesConfig.load(None, train=train, dev=(dev,), out=out, seed=options.seed, **job)
     best = finetune_entities(config, tell=lambda said: print(name, said, flush=True))
     seconds = time.perf_counter() - began
     gold = list(read_notes(folder / f"{part}.jsonl"))
-    predicted = EntityPredictor.load(best, precision="fp32")(gold)
+    predicted = EntityPredictor.load(best.with_name("last") if whole else best, precision="fp32")(gold)
     scores = {match: score_entities(gold, predicted, match) for match in ("strict", "overlap")}
     labels = sorted({span.label for note in gold for span in note.entities})
     seqeval = score_tags(*([_tags(note, labels) for note in side] for side in (gold, predicted)))

@@ -333,7 +333,8 @@ def test_a_run_can_do_without(trained, tmp_path):
     config, _ = trained
     finetune_diagnosis(config.model_copy(update={"out": tmp_path / "out", "baselines": False}))
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir() and "check" not in path.name) == [
-        "best"
+        "best",
+        "last",
     ]
 
 

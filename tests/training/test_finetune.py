@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -61,6 +62,19 @@ def test_a_diagnoser_learns_four_notes_by_heart(four_notes, tiny_bert, tmp_path,
         [diagnosis] = note.diagnoses
         assert diagnosis.evidence
         assert all(span.end <= len(note.text) for span in diagnosis.evidence)
+
+
+def test_the_last_model_is_kept_beside_the_best(four_notes, tmp_path):
+    config = entities(four_notes, tmp_path / "run", epochs=3, learning_rate=1e-9, head_learning_rate=1e-9)
+    log = []
+    best = finetune_entities(config, tell=lambda said: log.append(said) if isinstance(said, Epoch) else None)
+    last = tmp_path / "run" / "last"
+    assert json.loads((last / "scores.json").read_text()) == log[-1].scores
+    one, other = (load_file(folder / "model.safetensors") for folder in (best, last))
+    assert all(torch.equal(one[name], other[name]) for name in one)  # of equal scores the later is the best
+    shutil.rmtree(last)  # as if killed between the last checkpoint and this
+    finetune_entities(config, resume=True)
+    assert json.loads((last / "scores.json").read_text()) == log[-1].scores
 
 
 class Killed(BaseException):
