@@ -52,7 +52,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "bc5cdr-lstm": {"set": "en/bc5cdr", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
     "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM, "epochs": 8},
     "maccrobat-lstm": {"set": "en/maccrobat2020", "on": "dev", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "epochs": 20},
+    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "epochs": 12},
     "yidu-lstm": {
         "set": "zh/yidu_s4k",
         "on": "dev",
