@@ -1,41 +1,33 @@
-"""A batch job in one process: files in, parts, quarantine and manifest out."""
+"""A batch job on one machine: files in; parts, quarantine and manifest out, whatever happens on the way."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.output import (
-    QUARANTINE,
-    Parts,
-    Quarantine,
-    check_folder,
-    digest,
-    prepare_folder,
-    versions,
-    write_manifest,
-)
-from clinlp.batch.sinks import Lines, Output, Sink
+from clinlp.batch.finish import finish
+from clinlp.batch.journal import Journal
+from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove, sync, versions
+from clinlp.batch.plan import Plan, changes, load_plan, make_plan, weights_of
+from clinlp.batch.pool import Done, Here, Processes, Runner, n_cores
+from clinlp.batch.sinks import ENDINGS, n_bytes
+from clinlp.batch.sources import Unpacked, find_inputs, find_sources, first_notes
 from clinlp.batch.stop import Stop
-from clinlp.batch.summary import Summary, Tell
-from clinlp.batch.worker import Record, annotate_chunk, chunks, read_all
-from clinlp.errors import DataError, Failure, UsageError
-from clinlp.inference.pipeline import Pipeline
-from clinlp.note import Note
-from clinlp.records import ReadOptions, WriteOptions, list_files
-from clinlp.records.files import stem
-from clinlp.records.formats import open_sink
-from clinlp.text.tokens import tokenize
+from clinlp.batch.summary import Summary, TellJob
+from clinlp.batch.worker import Mark, Piece, Task
+from clinlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # cryptography: loaded only for a vault
     from clinlp.deid.vault import VaultWriter
+
+_MOST: Final = 8  # workers, unless more are asked for
+_EARLY: Final = 1000  # records before a share of errors says something
+_LEAST: Final = 1 << 18  # bytes of input for which processes are started unasked
 
 
 def annotate(
@@ -44,82 +36,70 @@ def annotate(
     config: BatchConfig | None = None,
     *,
     overwrite: bool = False,
-    tell: Tell | None = None,
+    tell: TellJob | None = None,
 ) -> Summary:
     """Annotate dumps; records land in their order in `OUT/part-NNNNN.jsonl`.
 
-    A record that fails goes to `OUT/quarantine.jsonl`, as its id, line and error, never its text, and
-    stops no other. After Ctrl-C the output holds what was finished. `OUT/manifest.json` says what made
-    it all.
+    Run again with the same arguments, a job that was stopped goes on where it was, and its output is byte
+    for byte that of one that was not stopped. A record that fails goes to `OUT/quarantine.jsonl`, as its
+    id, file, line and error, never its text, and stops no other. `OUT/manifest.json` says what made it all.
 
     Raises:
-        UsageError: An input, the output or a model is not there or not as it needs to be.
-        DataError: An input is broken as a whole; what was finished before is kept.
+        UsageError: An input, the output or a model is not there or not as it needs to be; or the job that
+            was begun in `out` was another one.
+        DataError: An input is broken as a whole, or too many records failed; what was finished is kept.
     """
     config = config or BatchConfig()
+    inputs = find_inputs(inputs)
     check_folder(out, inputs, overwrite=overwrite)
-    pipeline, records = _begin(inputs, config)
-    prepare_folder(out)
-    began = datetime.now(UTC)
-    with _vault(config, out) as vault:
-        job = _Job(pipeline, config, Quarantine(out / QUARANTINE), tell, vault)
-        parts = Parts(out, config.part_notes)
-        try:
-            return job.run(records, inputs, Lines(parts, config, job.seconds), parts.close)
-        finally:
-            write_manifest(out, _facts(job, inputs, parts, began))
+    find_sources(inputs, config)
+    made_by = {"versions": versions(), "models": weights_of(config)}
+    before = None if overwrite else load_plan(out / STATE)
+    if before is not None and (changed := changes(before, inputs, config, made_by)):
+        raise UsageError(
+            f"{out}: the job that was begun there needed, got another ({'; '.join(changed[:3])}); take another folder, "
+            "or --overwrite begins anew"
+        )
+    runner = start(config, small=_is_small(inputs, config))
+    try:
+        check_columns(inputs, config)
+        if before is None:
+            with cannot_write(out):
+                out.mkdir(parents=True, exist_ok=True)
+                clear_folder(out)
+                (out / STATE).mkdir()
+        with open_vault(config, out) as vault, Journal(out / STATE) as journal:
+            plan = before or make_plan(inputs, config, made_by, out / STATE)
+            job = Job(out, config, plan, journal, runner, vault=vault, tell=tell)
+            return job.run(job.left())
+    except BaseException:
+        _tidy(out)
+        raise
+    finally:
+        runner.close()
 
 
-def deidentify(
-    inputs: Sequence[Path],
-    out: Path,
-    config: BatchConfig | None = None,
-    *,
-    write: WriteOptions | None = None,
-    overwrite: bool = False,
-    tell: Tell | None = None,
-) -> Summary:
-    """De-identify dumps by rules alone into one file of any format; no model and no torch is loaded.
-
-    Failures go to a file beside the output: `released.quarantine.jsonl` for `released.csv`. After
-    Ctrl-C the output holds what was finished.
+def start(config: BatchConfig, *, small: bool) -> Runner:
+    """Give what does tasks; its models are known to load.
 
     Raises:
-        UsageError: An input or the output is not there or not as it needs to be.
-        DataError: An input is broken as a whole; then nothing is written.
+        UsageError: A model is not as it needs to be.
     """
-    off = {"entities": "off", "diagnosis": "off", "sections": False, "context": False}
-    config = (config or BatchConfig()).model_copy(update=off)
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out}: a new file needed for the output, got one that is there; or say --overwrite")
-    if any(path.exists() and out.resolve().is_relative_to(path.resolve()) for path in inputs):
-        raise UsageError(f"{out}: an output beside the input needed, got the input itself or a place in it")
-    pipeline, records = _begin(inputs, config)
-    quarantine = Quarantine(out.with_name(f"{stem(out)}.{QUARANTINE}"))
-    lost: Counter[str] = Counter()
-    with _vault(config, out) as vault, open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
-        job = _Job(pipeline, config, quarantine, tell, vault)
-        quarantine.path.unlink(missing_ok=True)
-        summary = job.run(records, inputs, Sink(sink.write, job.seconds))
-    summary.lost = {kind: n for kind, n in sorted(lost.items()) if n}
-    return summary
+    n_workers = config.workers
+    if n_workers is None:
+        n_workers = 0 if small else min(_MOST, n_cores())
+    if not n_workers:
+        return Here(config)
+    runner = Processes(config, n_workers)
+    try:
+        runner.check()
+    except BaseException:
+        runner.close()
+        raise
+    return runner
 
 
-def _begin(inputs: Sequence[Path], config: BatchConfig) -> tuple[Pipeline, Iterator[Record]]:
-    """Find out what is wrong before anything is written: inputs first, for they are quick to see."""
-    if not inputs:
-        raise UsageError("input: a file or folder needed, got none")
-    options = ReadOptions.model_validate({name: getattr(config, name) for name in ReadOptions.model_fields})
-    for path in inputs:
-        list_files(path, options)
-    records = read_all(inputs, config)
-    first = next(records, None)
-    if first is None:
-        raise DataError(f"{inputs[0]}: records needed, got none")
-    return Pipeline(config), _again(first, records)
-
-
-def _vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWriter | None]:
+def open_vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWriter | None]:
     """Open the vault that the config names, apart from what is released.
 
     Raises:
@@ -135,136 +115,175 @@ def _vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWriter
     return VaultWriter(config.vault, read_key(config.key_file))
 
 
-def _again(first: Record, records: Iterator[Record]) -> Iterator[Record]:
-    yield first
-    yield from records
+def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
+    """Refuse a known column that no record has: a slip of the pen would let its identifiers through.
+
+    Raises:
+        UsageError: So it is.
+    """
+    if not config.known:
+        return
+    from clinlp.deid.known import absent, parse_known
+
+    notes = first_notes(inputs[0], config, config.chunk_notes)
+    if notes and (missing := absent(parse_known(config.known), notes)):
+        raise UsageError(
+            f"{inputs[0]}: a column {missing[0]!r} needed (--known), got none in the first {len(notes):,} records"
+        )
 
 
-class _Job:
-    """Carries chunks from the records through the pipeline to an output."""
+class Job:
+    """Carries tasks to a runner, and what is done to its place."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        out: Path,
         config: BatchConfig,
-        quarantine: Quarantine,
-        tell: Tell | None,
-        vault: VaultWriter | None,
+        plan: Plan,
+        journal: Journal,
+        runner: Runner,
+        *,
+        vault: VaultWriter | None = None,
+        tell: TellJob | None = None,
+        retry: int = 0,
     ) -> None:
-        self.pipeline, self.config, self.quarantine, self.tell = pipeline, config, quarantine, tell
-        self.vault = vault
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.summary = Summary(quarantine=quarantine.path)
+        self.out, self.config, self.plan, self.journal, self.runner = out, config, plan, journal, runner
+        self.vault, self.retry, self._tell = vault, retry, tell
+        self.summary = Summary()
+        self._unpacked = Unpacked()
+        self._marks: dict[int, Mark] = {}
+        self.temporary = out / STATE / "tmp"
+        remove(self.temporary)
+        self.temporary.mkdir()
 
-    def run(
-        self,
-        records: Iterator[Record],
-        inputs: Sequence[Path],
-        output: Output,
-        close: Callable[[], None] = lambda: None,
-    ) -> Summary:
-        """Work until the records end or a signal comes; the output is closed either way."""
-        began = time.perf_counter()
-        places = {str(path): number for number, path in enumerate(inputs)}
-        with Stop() as stop, closing(self.quarantine):
+    def left(self) -> Iterator[Task]:
+        """Count what was finished before, and give the tasks that are left, in order."""
+        for entry in self.journal.entries():
+            part = self.out / entry["part"]
+            if n_bytes(part) == entry["bytes"]:
+                self.summary.add(entry, new=False)
+            elif not entry.get("retry"):
+                self.journal.forget(entry["shard"])
+        return (self._task(number) for number in range(len(self.plan.shards)) if number not in self.journal.done)
+
+    def run(self, tasks: Iterator[Task]) -> Summary:
+        """Work until the tasks end or a signal comes, then write down how far it came.
+
+        Raises:
+            DataError: An input breaks off, a part of it cannot be read, or too many records failed.
+        """
+        began, at = datetime.now(UTC), time.perf_counter()
+        summary = self.summary
+        with Stop() as stop:
             try:
-                for chunk in chunks(records, self.config, self.seconds):
-                    if not self.summary.n_records:
-                        self._check_columns(chunk)
-                    results = annotate_chunk(self.pipeline, chunk)
+                for done in self.runner.run(tasks, self._text, self._step):
                     with stop.held():
-                        self._keep(chunk, results, output)
-                    if self.tell is not None:
-                        self.tell(self.summary, places[chunk[-1].source], chunk[-1].line)
-                self.summary.complete = True
+                        self._keep(done)
+                    self._check_share(end=False)
+                summary.complete = not self.plan.broken and not summary.unread
             except KeyboardInterrupt:
                 if not stop.asked:
                     raise
             finally:
                 stop.ignore()
-                close()
-                self._finish(time.perf_counter() - began, stop.asked)
-        return self.summary
+                self.runner.close()
+                self._unpacked.close()
+                summary.wall_s, summary.interrupted = time.perf_counter() - at, stop.asked
+                remove(self.temporary)
+                finish(self.out, self.config, self.plan, self.journal, summary, began)
+        if not summary.interrupted:
+            self._check_end()
+        return summary
 
-    def _check_columns(self, chunk: Sequence[Record]) -> None:
-        """Refuse a known column that no record has: a slip of the pen would let its identifiers through."""
-        if not self.pipeline.deidentifier.known:
+    def part(self, number: int) -> str:
+        """The name of a part."""
+        return f"part-{number:05}{ENDINGS[self.config.to]}"
+
+    def _task(self, number: int) -> Task:
+        shard = self.plan.shards[number]
+        source = self.plan.sources[shard.source]
+        names = (shard.start, shard.end) if source.names else (0, 0)
+        piece = Piece(source.part(*names), (shard.start, shard.end, shard.line))
+        return Task(number, str(self.temporary / self.part(number)), (piece,), tuple(self.plan.duplicates(number)))
+
+    def _text(self, task: Task) -> bytes | None:
+        shard = self.plan.shards[task.number] if not task.retry else None
+        [first, *_] = task.pieces
+        source = self.plan.sources[shard.source] if shard else None
+        if source is None:
+            from clinlp.batch.sources import Source
+
+            source = Source.of(first.source)
+        if not source.packed:
+            return None
+        start, end, _ = first.stretch
+        source.check()
+        return self._unpacked.take(source.path, start, end)
+
+    def _step(self, number: int, mark: Mark) -> None:
+        self._marks[number] = mark
+        if self._tell is not None:
+            ahead = sum(each.n_done for each in self._marks.values())
+            self._tell(self.summary, ahead, sum(each.n_failed for each in self._marks.values()), self.plan.n_records)
+
+    def _keep(self, done: Done) -> None:
+        """Give a part its name and write it down; entries of the vault come first.
+
+        Whatever happens on the way, what was released can be undone, and what was written down is there.
+        """
+        task, entry = done.task, done.entry
+        self._marks.pop(task.number, None)
+        if done.lost:
+            where = ", ".join(f"{each.source['path']} from line {each.stretch[2]:,}" for each in task.pieces[:1])
+            self.summary.unread.append(f"{where}: {done.lost}")
             return
-        from clinlp.deid.known import absent
+        temporary, path = Path(task.path), self.out / Path(task.path).name
+        with cannot_write(self.out):
+            if entry.pop("sealed") and self.vault is not None:
+                sealed = Path(f"{task.path}.vault")
+                with sealed.open("rb") as file:
+                    self.vault.write(file)
+                sealed.unlink()
+            if path.is_dir():
+                remove(path)
+            temporary.replace(path)
+            sync(self.out)
+        entry = {"shard": task.number, "part": path.name, **entry} | self._retried(task)
+        self.journal.add(entry)
+        self.summary.add(entry, new=True)
 
-        notes = [record.note for record in chunk if isinstance(record.note, Note)]
-        if notes and (missing := absent(self.pipeline.deidentifier.known, notes)):
-            raise UsageError(
-                f"{chunk[0].source}: a column {missing[0]!r} needed (--known), got none in the first "
-                f"{len(notes):,} records"
+    def _retried(self, task: Task) -> dict[str, Any]:
+        return {"retry": task.retry} if task.retry else {}
+
+    def _check_share(self, *, end: bool) -> None:
+        n_failures, n_records = self.summary.n_failures, self.summary.n_records
+        if (end or n_records >= _EARLY) and n_failures > self.config.max_errors * n_records:
+            raise DataError(
+                f"{self.out}: at most {self.config.max_errors:.2%} of the records in quarantine needed (--max-errors), "
+                f"got {n_failures:,} of {n_records:,}; what is finished is kept, and the job goes on when run again"
             )
 
-    def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: Output) -> None:
-        """Write a chunk: its notes to the output, its failures, those of writing too, to quarantine.
-
-        Entries of the vault come first: whatever happens then, what was released can be undone.
-        """
-        sealed = self.pipeline.deidentifier.sealed
-        if self.vault is not None:
-            self.vault.write(sealed)
-        sealed.clear()
-        written = iter(output.write([result for result in results if isinstance(result, Note)]))
-        for at, record in enumerate(chunk):
-            result = results[at]
-            if isinstance(result, Note):
-                result = next(written)
-                if isinstance(result, Failure):
-                    result = replace(result, source=record.source, line=record.line)
-                results[at] = result
-        self.quarantine.write([result for result in results if isinstance(result, Failure)])
-        self.summary.count(results)
-
-    def _finish(self, wall_s: float, asked: int) -> None:
-        summary = self.summary
-        spent = {**self.seconds, **self.pipeline.seconds}
-        spent["read"] = self.seconds["read"] + self.pipeline.seconds.get("read", 0.0)
-        last = ("tokens", "sentences", "write")
-        order = ["read", *(stage for stage in self.pipeline.seconds if stage != "read"), *last]
-        summary.seconds = {stage: spent[stage] for stage in order if stage in spent}
-        summary.n_given = self.pipeline.deidentifier.n_given
-        summary.left_out = dict(self.pipeline.deidentifier.left_out)
-        summary.wall_s, summary.interrupted = wall_s, asked
+    def _check_end(self) -> None:
+        self._check_share(end=True)
+        if self.plan.broken:
+            raise DataError(f"{self.plan.broken}; what came before it is in {self.out}")
+        if self.summary.unread:
+            n = len(self.summary.unread)
+            raise DataError(
+                f"{self.summary.unread[0]}; {n:,} of {len(self.plan.shards):,} parts {'is' if n == 1 else 'are'} not "
+                "done, and tried when the job is run again"
+            )
 
 
-def _facts(job: _Job, inputs: Sequence[Path], parts: Parts, began: datetime) -> dict[str, Any]:
-    """What the manifest holds."""
-    summary = job.summary
-    read = [{"path": str(path), "bytes": path.stat().st_size if path.is_file() else None} for path in inputs]
-    return {
-        "began": began.isoformat(timespec="seconds"),
-        "seconds": round(summary.wall_s, 3),
-        "complete": summary.complete,
-        "inputs": read,
-        "versions": versions(),
-        "config": job.config.model_dump(mode="json"),
-        "models": {name: _weights(name) for name in job.pipeline.models},
-        "counts": {
-            "records": summary.n_records,
-            "notes": summary.n_notes,
-            "quarantined": summary.n_failures,
-            "characters": summary.n_characters,
-            "phi": summary.n_phi,
-            "entities": summary.n_entities,
-            "diagnoses": summary.n_diagnoses,
-        },
-        "failures": [{"stage": stage, "error": error, "n": n} for (stage, error), n in summary.failures.items()],
-        "left_out": summary.left_out,
-        "parts": parts.written,
-        "seconds_by_stage": {stage: round(seconds, 3) for stage, seconds in summary.seconds.items()},
-    }
+def _is_small(inputs: Sequence[Path], config: BatchConfig) -> bool:
+    """Whether a job is over before processes would have started."""
+    size = sum(source.size or 2048 * len(source.names) for source in find_sources(inputs, config))
+    return size <= _LEAST
 
 
-def _weights(name: str) -> dict[str, str]:
-    """Say which weights a model has: a name may mean others tomorrow."""
-    from clinlp.models.store import WEIGHT_FILES, find_model
-
-    folder = find_model(name)
-    weights, graph = (folder / file for file in WEIGHT_FILES)
-    held = {"sha256": digest(weights)} | ({"graph_sha256": digest(graph)} if graph.is_file() else {})
-    members = sorted(folder.glob(f"*/{weights.name}"))  # of an ensemble
-    return held | {f"{path.parent.name}_sha256": digest(path) for path in members}
+def _tidy(out: Path) -> None:
+    """Leave no folder behind where nothing was planned."""
+    with suppress(OSError):
+        if (out / STATE).is_dir() and not (out / STATE / "plan.json").exists():
+            remove(out / STATE)
+            out.rmdir()

@@ -1,13 +1,13 @@
-"""What a job leaves behind: parts that appear whole, the quarantine, the manifest."""
+"""What a job leaves behind beside its parts: the quarantine and the manifest."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
@@ -18,12 +18,14 @@ from clinlp.errors import Failure, UsageError
 
 QUARANTINE: Final = "quarantine.jsonl"
 MANIFEST: Final = "manifest.json"
-_OWN: Final = ("part-*.jsonl", ".part-*.jsonl.tmp", QUARANTINE, MANIFEST)
+STATE: Final = ".clinlp"
+"""The folder, in that of the output, with what a job needs to go on."""
+_OWN: Final = ("part-*", QUARANTINE, MANIFEST, f".{MANIFEST}.tmp", f".{QUARANTINE}.tmp", STATE)
 _PACKAGES: Final = ("clinlp-emr", "torch", "transformers", "tokenizers", "safetensors", "numpy", "orjson", "pyarrow")
 
 
 def check_folder(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse a folder that holds something, or something of the input.
+    """Refuse a folder that holds something but a job that may go on, or something of the input.
 
     Raises:
         UsageError: So it is.
@@ -34,17 +36,24 @@ def check_folder(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
         if path.exists() and path.resolve().is_relative_to(out.resolve()):
             raise UsageError(f"{out}: an output folder beside the input needed, got one that holds {path}")
     with cannot_write(out):
-        if not overwrite and out.is_dir() and any(out.iterdir()):
+        if not overwrite and out.is_dir() and not (out / STATE).is_dir() and any(out.iterdir()):
             raise UsageError(f"{out}: a new or empty folder needed, got one with files in it; or say --overwrite")
 
 
-def prepare_folder(out: Path) -> None:
-    """Make the folder, and remove what a job before left there; other files stay."""
+def clear_folder(out: Path) -> None:
+    """Remove what a job before left there; other files stay."""
     with cannot_write(out):
-        out.mkdir(parents=True, exist_ok=True)
         for pattern in _OWN:
             for path in out.glob(pattern):
-                path.unlink()
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -60,61 +69,13 @@ def cannot_write(path: Path) -> Iterator[None]:
         raise UsageError(f"{path}: cannot be written ({error.strerror or type(error).__name__})") from None
 
 
-class Parts:
-    """Writes `part-NNNNN.jsonl`, each under a temporary name until it is full.
-
-    Attributes:
-        written: Notes of each part that has its name.
-    """
-
-    def __init__(self, folder: Path, limit: int) -> None:
-        """Write parts of at most `limit` notes."""
-        self._folder, self._limit = folder, limit
-        self._file: FileIO | None = None
-        self._n = self._size = 0  # notes and bytes that are whole in the open part
-        self.written: dict[str, int] = {}
-
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines to the end.
-
-        Raises:
-            UsageError: The disk takes no more, say; what was written before stays good.
-        """
-        with cannot_write(self._folder):
-            while lines:
-                if self._n == self._limit:
-                    self._publish()
-                if self._file is None:
-                    self._file = FileIO(self._temporary(), "w")
-                now, lines = lines[: self._limit - self._n], lines[self._limit - self._n :]
-                data = b"".join(now)
-                _write_all(self._file, data)
-                self._n, self._size = self._n + len(now), self._size + len(data)
-
-    def close(self) -> None:
-        """Give the open part its name, without what a full disk left of a line."""
-        if self._file is None:
-            return
-        with cannot_write(self._folder):
-            self._file.truncate(self._size)
-            if self._n:
-                self._publish()
-            else:
-                self._file.close()
-                self._temporary().unlink()
-
-    def _publish(self) -> None:
-        """Give the open part its name."""
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
-            temporary, name = self._temporary(), f"part-{len(self.written):05}.jsonl"
-            temporary.replace(self._folder / name)
-            self.written[name] = self._n
-        self._file, self._n, self._size = None, 0, 0
-
-    def _temporary(self) -> Path:
-        return self._folder / f".part-{len(self.written):05}.jsonl.tmp"
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Quarantine:
@@ -132,7 +93,7 @@ class Quarantine:
         """
         if not failures:
             return
-        lines = "".join(json.dumps(_quarantined(each), ensure_ascii=False) + "\n" for each in failures)
+        lines = "".join(_line(quarantined(each)) for each in failures)
         with cannot_write(self.path):
             if self._file is None:
                 self._file = FileIO(self.path, "w")
@@ -142,6 +103,35 @@ class Quarantine:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+def write_quarantine(folder: Path, held: Iterable[Mapping[str, Any]]) -> bool:
+    """Write the failures of a job, all or none; say whether there are any."""
+    temporary, path = folder / f".{QUARANTINE}.tmp", folder / QUARANTINE
+    n_failures = 0
+    with cannot_write(folder):
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            for each in held:
+                file.write(_line(each))
+                n_failures += 1
+        if n_failures:
+            temporary.replace(path)
+        else:
+            temporary.unlink()
+            path.unlink(missing_ok=True)
+    return n_failures > 0
+
+
+def quarantined(failure: Failure) -> dict[str, Any]:
+    """What quarantine holds of a failure: of its source the file's name alone, for folders may name patients."""
+    return {
+        "note_id": failure.note_id,
+        "source": Path(failure.source).name,
+        "line": failure.line,
+        "stage": failure.stage,
+        "error": failure.error,
+        "reason": failure.reason,
+    }
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -170,12 +160,22 @@ def digest(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
+def weights(name: str) -> dict[str, str]:
+    """Say which weights a model has: a name may mean others tomorrow."""
+    from clinlp.models.store import WEIGHT_FILES, find_model
+
+    folder = find_model(name)
+    own, graph = (folder / file for file in WEIGHT_FILES)
+    held = {"sha256": digest(own)} | ({"graph_sha256": digest(graph)} if graph.is_file() else {})
+    members = sorted(folder.glob(f"*/{own.name}"))  # of an ensemble
+    return held | {f"{path.parent.name}_sha256": digest(path) for path in members}
+
+
+def _line(held: Mapping[str, Any]) -> str:
+    return json.dumps(held, ensure_ascii=False) + "\n"
+
+
 def _write_all(file: FileIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
-
-
-def _quarantined(failure: Failure) -> dict[str, Any]:
-    held = asdict(failure)
-    return {name: held[name] for name in ("note_id", "source", "line", "stage", "error", "reason")}

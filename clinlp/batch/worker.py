@@ -1,120 +1,250 @@
-"""The work on a stream of records: chunks through the pipeline, notes to output lines.
+"""The work on one task: a stretch of records through the pipeline into a part.
 
-Knows no output files and no processes, so the same code serves one machine and a cluster.
+Knows no other processes, so the same code serves this process, a worker beside it and a cluster.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import replace
-from hashlib import blake2b
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import Any, NamedTuple
 
 from clinlp.batch.config import BatchConfig
+from clinlp.batch.output import cannot_write, quarantined
+from clinlp.batch.sinks import Output, facts_of, open_part
+from clinlp.batch.sources import Source, read_stretch
+from clinlp.batch.summary import counts_of
 from clinlp.errors import DataError, Failure
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
-from clinlp.records import read_records, to_record
-from clinlp.records.jsonl import dumps
-from clinlp.text.language import detect_language
-from clinlp.text.sentences import split_sentences
-from clinlp.text.tokens import tokenize
 
-OFFSETS: Final = ("tokens", "sentences")  # what an output record has beside a note
+
+class Mark(NamedTuple):
+    """What a worker says before it begins something: which chunk, of it which record alone, how much.
+
+    A chunk of -1 is none: the worker reads or writes. `n_done` and `n_failed` count the records of the
+    task that are behind it.
+    """
+
+    chunk: int
+    record: int
+    n_characters: int
+    n_done: int
+    n_failed: int
+
+
+class Piece(NamedTuple):
+    """A stretch of a source: start, end, first line; and which of its records are meant, None for all."""
+
+    source: dict[str, Any]
+    stretch: tuple[int, int, int]
+    only: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The work that makes one part.
+
+    Attributes:
+        number: Of the part.
+        path: Where the part is written before it gets its name.
+        duplicates: Records whose id came before. Records are counted from 0 through all pieces.
+        skip: Records that must not be touched, and why.
+        apart: Chunks whose records are handled one by one.
+        retry: Which retry this is of, 0 for none.
+    """
+
+    number: int
+    path: str
+    pieces: tuple[Piece, ...]
+    duplicates: tuple[int, ...] = ()
+    skip: dict[int, str] = field(default_factory=dict)
+    apart: tuple[int, ...] = ()
+    retry: int = 0
+
+    def held(self) -> dict[str, Any]:
+        """Give the task ready for JSON."""
+        return asdict(self) | {"pieces": [each._asdict() for each in self.pieces], "skip": list(self.skip.items())}
+
+    @classmethod
+    def of(cls, held: dict[str, Any]) -> Task:
+        """Make one of what `held` gave."""
+        pieces = tuple(Piece(each["source"], tuple(each["stretch"]), each["only"]) for each in held["pieces"])
+        duplicates, apart = tuple(held["duplicates"]), tuple(held["apart"])
+        return cls(held["number"], held["path"], pieces, duplicates, dict(held["skip"]), apart, held["retry"])
 
 
 class Record(NamedTuple):
     """One record with the place that it came from."""
 
+    at: int
     source: str
+    input: int
     line: int
     note: Note | Failure
+    n_characters: int
 
 
-def read_all(inputs: Sequence[Path], config: BatchConfig) -> Iterator[Record]:
-    """Every record of every input in order; an id that came before, in any input, is a failure.
-
-    Of an id only a digest of 8 bytes is kept.
-    """
-    options = config.model_copy(update={"duplicate_ids": "keep"})
-    seen: set[int] | None = set() if config.duplicate_ids == "refuse" else None
-    for path in inputs:
-        for line, note in read_records(path, options):
-            if isinstance(note, Failure) or seen is None:
-                yield Record(str(path), line, note)
-                continue
-            digest = blake2b(note.note_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            key = int.from_bytes(digest, "little")
-            yield Record(str(path), line, _came_before(note, str(path), line) if key in seen else note)
-            seen.add(key)
+Say = Callable[[Mark], None]
 
 
-def chunks(
-    records: Iterable[Record], config: BatchConfig, seconds: MutableMapping[str, float]
-) -> Iterator[list[Record]]:
-    """Group records by notes and characters; time spent on reading goes to `seconds["read"]`."""
-    stream = iter(records)
-    chunk: list[Record] = []
-    n_characters = 0
-    broken: DataError | None = None
-    while True:
+class Worker:
+    """Does tasks with one pipeline, loaded once."""
+
+    def __init__(self, config: BatchConfig) -> None:
+        """Load what the config asks for.
+
+        Raises:
+            UsageError: A model that it names is none, say.
+        """
+        self.config = config
+        self.pipeline = Pipeline(config)
+
+    def run(self, task: Task, say: Say, text: bytes | None = None) -> dict[str, Any]:
+        """Write a task's part and give what is to be known of it, ready for JSON.
+
+        Args:
+            say: Told before each chunk, and before each record that is handled alone.
+            text: Of a packed source, the bytes of the stretch.
+
+        Raises:
+            UsageError: The part cannot be written.
+            DataError: The source has changed, or cannot be read.
+        """
         began = time.perf_counter()
-        try:
+        job = _Job(self, task, say)
+        with open_part(Path(task.path), self.config, job.lost, job.seconds) as output:
+            for number, chunk in enumerate(job.chunks(text)):
+                job.handle(number, chunk, output)
+            job.say()
+        return job.facts() | facts_of(Path(task.path)) | {"busy_s": time.perf_counter() - began}
+
+
+class _Job:
+    """One task while it is done."""
+
+    def __init__(self, worker: Worker, task: Task, say: Say) -> None:
+        self.pipeline, self.config, self.task, self._say = worker.pipeline, worker.config, task, say
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.lost: Counter[str] = Counter()
+        self._failures: list[dict[str, Any]] = []
+        self._counts: Counter[str] = Counter()
+        self._before = self._totals()
+        self._vault = Path(f"{task.path}.vault")
+        self.pipeline.deidentifier.sealed.clear()
+
+    def chunks(self, text: bytes | None) -> Iterator[list[Record]]:
+        """Group the task's records by notes and characters."""
+        chunk: list[Record] = []
+        n_characters = 0
+        stream = self._records(text)
+        while True:
+            began = time.perf_counter()
             record = next(stream, None)
-        except DataError as error:  # the rest of the input is lost, what was read of it is not
-            record, broken = None, error
-        seconds["read"] = seconds.get("read", 0.0) + time.perf_counter() - began
-        if record is None:
-            break
-        chunk.append(record)
-        n_characters += len(record.note.text) if isinstance(record.note, Note) else 0
-        if len(chunk) >= config.chunk_notes or n_characters >= config.chunk_characters:
+            self.seconds["read"] += time.perf_counter() - began
+            if record is None:
+                break
+            chunk.append(record)
+            n_characters += record.n_characters
+            if len(chunk) >= self.config.chunk_notes or n_characters >= self.config.chunk_characters:
+                yield chunk
+                chunk, n_characters = [], 0
+        if chunk:
             yield chunk
-            chunk, n_characters = [], 0
-    if chunk:
-        yield chunk
-    if broken is not None:
-        raise broken
+
+    def handle(self, number: int, chunk: Sequence[Record], output: Output) -> None:
+        """Annotate a chunk, all at once or one record after the other, and write it."""
+        if number not in self.task.apart:
+            self.say(number, -1, chunk)
+            results = annotate_chunk(self.pipeline, chunk)
+        else:
+            results = []
+            for record in chunk:
+                self.say(number, record.at, [record])
+                results += annotate_chunk(self.pipeline, [record])
+        self.say()
+        self._keep(chunk, results, output)
+
+    def say(self, number: int = -1, record: int = -1, chunk: Sequence[Record] = ()) -> None:
+        """Say what is begun."""
+        n_characters = sum(len(each.note.text) for each in chunk if isinstance(each.note, Note))
+        self._say(Mark(number, record, n_characters, self._counts["records"], len(self._failures)))
+
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of the part, but its size and checksum."""
+        now = self._totals()
+        spent = {stage: now["seconds"][stage] - self._before["seconds"].get(stage, 0.0) for stage in now["seconds"]}
+        left_out = Counter(now["left_out"])
+        left_out.subtract(self._before["left_out"])
+        spent["read"] = spent.get("read", 0.0) + self.seconds.pop("read", 0.0)
+        return {
+            "counts": dict(self._counts) | {"given": now["given"] - self._before["given"]},
+            "failures": self._failures,
+            "left_out": {name: n for name, n in left_out.items() if n},
+            "lost": {kind: n for kind, n in self.lost.items() if n},
+            "models": list(self.pipeline.models),
+            "seconds": {stage: round(each, 6) for stage, each in (spent | self.seconds).items()},
+            "sealed": self._vault.exists(),
+        }
+
+    def _records(self, text: bytes | None) -> Iterator[Record]:
+        """Every record that is meant; one that must not be touched is a failure from the start."""
+        at = 0
+        duplicates = set(self.task.duplicates)
+        for piece in self.task.pieces:
+            source = Source.of(piece.source)
+            only = None if piece.only is None else set(piece.only)
+            for k, (line, note) in enumerate(read_stretch(source, piece.stretch, self.config, self.lost, text)):
+                if only is not None and k not in only:
+                    continue
+                where = note.source if isinstance(note, Failure) and note.source else source.file(k)
+                n_characters = len(note.text) if isinstance(note, Note) else 0
+                if isinstance(note, Note) and at in duplicates:
+                    note = _came_before(note, line)  # noqa: PLW2901
+                elif isinstance(note, Note) and at in self.task.skip:
+                    note = _untouchable(note, line, self.task.skip[at])  # noqa: PLW2901
+                yield Record(at, where, source.input, line, note, n_characters)
+                at += 1
+
+    def _keep(self, chunk: Sequence[Record], results: list[Note | Failure], output: Output) -> None:
+        """Write a chunk: its notes to the output, entries of the vault, its failures."""
+        sealed = self.pipeline.deidentifier.sealed
+        if sealed:
+            with cannot_write(self._vault), self._vault.open("ab") as file:
+                file.writelines(sealed)
+            sealed.clear()
+        written = iter(output.write([result for result in results if isinstance(result, Note)]))
+        results = [next(written) if isinstance(result, Note) else result for result in results]
+        self._counts.update(counts_of(results))
+        for record, result in zip(chunk, results, strict=True):
+            if isinstance(result, Failure):
+                placed = replace(result, source=record.source, line=record.line)
+                self._failures.append(quarantined(placed) | {"input": record.input + 1, "at": record.at})
+
+    def _totals(self) -> dict[str, Any]:
+        """What the pipeline has counted so far."""
+        deidentifier = self.pipeline.deidentifier
+        return {
+            "seconds": dict(self.pipeline.seconds),
+            "left_out": dict(deidentifier.left_out),
+            "given": deidentifier.n_given,
+        }
 
 
 def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | Failure]:
-    """Give what became of each record, in order; a failure says where its record stood."""
+    """Give what became of each record, in order."""
     notes = iter(pipeline([record.note for record in chunk if isinstance(record.note, Note)]))
-    return [_placed(record.note if isinstance(record.note, Failure) else next(notes), record) for record in chunk]
+    return [record.note if isinstance(record.note, Failure) else next(notes) for record in chunk]
 
 
-def to_line(note: Note, *, offsets: bool, seconds: MutableMapping[str, float]) -> bytes:
-    """Write a note as one line of JSON, with the offsets of tokens and sentences of its text.
-
-    Raises:
-        DataError: The note holds what JSON cannot.
-    """
-    record: dict[str, Any] = to_record(note)
-    for name in OFFSETS:
-        record["fields"].pop(name, None)  # of another run, over another text
-    began = time.perf_counter()
-    if offsets:
-        record["tokens"] = tokenize(note.text)
-        after_tokens = time.perf_counter()
-        record["sentences"] = split_sentences(note.text, note.lang or detect_language(note.text))
-        seconds["tokens"] += after_tokens - began
-        began = time.perf_counter()
-        seconds["sentences"] += began - after_tokens
-    line = dumps(record, f"note {note.note_id}", orjson.OPT_APPEND_NEWLINE)
-    seconds["write"] += time.perf_counter() - began
-    return line
-
-
-def _came_before(note: Note, source: str, line: int) -> Failure:
+def _came_before(note: Note, line: int) -> Failure:
     error = DataError(f"note_id {note.note_id} came before; ids need to be unique")
-    return Failure.of(error, stage="read", note_id=note.note_id, source=source, line=line)
+    return Failure.of(error, stage="read", note_id=note.note_id, line=line)
 
 
-def _placed(result: Note | Failure, record: Record) -> Note | Failure:
-    if isinstance(result, Note) or result.source:
-        return result
-    return replace(result, source=record.source, line=record.line)
+def _untouchable(note: Note, line: int, reason: str) -> Failure:
+    error, _, said = reason.partition(": ")
+    return Failure("", line, note.note_id, "annotate", error, said)

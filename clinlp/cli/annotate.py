@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.summary import Summary
-from clinlp.cli.console import progress, remark, say, show_failures, show_summary
+from clinlp.cli.console import progress, remark, say
+from clinlp.cli.jobs import end_job, job_progress
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.errors import DataError, UsageError
@@ -22,6 +22,7 @@ _PANELS: dict[type[Config], str] = {
     BatchConfig: "How the output is written",
 }
 _TEXT_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top", "sets", "max_set")
+_JOB_ONLY = ("to", "tokens", "shard_bytes", "workers", "limit_s", "max_errors")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
 
 
@@ -35,36 +36,43 @@ def register(app: typer.Typer) -> None:
 @takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"})
 def annotate(
     config: BatchConfig,
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A new or empty folder.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help="Files, patterns, or folders of files of one format.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="A new or empty folder, or that of a job to go on with.")
+    ],
     overwrite: Overwrite = False,
 ) -> None:
     """De-identify, tokenize, find entities and predict diagnoses.
 
-    Records land in their order in `OUT/part-NNNNN.jsonl`, one JSON object a line: the released text
-    with its PHI, entities and their context, sections, diagnoses and their evidence, tokens and
+    Records land in their order in `OUT/part-NNNNN`, one part for each stretch of the input: the released
+    text with its PHI, entities and their context, sections, diagnoses and their evidence, tokens and
     sentences, all as character offsets.
 
-    A record that fails goes to `OUT/quarantine.jsonl` (id, line and error, never text) and stops no
-    other. Ctrl-C keeps what is finished. `OUT/manifest.json` says what made the output.
+    A job that was stopped, by Ctrl-C or by a power cut, goes on when the same command is run again, and
+    gives the very bytes that it would have given. A record that fails, hangs or kills its process goes to
+    `OUT/quarantine.jsonl` (id, file, line and error, never text) and stops no other; more of them than
+    `--max-errors` allows end the job with exit code 1. `OUT/manifest.json` says what made the output.
 
     Columns other than the text are left out of de-identified output, `patient_id` and `time` too,
     unless `--keep-field` names them.
 
     **Examples**
 
-    - `clinlp annotate dump.jsonl -o out/`
+    - `clinlp annotate dump.jsonl -o out/ --workers 16`
+    - `clinlp annotate 'export/2024-*.parquet' -o out/ --to parquet --max-errors 0.001`
     - `clinlp annotate notes.csv --text-column body --id-column row -o out/ --deid placeholder`
     - `clinlp annotate export/ -o out/ --deid off --keep-field '*' --entities models/ours`
     """
     from clinlp.batch.local import annotate as run
 
-    with progress(inputs, config) as tell:
+    with job_progress() as tell:
         summary = run(inputs, out, config, overwrite=overwrite, tell=tell)
-    _end(summary, out)
+    end_job(summary, out)
 
 
-@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_TEXT_ONLY, "tokens", "part_notes"))
+@takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_TEXT_ONLY, *_JOB_ONLY))
 def deidentify(
     config: BatchConfig,
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
@@ -92,12 +100,12 @@ def deidentify(
     - `clinlp deidentify notes.csv -o released.csv --mode surrogate --key-file key --known patient_name=NAME`
     - `clinlp deidentify notes.csv -o released.csv --mode surrogate --key-file key --vault ../release.vault`
     """
-    from clinlp.batch.local import deidentify as run
+    from clinlp.batch.single import deidentify as run
 
     config = config.model_copy(update={"deid": mode})
     with progress(inputs, config) as tell:
         summary = run(inputs, out, config, write=WriteOptions(format=to), overwrite=overwrite, tell=tell)
-    _end(summary, out)
+    end_job(summary, out)
 
 
 @takes(ReadOptions, {ReadOptions: "How the input is read"}, names={"format": "--from"})
@@ -133,19 +141,3 @@ def convert(
         remark(f"and {report.n_failures - len(report.failures):,} more bad records")
     if report.n_failures and not report.n_notes:
         raise DataError(f"{source}: good records needed, got {report.n_failures:,} bad ones alone")
-
-
-def _end(summary: Summary, out: Path) -> None:
-    """Show what was done and end with the code that says how it ended."""
-    show_summary(summary, out)
-    show_failures(summary)
-    if summary.n_given:
-        remark(
-            f"{summary.n_given:,} PHI spans came with the records and were taken as found; with --no-given-phi only "
-            "what is found here counts, as an audit needs it"
-        )
-    if summary.interrupted:
-        remark(f"stopped early: {summary.n_notes:,} notes are finished and kept in {out}")
-        raise typer.Exit(128 + summary.interrupted)
-    if not summary.n_notes:
-        raise DataError(f"{out}: no record could be handled; see {summary.quarantine}")

@@ -86,23 +86,25 @@ def show_summary(summary: Summary, out: Path) -> None:
         ("entities", summary.n_entities),
         ("diagnoses", summary.n_diagnoses),
         ("quarantined", summary.n_failures),
+        *((f"  {stage}: {error}", n) for (stage, error), n in sorted(summary.failures.items())),
+        *((("finished before", summary.n_before),) if summary.n_before else ()),
     ):
         counts.add_row(name, f"{n:,}")
     counts.show_header = False
     screen.print(counts)
     times = table("", ("stage", "seconds", "share"))
-    wall = summary.wall_s or 1.0
-    rest = max(0.0, summary.wall_s - sum(summary.seconds.values()))
-    for stage, seconds in (*summary.seconds.items(), ("other", rest), ("all", summary.wall_s)):
-        times.add_row(stage, f"{seconds:,.2f}", f"{100 * seconds / wall:.0f} %")
+    work = summary.busy_s or summary.wall_s  # of all workers
+    rest = max(0.0, work - sum(summary.seconds.values()))
+    for stage, seconds in (*summary.seconds.items(), ("other", rest), ("all", work)):
+        times.add_row(stage, f"{seconds:,.2f}", f"{100 * seconds / (work or 1.0):.0f} %")
     screen.print(times)
     if summary.left_out:
         columns = ", ".join(f"{name} ({n:,})" for name, n in sorted(summary.left_out.items()))
         say(f"left out, because they may identify: {columns}; --keep-field keeps one")
     if summary.lost:
         say("this format cannot hold: " + ", ".join(f"{n:,} {kind}" for kind, n in summary.lost.items()))
-    rate = summary.n_notes / wall
-    say(f"{summary.n_notes:,} notes in {out} ({rate:,.1f} a second)")
+    rate = (summary.n_records - summary.n_before) / (summary.wall_s or 1.0)
+    say(f"{summary.n_notes:,} notes in {out} ({rate:,.1f} records a second)")
 
 
 def say(message: str) -> None:

@@ -74,6 +74,11 @@ class Pipeline:
         return done
 
     @property
+    def uses_models(self) -> bool:
+        """Whether any stage may load a model."""
+        return not self.config.phi == self.config.entities == self.config.diagnosis == "off"
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Names or folders of the models loaded so far."""
         return (*self.deidentifier.models, *self._taggers, *self._diagnosers)

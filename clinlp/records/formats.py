@@ -65,6 +65,24 @@ def list_files(path: Path, options: ReadOptions) -> list[Path]:
     return [path]
 
 
+def told_files(path: Path, options: ReadOptions) -> tuple[Format, list[Path]]:
+    """The format of a file or folder, and the files that are read for it, in order; empty ones left out.
+
+    Raises:
+        UsageError: Nothing is there, or its format cannot be told.
+        DataError: A file is empty.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: file or folder needed, got none")
+    if path.is_dir():
+        kind, paths = _in_folder(path, options.format)
+        return kind, paths if kind in _FOLDERS else [each for each in paths if each.stat().st_size]
+    kind = _format_of_file(path, options)
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: a file with records needed, got an empty one")
+    return kind, [path]
+
+
 def open_sink(path: Path, options: WriteOptions, lost: Counter[str], tokenize: Tokenize) -> Sinks:  # noqa: PLR0911
     """Open the target for writing; what its format cannot hold is counted in `lost`.
 

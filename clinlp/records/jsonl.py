@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -27,19 +28,29 @@ def read_jsonl(path: Path, options: ReadOptions) -> Rows:
     Raises:
         DataError: The file as a whole is not JSON Lines in this encoding.
     """
-    plain = options.encoding in ("utf-8", "utf-8-sig")
     with broken_means_data_error(path), open_bytes(path) as file:
         check_encoding(file, path, options.encoding)
-        _check_lines(file.peek(64)[:64], path)
-        for number, line in enumerate(file, 1):
-            if number == 1 and line.startswith(_BOM):
-                line = line[3:]  # noqa: PLW2901
-            try:
-                data = line if plain else line.decode(options.encoding)
-                yield number, _only_exact(orjson.loads(data), data)
-            except (orjson.JSONDecodeError, UnicodeDecodeError, DataError) as error:
-                if line.strip():
-                    yield number, _explain(line, error, path, options)
+        check_lines(file, path)
+        yield from read_lines(file, path, options)
+
+
+def read_lines(lines: Iterable[bytes], path: Path, options: ReadOptions, first: int = 1) -> Rows:
+    """Every one of these lines that is not blank, with its number; they are asked for one by one.
+
+    Args:
+        path: The file that they are of, for errors.
+        first: The number of the first of them.
+    """
+    plain = options.encoding in ("utf-8", "utf-8-sig")
+    for number, line in enumerate(lines, first):
+        if number == 1 and line.startswith(_BOM):
+            line = line[3:]  # noqa: PLW2901
+        try:
+            data = line if plain else line.decode(options.encoding)
+            yield number, _only_exact(orjson.loads(data), data)
+        except (orjson.JSONDecodeError, UnicodeDecodeError, DataError) as error:
+            if line.strip():
+                yield number, _explain(line, error, path, options)
 
 
 def dumps(record: Record, what: str, option: int = 0) -> bytes:
@@ -73,7 +84,14 @@ class _JsonlSink:
         self._write(dumps(to_record(note), f"note {note.note_id}", orjson.OPT_APPEND_NEWLINE))
 
 
-def _check_lines(head: bytes, path: Path) -> None:
+def check_lines(file: io.BufferedReader, path: Path) -> None:
+    """Look at how a file begins: other JSON is one error, not thousands.
+
+    Raises:
+        DataError: It is a list, or a record over several lines.
+    """
+    with broken_means_data_error(path):
+        head = file.peek(64)[:64]
     if head.removeprefix(_BOM).lstrip().startswith(b"["):
         raise DataError(f"{path}: JSON Lines needed (one record a line), got a JSON list")
     if head.removeprefix(_BOM).split() == [b"{"] or head.removeprefix(_BOM).startswith((b"{\n", b"{\r\n")):

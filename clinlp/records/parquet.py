@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Literal
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 from clinlp.records.canonical import ROLES, missing_columns, to_record
-from clinlp.records.files import broken_means_data_error, has_surrogate, new_file
+from clinlp.records.files import BUFFER, broken_means_data_error, has_surrogate, new_file
 from clinlp.records.jsonl import dumps
 from clinlp.records.options import ReadOptions, Record
 from clinlp.records.rows import Broken, Rows, Sink
@@ -25,8 +25,13 @@ _CHARACTERS: Final = 1 << 23  # in a batch: long notes make shorter batches
 _OURS: Final = b"clinlp"  # schema metadata of our own files: there, null means absent
 
 
-def read_arrow(path: Path, options: ReadOptions, kind: Literal["parquet", "arrow"]) -> Rows:
+def read_arrow(
+    path: Path, options: ReadOptions, kind: Literal["parquet", "arrow"], rows: tuple[int, int] | None = None
+) -> Rows:
     """Every row with its number, batch by batch.
+
+    Args:
+        rows: Of a Parquet file, the first row to be read and the first that is not, from 0; else all.
 
     Raises:
         DataError: Not such a file, or it lacks the columns that are needed.
@@ -35,12 +40,12 @@ def read_arrow(path: Path, options: ReadOptions, kind: Literal["parquet", "arrow
 
     with broken_means_data_error(path):
         try:
-            schema, batches = _parquet(path) if kind == "parquet" else _ipc(path)
+            schema, batches = _parquet(path, rows) if kind == "parquet" else _ipc(path)
             ours = _OURS in (schema.metadata or {})
             for name, role in missing_columns(tuple(schema.names), options):
                 option = f"--{role.removesuffix('_id').replace('note', 'id')}-column"
                 raise UsageError(f'{path}: no column "{name}" among {len(schema)}; name the {role} with {option}')
-            number = 0
+            number = rows[0] if rows else 0
             for batch in batches:
                 for row in _rows(batch):
                     number += 1
@@ -109,11 +114,52 @@ class _ArrowSink:
         return row
 
 
-def _parquet(path: Path) -> tuple[Any, Iterator[Any]]:
+def row_groups(path: Path) -> list[tuple[int, int]]:
+    """Rows and bytes of each row group of a Parquet file.
+
+    Raises:
+        DataError: It is none.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path, pre_buffer=False)
-    return file.schema_arrow, file.iter_batches(batch_size=_ROWS, use_threads=False)
+    with broken_means_data_error(path):
+        try:
+            metadata = pq.ParquetFile(path).metadata
+        except pa.ArrowException as error:
+            raise DataError(f"{path}: parquet data needed, got {type(error).__name__}") from None
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+def _parquet(path: Path, rows: tuple[int, int] | None) -> tuple[Any, Iterator[Any]]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)  # pages as they are needed, never a whole column
+    if rows is None:
+        return file.schema_arrow, file.iter_batches(batch_size=_ROWS, use_threads=False)
+    return file.schema_arrow, _some_rows(file, *rows)
+
+
+def _some_rows(file: Any, start: int, stop: int) -> Iterator[Any]:
+    """Batches of the rows from `start` to before `stop`, of the row groups that hold some of them alone."""
+    groups: list[int] = []
+    first = at = 0
+    for number in range(file.metadata.num_row_groups):
+        after = at + file.metadata.row_group(number).num_rows
+        if after > start and at < stop:
+            first = at if not groups else first
+            groups.append(number)
+        at = after
+    at = first
+    for batch in file.iter_batches(batch_size=_ROWS, use_threads=False, row_groups=groups) if groups else ():
+        after = at + batch.num_rows
+        if after > start:
+            cut = max(0, start - at)
+            yield batch.slice(cut, min(after, stop) - at - cut)
+        if after >= stop:
+            return
+        at = after
 
 
 def _ipc(path: Path) -> tuple[Any, Iterator[Any]]:
@@ -175,7 +221,12 @@ def _as_string(value: Any) -> str:
     raise DataError(f"field of a type that JSON can hold needed, got {type(value).__name__}")
 
 
-def _schema(columns: dict[str, type]) -> Any:
+def note_fields(columns: dict[str, type], *, nullable: bool = False) -> tuple[list[Any], dict[bytes, bytes]]:
+    """The typed columns of notes with these columns of their own, and the metadata that marks a file as ours.
+
+    Args:
+        nullable: Whether a row may be without a note.
+    """
     import pyarrow as pa
 
     flags = [pa.field(name, pa.bool_()) for name in ("negated", "uncertain", "historical", "hypothetical")]
@@ -193,22 +244,27 @@ def _schema(columns: dict[str, type]) -> Any:
     diagnosis = pa.struct(
         [pa.field("code", pa.string(), nullable=False), score, pa.field("evidence", pa.list_(span))],
     )
-    return pa.schema(
-        [
-            pa.field("note_id", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("patient_id", pa.string()),
-            pa.field("lang", pa.string()),
-            pa.field("time", pa.date32()),
-            pa.field("entities", pa.list_(span)),
-            pa.field("phi", pa.list_(span)),
-            pa.field("sections", pa.list_(span)),
-            pa.field("diagnoses", pa.list_(diagnosis)),
-            *(pa.field(name, getattr(pa, _ALIASES[kind])()) for name, kind in columns.items()),
-            pa.field("fields", pa.string()),
-        ],
-        metadata={_OURS: b"1"},
-    )
+    fields = [
+        pa.field("note_id", pa.string(), nullable=nullable),
+        pa.field("text", pa.string(), nullable=nullable),
+        pa.field("patient_id", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("time", pa.date32()),
+        pa.field("entities", pa.list_(span)),
+        pa.field("phi", pa.list_(span)),
+        pa.field("sections", pa.list_(span)),
+        pa.field("diagnoses", pa.list_(diagnosis)),
+        *(pa.field(name, getattr(pa, _ALIASES[kind])()) for name, kind in columns.items()),
+        pa.field("fields", pa.string()),
+    ]
+    return fields, {_OURS: b"1"}
+
+
+def _schema(columns: dict[str, type]) -> Any:
+    import pyarrow as pa
+
+    fields, metadata = note_fields(columns)
+    return pa.schema(fields, metadata=metadata)
 
 
 _ALIASES: Final = {str: "string", int: "int64", float: "float64", bool: "bool_"}

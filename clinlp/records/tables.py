@@ -6,10 +6,11 @@ import csv
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple, cast
 
 import orjson
 
@@ -33,22 +34,80 @@ _NESTED: Final = (*SPAN_SETS, "diagnoses", "codes")
 _DELIMITERS: Final = ",\t;|"
 
 
+class Table(NamedTuple):
+    """How the rows of a table are read."""
+
+    header: tuple[str, ...]
+    delimiter: str
+
+
 def read_csv(path: Path, options: ReadOptions) -> Rows:
     """Every row under the header, with the line on which it starts.
 
     Raises:
         DataError: Not a table with the columns that are needed, or not in this encoding.
     """
-    csv.field_size_limit(sys.maxsize)  # a note may be longer than the module's default of 131,072
     with broken_means_data_error(path), open_bytes(path) as file:
         check_encoding(file, path, options.encoding, skip_lines=1)
-        encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
-        text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
-        first = text.readline()
-        lines = _first_again(first, text)
-        reader = csv.reader(lines, delimiter=options.delimiter or _delimiter(first), strict=True)
-        header = _header(reader, path, options)
-        yield from _rows(reader, header, path, options)
+        lines = io.TextIOWrapper(file, _with_mark(options), errors="surrogateescape", newline="")
+        table, first = read_header(lines, path, options)
+        yield from read_rows(lines, table, path, options, first)
+
+
+class TextLines:
+    """Decodes lines of bytes into the lines that a table is read from.
+
+    Attributes:
+        n_lines: Lines given so far.
+        whole: Whether the last line of bytes was given to its end.
+    """
+
+    def __init__(self, lines: Iterable[bytes], options: ReadOptions, *, start: bool) -> None:
+        """Read lines, the first of them that of a file if it is the `start`."""
+        self._lines, self._rest, self._left = iter(lines), cast("Iterator[str]", iter(())), ""
+        plain = "utf-8" if options.encoding == "utf-8-sig" else options.encoding
+        self._encoding, self._next = (_with_mark(options) if start else plain), plain
+        self.n_lines, self.whole = 0, True
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.whole:
+            text = next(self._lines).decode(self._encoding, "surrogateescape")
+            self._encoding = self._next
+            if "\r" not in text[:-2]:
+                self.n_lines += 1
+                return text
+            self._rest = io.StringIO(text, newline="")
+            self._left = next(self._rest)
+        line, self._left = self._left, next(self._rest, "")
+        self.n_lines, self.whole = self.n_lines + 1, not self._left
+        return line
+
+
+def read_header(lines: Iterator[str], path: Path, options: ReadOptions) -> tuple[Table, int]:
+    """Take the header from the lines of a table: what it says, and the number of the line after it.
+
+    Raises:
+        DataError: It is none, or lacks the columns that are needed.
+    """
+    csv.field_size_limit(sys.maxsize)  # a note may be longer than the module's default of 131,072
+    first = next(lines, "")
+    delimiter = options.delimiter or _delimiter(first)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    return Table(_header(reader, path, options), delimiter), reader.line_num + 1
+
+
+def read_rows(lines: Iterator[str], table: Table, path: Path, options: ReadOptions, first: int) -> Rows:
+    """Every row of these lines, with the line on which it starts; lines are asked for one by one.
+
+    Args:
+        first: The number of the first of the lines.
+    """
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(lines, delimiter=table.delimiter, strict=True)
+    return _rows(reader, table.header, path, options, first)
 
 
 def nested_cells(record: Record) -> Record:
@@ -142,9 +201,9 @@ class _CsvSink:
         return encode(self._buffer.getvalue()[:-2] + "\n", encoding, what)
 
 
-def _first_again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+def _with_mark(options: ReadOptions) -> str:
+    """The encoding of a file's beginning, where a byte order mark may stand."""
+    return "utf-8-sig" if options.encoding == "utf-8" else options.encoding
 
 
 def _delimiter(header: str) -> str:
@@ -168,9 +227,9 @@ def _header(reader: Iterator[list[str]], path: Path, options: ReadOptions) -> tu
     return header
 
 
-def _rows(reader: Any, header: tuple[str, ...], path: Path, options: ReadOptions) -> Rows:
+def _rows(reader: Any, header: tuple[str, ...], path: Path, options: ReadOptions, first: int) -> Rows:
     while True:
-        line = reader.line_num + 1
+        line = first + reader.line_num
         try:
             row = next(reader)
         except StopIteration:

@@ -53,7 +53,7 @@ def time_stages(dump: Path, phi: str, entities: str, diagnosis: str) -> dict[str
     from dataclasses import replace
 
     from clinlp.batch.config import BatchConfig
-    from clinlp.batch.worker import chunks, read_all
+    from clinlp.batch.single import chunks, read_all
     from clinlp.deid import deidentify
     from clinlp.inference.config import PipelineConfig
     from clinlp.inference.release import Deidentifier

@@ -11,7 +11,8 @@ import pytest
 
 from clinlp import DataError, Failure, Note, Span, UsageError, read_notes, write_notes
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.local import annotate, deidentify
+from clinlp.batch.local import annotate
+from clinlp.batch.single import deidentify
 from clinlp.deid.keys import new_key, read_key
 from clinlp.deid.vault import reidentify
 from clinlp.inference.pipeline import Pipeline, PipelineConfig

@@ -94,7 +94,7 @@ def test_a_bad_record_goes_to_quarantine_and_the_rest_to_output(clinlp: Command,
     released = (tmp_path / "out" / "part-00000.jsonl").read_text("utf-8").splitlines()
     failed = (tmp_path / "out" / "quarantine.jsonl").read_text("utf-8").splitlines()
     assert len(released) + len(failed) == n_records
-    assert set(json.loads(failed[-1])) == {"note_id", "source", "line", "stage", "error", "reason"}
+    assert set(json.loads(failed[-1])) == {"note_id", "source", "input", "line", "stage", "error", "reason"}
     assert json.loads(failed[-1])["line"] == n_records + bad.name.endswith(".csv")
     assert f"{len(failed)} of {n_records} records went to" in done.err
 
@@ -186,7 +186,7 @@ def test_an_unexpected_error_shows_its_place_and_not_its_message(
     def fail(*_: object) -> None:
         raise RuntimeError(NAME)
 
-    monkeypatch.setattr("clinlp.batch.local.annotate_chunk", fail)
+    monkeypatch.setattr("clinlp.batch.worker.annotate_chunk", fail)
     done = clinlp("annotate", good, "-o", tmp_path / "out", *RULES)
     assert done.code == 1
     assert "unexpected RuntimeError at test_bad_input.py:" in done.line

@@ -131,7 +131,7 @@ def test_columns_and_encoding_are_named(clinlp: Command, tmp_path: Path) -> None
 
 
 def test_the_output_folder_is_a_dump_again(clinlp: Command, good: Path, tmp_path: Path) -> None:
-    clinlp("annotate", good, "-o", tmp_path / "out", *RULES, "--part-notes", "1")
+    clinlp("annotate", good, "-o", tmp_path / "out", *RULES, "--shard-bytes", "1")
     done = clinlp("convert", tmp_path / "out", tmp_path / "all.csv")
     assert (done.code, done.err) == (0, "")
     assert [note.note_id for note in read_notes(tmp_path / "all.csv")] == ["a", "b"]

@@ -15,7 +15,7 @@ import pytest
 
 from .cli_cases import NAME, RULES, SENTINEL
 
-N_NOTES = 60_000
+N_NOTES = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +42,18 @@ def interrupted(arguments: list[str], started: Callable[[], bool], number: int) 
     return subprocess.CompletedProcess(arguments, running.returncode, out, err)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_annotate_keeps_what_is_finished(big: Path, tmp_path: Path, number: int, code: int) -> None:
+@pytest.mark.parametrize(("number", "code", "workers"), [(signal.SIGINT, 130, "0"), (signal.SIGTERM, 143, "2")])
+def test_annotate_keeps_what_is_finished(big: Path, tmp_path: Path, number: int, code: int, workers: str) -> None:
     out = tmp_path / "out"
-    open_part = out / ".part-00001.jsonl.tmp"
-    arguments = ["annotate", str(big), "-o", str(out), *RULES, "--part-notes", "1000", "--chunk-notes", "64"]
-    done = interrupted(arguments, lambda: open_part.exists() and open_part.stat().st_size > 0, number)
+    arguments = ["annotate", str(big), "-o", str(out), *RULES, "--phi", "off", "--workers", workers]
+    arguments += ["--shard-bytes", "60000", "--chunk-notes", "64"]
+    done = interrupted(arguments, (out / "part-00001.jsonl").exists, number)
     assert done.returncode == code
     assert SENTINEL not in done.stdout + done.stderr
-    names = sorted(path.name for path in out.iterdir())
-    assert not any(name.startswith(".") for name in names)
-    ids = [json.loads(line)["note_id"] for part in sorted(out.glob("part-*")) for line in part.open()]
-    assert 1000 < len(ids) < N_NOTES
-    assert ids == [f"n{at}" for at in range(len(ids))]
+    assert sorted(path.name for path in (out / ".clinlp").iterdir()) == ["duplicates.u64", "journal.jsonl", "plan.json"]
+    ids = [int(json.loads(line)["note_id"][1:]) for part in sorted(out.glob("part-*")) for line in part.open()]
+    assert 200 < len(ids) < N_NOTES
+    assert ids == sorted(set(ids))
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["complete"], manifest["counts"]["notes"]) == (False, len(ids))
     assert f"stopped early: {len(ids):,} notes are finished and kept" in done.stderr

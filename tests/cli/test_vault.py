@@ -148,7 +148,7 @@ def test_what_cannot_be_restored_goes_to_quarantine(clinlp: Command, place: Plac
         ("c", 3, "reidentify"),
         ("d", 4, "read"),
     ]
-    assert {each["source"] for each in failures} == {str(released)}
+    assert {each["source"] for each in failures} == {released.name}
     assert SENTINEL not in done.out + done.err + quarantine.read_text("utf-8")
 
 
