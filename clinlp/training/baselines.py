@@ -1,4 +1,4 @@
-"""Fit what stands beside a network: n-grams by scikit-learn, names of codes, and weights of models in an ensemble."""
+"""Fit what stands beside a network: n-grams, names of codes, and weights of models in an ensemble."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clinlp.data.ngrams import NgramReader, ngrams
 from clinlp.models.baselines import Tfidf, TfidfConfig, evidence
 from clinlp.models.codes import CodesConfig
 from clinlp.note import Note
+from clinlp.training.logistic import fit_codes
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _MOST_FEATURES: Final = 100_000
 _MOST_WEIGHTS: Final = 2**25  # of all codes: 134 MB
-_STRENGTH: Final = 10.0  # inverse of the penalty on weights
+_STRENGTH: Final = 300.0  # inverse of the penalty on weights; few notes have a code, so that each must count much
+_STRENGTH_OF_ONE: Final = 10.0  # the same, where each note has one code of them all
 _SCARCE: Final = 100  # notes: with fewer an n-gram of one note counts too
 _NAMED, _UNNAMED = 5.0, 20.0  # notes that what holds for all codes counts for, in the rates of one code
 _PRIOR: Final = 1.0  # how strongly weights of an ensemble are held to equal ones, against the loss of one note
@@ -62,36 +65,32 @@ def fit_tfidf(notes: Sequence[Note], shape: CodesConfig) -> tuple[Tfidf, NgramRe
         values, reader = None, NgramReader([], [])
     config = TfidfConfig(**_shape(shape), n_features=len(reader.ngrams))
     model = Tfidf(config)
-    weight, bias = (_fit_single if shape.single else _fit_each)(values, gold)
-    model.weight = torch.from_numpy(weight.T.astype(np.float32)).contiguous()
-    model.bias = torch.from_numpy(bias.astype(np.float32))
+    weight, model.bias = (_fit_single if shape.single else _fit_each)(values, gold)
+    model.weight = weight.contiguous()
     return model, reader
 
 
-def _fit_each(values: Any, gold: Bools) -> tuple[Floats, Floats]:
-    """Fit each code on its own; give weights `(code, feature)` and biases."""
-    from sklearn.linear_model import LogisticRegression
-
+def _fit_each(values: Any, gold: Bools) -> tuple[Tensor, Tensor]:
+    """Fit each code on its own; give weights `(feature, code)` and biases."""
     n_notes, n_codes = gold.shape
     n_with = gold.sum(0)
-    bias = np.log((n_with + 0.5) / (n_notes - n_with + 0.5))
-    weight = np.zeros((n_codes, 0 if values is None else values.shape[1]))
-    for code in np.flatnonzero((n_with > 0) & (n_with < n_notes)).tolist():
-        fitted = LogisticRegression(C=_STRENGTH, max_iter=300)  # its bias is not penalised; twice as fast as liblinear
-        _fit(fitted, values, gold[:, code])
-        weight[code], bias[code] = fitted.coef_[0], fitted.intercept_[0]
+    bias = torch.from_numpy(np.log((n_with + 0.5) / (n_notes - n_with + 0.5))).float()
+    weight = torch.zeros(0 if values is None else values.shape[1], n_codes)
+    some = np.flatnonzero((n_with > 0) & (n_with < n_notes))
+    if len(some):
+        weight[:, some], bias[some] = fit_codes(values, gold[:, some], _STRENGTH)
     return weight, bias
 
 
-def _fit_single(values: Any, gold: Bools) -> tuple[Floats, Floats]:
-    """Fit all codes against each other; give weights `(code, feature)` and biases."""
+def _fit_single(values: Any, gold: Bools) -> tuple[Tensor, Tensor]:
+    """Fit all codes against each other; give weights `(feature, code)` and biases."""
     from sklearn.linear_model import LogisticRegression
 
     n_with = gold.sum(0)
     bias = np.log(n_with + 0.5)
     weight = np.zeros((gold.shape[1], 0 if values is None else values.shape[1]))
     if len(gold) and len(first := np.unique(of_note := gold.argmax(1))) > 1:
-        fitted = LogisticRegression(C=_STRENGTH, max_iter=300)
+        fitted = LogisticRegression(C=_STRENGTH_OF_ONE, max_iter=300)
         _fit(fitted, values, of_note)
         if len(first) == 2:  # one regression says it for both
             weight[first[1]], bias[first] = fitted.coef_[0], (0.0, fitted.intercept_[0])
@@ -99,7 +98,7 @@ def _fit_single(values: Any, gold: Bools) -> tuple[Floats, Floats]:
             weight[first], bias[first] = fitted.coef_, fitted.intercept_
         rest = np.setdiff1d(np.arange(len(bias)), first)  # codes that no note has first
         bias[rest] = bias[first].min() - math.log(2 * len(gold) + 1)
-    return weight, bias
+    return torch.from_numpy(weight.T.astype(np.float32)), torch.from_numpy(bias.astype(np.float32))
 
 
 def _fit(model: Any, values: Any, gold: NDArray[Any]) -> None:

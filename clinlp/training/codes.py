@@ -110,12 +110,14 @@ def embed_names(
     return torch.nn.functional.normalize(table, dim=1), [remark] if n_named < len(codes) else []
 
 
-def named_diagnoser(shape: DiagnoserConfig, encoder: Encoder, names: Tensor | None) -> Diagnoser:
-    """Make a diagnoser whose codes start from their names, if they have any."""
-    if names is None:
-        return Diagnoser(shape, encoder)
-    model = Diagnoser(shape.model_copy(update={"name_width": names.shape[1]}), encoder)
-    model.attention.start_from(names)
+def start_diagnoser(shape: DiagnoserConfig, encoder: Encoder, chosen: CodeSet, names: Tensor | None) -> Diagnoser:
+    """Make a diagnoser that first says of every note how usual each code is; codes start from their names, if any."""
+    model = Diagnoser(shape.model_copy(update={"name_width": 0 if names is None else names.shape[1]}), encoder)
+    if names is not None:
+        model.attention.start_from(names)
+    with_code = torch.tensor(chosen.counts, dtype=torch.float64) + 0.5
+    odds = with_code if shape.single else with_code / (len(chosen.notes) + 1 - with_code)
+    model.attention.bias.data.copy_(odds.log())
     return model
 
 

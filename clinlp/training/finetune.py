@@ -28,7 +28,7 @@ from clinlp.models.tagger import SPAN_HEADS, Tagger, TaggerConfig
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes
 from clinlp.training.beside import Beside, code_scores, train_beside
-from clinlp.training.codes import choose_codes, code_loss, embed_names, named_diagnoser
+from clinlp.training.codes import choose_codes, code_loss, embed_names, start_diagnoser
 from clinlp.training.confidence import calibrate
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 from clinlp.training.emphasis import piece_loss
@@ -191,7 +191,7 @@ def finetune_diagnosis(
     shape = DiagnoserConfig(
         encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single, fields=columns
     )
-    model = named_diagnoser(shape, encoder, names)
+    model = start_diagnoser(shape, encoder, chosen, names)
     model.code_loss = code_loss(config, chosen.counts)
     read, left = diagnosis_notes(notes, reader, codes, config.code_length)
     _say(tell, left, *grown(reader), *chosen.remarks, *unnamed, *read_so, *unlearned_codes(dev, codes))
