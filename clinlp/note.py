@@ -60,6 +60,11 @@ class Note:
                 raise DataError(
                     f"note {self.note_id}: {kind} span [{span.start}, {span.end}) ends after character {len(self.text)}"
                 )
+            for cue in span.context.cues if span.context is not None else ():
+                if cue.end > len(self.text):
+                    raise DataError(
+                        f"note {self.note_id}: cue [{cue.start}, {cue.end}) ends after character {len(self.text)}"
+                    )
 
     def spans(self) -> Iterator[tuple[str, Span]]:
         """Every span of every set, with the set's name; evidence included."""

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from clinlp.errors import DataError
 from clinlp.note import Note
-from clinlp.spans import Span
+from clinlp.spans import Cue, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Edit:
 
 
 def carry(span: Span, edits: Sequence[Edit]) -> Span:
-    """Move one span; an edge that fell inside an edit moves out to the edit's border.
+    """Move one span and its cues; an edge that fell inside an edit moves out to the edit's border.
 
     Args:
         edits: Ascending and disjoint.
@@ -92,14 +92,18 @@ class _Carrier:
         self.shifts = [0, *accumulate(growths)]  # shifts[i]: growth of the first i edits
 
     def __call__(self, span: Span) -> Span:
-        before = bisect_right(self.ends, span.start)  # edits that end at or before the span
-        start = span.start
+        start, end = self.move(span.start, span.end)
+        context = span.context
+        if context is not None and context.cues:
+            context = replace(context, cues=tuple([Cue(*self.move(*cue[:2]), cue.effect) for cue in context.cues]))
+        return replace(span, start=start, end=end, context=context)
+
+    def move(self, start: int, end: int) -> tuple[int, int]:
+        """Move one range."""
+        before = bisect_right(self.ends, start)  # edits that end at or before the range
+        upto = bisect_left(self.starts, end)  # edits that start before its end
         if before < len(self.starts):
             start = min(start, self.starts[before])
-        start += self.shifts[before]
-        upto = bisect_left(self.starts, span.end)  # edits that start before the span's end
-        end = span.end
         if upto:
             end = max(end, self.ends[upto - 1])
-        end += self.shifts[upto]
-        return replace(span, start=start, end=end)
+        return start + self.shifts[before], end + self.shifts[upto]

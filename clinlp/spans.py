@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from clinlp.errors import DataError
 
@@ -13,11 +13,27 @@ Experiencer = Literal["patient", "family", "other"]
 EXPERIENCERS: tuple[Experiencer, ...] = ("patient", "family", "other")
 
 
+CueEffect = Literal["negated", "uncertain", "historical", "hypothetical", "experiencer"]
+CUE_EFFECTS: tuple[CueEffect, ...] = ("negated", "uncertain", "historical", "hypothetical", "experiencer")
+
+
+class Cue(NamedTuple):
+    """The words that say something about a mention, and what of its context they say."""
+
+    start: int
+    end: int
+    effect: CueEffect
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the note says about a mention: denied, doubted, past, only possible, and whose it is.
 
     Source: Harkema et al. (2009), ConText, J Biomed Inform 42(5).
+
+    Attributes:
+        cues: The words that say so, by place; not part of equality. Empty where a section's heading
+            speaks, and where nobody looked for them.
     """
 
     negated: bool = False
@@ -25,8 +41,14 @@ class Context:
     historical: bool = False
     hypothetical: bool = False
     experiencer: Experiencer = "patient"
+    cues: tuple[Cue, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        for start, end, effect in self.cues:
+            if not 0 <= start < end:
+                raise DataError(f"cue needs 0 <= start < end, got [{start}, {end})")
+            if effect not in CUE_EFFECTS:
+                raise DataError(f"cue [{start}, {end}) needs an effect of {', '.join(CUE_EFFECTS)}, got another")
         if self.experiencer not in EXPERIENCERS:
             raise DataError(
                 f"context needs experiencer patient, family or other, got {type(self.experiencer).__name__}"

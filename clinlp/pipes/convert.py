@@ -3,8 +3,9 @@
 | extension | value |
 |---|---|
 | `span._.score` | probability, or None |
-| `span._.context` | `Context`, or None where nobody looked |
+| `span._.context` | `Context` with the offsets of its cues, or None where nobody looked |
 | `span._.negated`, `.uncertain`, `.historical`, `.hypothetical` | bool, or None |
+| `span._.cues` | the words that say so, as `(start, end, effect)` in characters, or None |
 | `span._.experiencer` | `patient`, `family`, `other`, or None |
 | `doc._.diagnoses` | `Diagnosis` values with their evidence, or None |
 | `doc._.left_out` | spans that no whole token fits into, with their exact offsets |
@@ -190,8 +191,16 @@ def _read_spans(doc: Doc, name: str, known: Sequence[Span]) -> tuple[Span, ...]:
     for each in held:
         key = each.start_char, each.end_char, each.label_
         span = marks.marked_span(doc.user_data, *key) or of_note.get(key) or Span(*key)
-        spans.append(replace(span, end=min(span.end, len(doc.text))))
+        spans.append(_within(replace(span, end=min(span.end, len(doc.text))), len(doc.text)))
     return tuple(spans)
+
+
+def _within(span: Span, length: int) -> Span:
+    """The span without cues that a copied Doc left behind."""
+    context = span.context
+    if context is None or all(cue.end <= length for cue in context.cues):
+        return span
+    return replace(span, context=replace(context, cues=tuple([cue for cue in context.cues if cue.end <= length])))
 
 
 def _score(span: DocSpan) -> float | None:
@@ -205,7 +214,7 @@ def _context(span: DocSpan) -> Context | None:
     from clinlp.records import marks
 
     marked = marks.marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
-    return None if marked is None else marked.context
+    return None if marked is None else _within(marked, len(span.doc.text)).context
 
 
 def _of_context(name: str, span: DocSpan) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from clinlp.errors import DataError
 from clinlp.note import Diagnosis, Lang, Note
 from clinlp.records.options import ReadOptions, Record
-from clinlp.spans import Context, Span
+from clinlp.spans import CUE_EFFECTS, Context, Cue, Span
 
 ROLES: Final = ("note_id", "text", "patient_id", "lang", "time")
 SPAN_SETS: Final = ("entities", "phi", "sections")
@@ -50,7 +50,7 @@ def to_record(note: Note) -> Record:
     if note.time is not None:
         record["time"] = note.time.isoformat()
     for name in SPAN_SETS:
-        record[name] = [_span_record(span) for span in getattr(note, name)]
+        record[name] = [span_record(span) for span in getattr(note, name)]
     if note.diagnoses is not None:
         record["diagnoses"] = [_diagnosis_record(diagnosis) for diagnosis in note.diagnoses]
     record["fields"] = dict(note.fields)
@@ -139,7 +139,8 @@ def missing_columns(keys: tuple[str, ...], options: ReadOptions) -> list[tuple[s
     return [(name, role) for role, name in wanted.items() if name not in keys]
 
 
-def _span_record(span: Span) -> Record:
+def span_record(span: Span) -> Record:
+    """Write a span as the canonical dict."""
     record: Record = {"start": span.start, "end": span.end, "label": span.label}
     if span.score is not None:
         record["score"] = span.score
@@ -151,6 +152,10 @@ def _span_record(span: Span) -> Record:
             "hypothetical": context.hypothetical,
             "experiencer": context.experiencer,
         }
+        if context.cues:
+            record["context"]["cues"] = [
+                {"start": start, "end": end, "effect": effect} for start, end, effect in context.cues
+            ]
     return record
 
 
@@ -159,7 +164,7 @@ def _diagnosis_record(diagnosis: Diagnosis) -> Record:
     if diagnosis.score is not None:
         record["score"] = diagnosis.score
     if diagnosis.evidence:
-        record["evidence"] = [_span_record(span) for span in diagnosis.evidence]
+        record["evidence"] = [span_record(span) for span in diagnosis.evidence]
     return record
 
 
@@ -204,8 +209,8 @@ def _context(value: Any) -> Context | None:
         flag = value.get(name)
         if flag is not None and not isinstance(flag, bool):
             raise DataError(f'"{name}" needs true or false, got {_kind(flag)}')
-    if value.keys() - {*_FLAGS, "experiencer"}:
-        raise DataError(f'"context" knows {", ".join(_FLAGS)} and experiencer, got another key')
+    if value.keys() - {*_FLAGS, "experiencer", "cues"}:
+        raise DataError(f'"context" knows {", ".join(_FLAGS)}, experiencer and cues, got another key')
     experiencer = value.get("experiencer")
     return Context(
         negated=bool(value.get("negated")),
@@ -213,7 +218,24 @@ def _context(value: Any) -> Context | None:
         historical=bool(value.get("historical")),
         hypothetical=bool(value.get("hypothetical")),
         experiencer="patient" if experiencer is None else experiencer,
+        cues=_cues(value.get("cues")),
     )
+
+
+def _cues(values: Any) -> tuple[Cue, ...]:
+    if values is None:
+        return ()
+    if not isinstance(values, list):
+        raise DataError(f'"cues" needs to be a list, got {_kind(values)}')
+    cues = []
+    for value in values:
+        held = list(map(value.get, Cue._fields)) if isinstance(value, dict) else value
+        if not isinstance(held, list) or len(held) != 3 or type(held[0]) is not int or type(held[1]) is not int:
+            raise DataError(f'"cues" needs cues as start, end, effect, got {_kind(value)}')
+        if held[2] not in CUE_EFFECTS:
+            raise DataError(f'"cues" needs an effect of {", ".join(CUE_EFFECTS)}, got another {_kind(held[2])}')
+        cues.append(Cue(*held))
+    return tuple(cues)
 
 
 def _diagnoses(values: Any, codes: Any) -> tuple[Diagnosis, ...] | None:

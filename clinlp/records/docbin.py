@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final
@@ -19,7 +18,7 @@ import orjson
 
 from clinlp.errors import DataError
 from clinlp.note import Note
-from clinlp.records.canonical import SPAN_SETS, to_record
+from clinlp.records.canonical import SPAN_SETS, span_record, to_record
 from clinlp.records.files import new_file
 from clinlp.records.jsonl import dumps
 from clinlp.records.marks import left_out, marked_diagnoses, marked_span, set_diagnoses, set_mark
@@ -72,7 +71,7 @@ def _record(doc: Any, lost: Counter[str]) -> Record:
             known[span["start"], span["end"], span["label"]].append(span)
         record[name] = [_span(doc, key, known) for key in _span_keys(doc, name)]
     if "entities" in doc.spans:
-        record["entities"] += [asdict(span) for span in left_out(doc.user_data).get("entities", ())]
+        record["entities"] += [span_record(span) for span in left_out(doc.user_data).get("entities", ())]
     if (marked := marked_diagnoses(doc.user_data)) is not None:
         record["diagnoses"] = to_record(Note("doc", doc.text, diagnoses=marked))["diagnoses"]
     lost["span_groups"] += sum(name not in (*SPAN_SETS, "sc") and len(doc.spans[name]) > 0 for name in doc.spans)
@@ -88,7 +87,7 @@ def _span(doc: Any, key: tuple[int, int, str], known: dict[tuple[Any, ...], list
     """A span with what is known of it: by the spaCy pipes, or by the note that the Doc was written from."""
     marked = marked_span(doc.user_data, *key)
     if marked is not None:
-        return asdict(marked)
+        return span_record(marked)
     return known[key].pop(0) if known.get(key) else {"start": key[0], "end": key[1], "label": key[2]}
 
 

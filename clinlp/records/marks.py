@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from clinlp.note import Diagnosis
-from clinlp.spans import Context, Span
+from clinlp.spans import Context, Cue, Span
 
 EXTENSION: Final = "clinlp"
 """Name of the spaCy extension under which marks are kept."""
@@ -32,7 +32,7 @@ def set_mark(user_data: UserData, span: Span, start: int, end: int) -> None:
     if span.score is not None:
         mark["score"] = float(span.score)
     if span.context is not None:
-        mark["context"] = asdict(span.context)
+        mark["context"] = _context_mark(span.context, start)  # its cues count from the span
     if (span.start, span.end) != (start, end):
         mark["exact"] = (span.start - start, span.end - end)  # relative: in a copied Doc the span begins elsewhere
     key = ("._.", EXTENSION, start, end)
@@ -45,12 +45,13 @@ def marked_span(user_data: Mapping[Any, Any], start: int, end: int, label: str) 
     if mark is None:
         return None
     before, after = mark.get("exact", (0, 0))
-    return Span(max(0, start + before), end + after, label, mark.get("score"), _context(mark.get("context")))
+    return Span(max(0, start + before), end + after, label, mark.get("score"), _context(mark.get("context"), start))
 
 
 def set_diagnoses(user_data: UserData, diagnoses: Iterable[Diagnosis]) -> None:
     """Keep diagnoses with their evidence."""
-    _keep(user_data, "diagnoses", [asdict(diagnosis) for diagnosis in diagnoses])
+    held = [{**asdict(each), "evidence": list(map(_span_mark, each.evidence))} for each in diagnoses]
+    _keep(user_data, "diagnoses", held)
 
 
 def marked_diagnoses(user_data: Mapping[Any, Any]) -> tuple[Diagnosis, ...] | None:
@@ -63,7 +64,7 @@ def marked_diagnoses(user_data: Mapping[Any, Any]) -> tuple[Diagnosis, ...] | No
 
 def set_left_out(user_data: UserData, group: str, spans: Iterable[Span]) -> None:
     """Keep the spans of a group that no whole token fits into."""
-    listed = {**_of_doc(user_data).get("left_out", {}), group: [asdict(span) for span in spans]}
+    listed = {**_of_doc(user_data).get("left_out", {}), group: [_span_mark(span) for span in spans]}
     _keep(user_data, "left_out", {name: held for name, held in listed.items() if held})
 
 
@@ -80,9 +81,24 @@ def _of_doc(user_data: Mapping[Any, Any]) -> dict[str, Any]:
     return dict(user_data.get(_OF_DOC, {}))
 
 
+def _span_mark(span: Span) -> dict[str, Any]:
+    return {**asdict(span), "context": None if span.context is None else _context_mark(span.context, 0)}
+
+
 def _span(held: Mapping[str, Any]) -> Span:
-    return Span(held["start"], held["end"], held["label"], held["score"], _context(held["context"]))
+    return Span(held["start"], held["end"], held["label"], held["score"], _context(held["context"], 0))
 
 
-def _context(held: Mapping[str, Any] | None) -> Context | None:
-    return None if held is None else Context(**held)
+def _context_mark(context: Context, at: int) -> dict[str, Any]:
+    """A context as plain values, its cues counted from a place."""
+    cues = [(start - at, end - at, effect) for start, end, effect in context.cues]
+    mark = {**asdict(context), "cues": cues}
+    return mark if cues else {key: value for key, value in mark.items() if key != "cues"}
+
+
+def _context(held: Mapping[str, Any] | None, at: int) -> Context | None:
+    """The context; cues that a copied Doc lost in front are left out."""
+    if held is None:
+        return None
+    cues = [Cue(start + at, end + at, effect) for start, end, effect in held.get("cues", ())]
+    return Context(**{**held, "cues": tuple([cue for cue in cues if cue.start >= 0])})

@@ -230,7 +230,14 @@ def note_fields(columns: dict[str, type], *, nullable: bool = False) -> tuple[li
     import pyarrow as pa
 
     flags = [pa.field(name, pa.bool_()) for name in ("negated", "uncertain", "historical", "hypothetical")]
-    context = pa.struct([*flags, pa.field("experiencer", pa.string())])
+    cue = pa.struct(
+        [
+            pa.field("start", pa.int64(), nullable=False),
+            pa.field("end", pa.int64(), nullable=False),
+            pa.field("effect", pa.string(), nullable=False),
+        ]
+    )
+    context = pa.struct([*flags, pa.field("experiencer", pa.string()), pa.field("cues", pa.list_(cue))])
     score = pa.field("score", pa.float64())
     span = pa.struct(
         [

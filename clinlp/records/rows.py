@@ -92,3 +92,5 @@ def count_lost(note: Note, held: Collection[str], lost: Counter[str]) -> None:
             lost["scores"] += sum(value.score is not None for value in values)
         if "context" not in held and name != "diagnoses":
             lost["context"] += sum(span.context is not None for span in values)
+        if "cues" not in held and "context" in held and name != "diagnoses":
+            lost["cues"] += sum(len(span.context.cues) for span in values if span.context is not None)

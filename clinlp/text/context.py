@@ -2,78 +2,161 @@
 
 Source: Harkema et al. (2009), ConText, J Biomed Inform 42(5); Chapman et al. (2001), NegEx. Cues reach
 from where they stand to the end of the sentence or clause, forward or backward, unless a terminating
-phrase cuts them off; pseudo-cues do nothing. All phrases of a sentence are found in one pass, and only
-sentences that hold entities are read.
+phrase cuts them off; pseudo-cues do nothing. A heading such as "Denies:" speaks for the items of the list
+below it. All phrases of a sentence are found in one pass, and only sentences that hold entities are read.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from clinlp.spans import Context, Span
-from clinlp.text.matcher import Matcher
-from clinlp.text.rules import EFFECTS, load_rules
-from clinlp.text.sentences import split_sentences
+from clinlp.spans import Context, Cue, Span
+from clinlp.text.blocks import Blocks
+from clinlp.text.phrases import IN_CLAUSE, MASK, PhraseFinder
+from clinlp.text.rules import EFFECTS, expand, load_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from clinlp.note import Lang
+    from clinlp.spans import CueEffect
+    from clinlp.text.phrases import Phrase
     from clinlp.text.rules import Effect
-    from clinlp.text.rules.schema import ContextRules
+    from clinlp.text.rules.schema import Rules
 
-_NO, _IN_CLAUSE, _IN_SENTENCE = 0, 1, 2  # how far a cue still reaches
-_MASK = "\0"  # stands for each character of an entity, so that no cue is found inside one
+_SAYS: dict[Effect, CueEffect] = {
+    "negated": "negated",
+    "uncertain": "uncertain",
+    "historical": "historical",
+    "hypothetical": "hypothetical",
+    "family": "experiencer",
+    "other": "experiencer",
+}
+
+Reach = dict["Effect", tuple[int, int, int]]
+"""What is in force at one place of a sentence: how far it reaches, and the cue that began it."""
 
 
-@dataclass(slots=True)
-class _Cue:
-    """What one phrase does: begins effects on one side or the other, and ends them."""
+class _Found:
+    """What is found of one entity."""
 
-    forward: dict[Effect, int] = field(default_factory=dict)
-    backward: dict[Effect, int] = field(default_factory=dict)
-    ends: set[Effect] = field(default_factory=set)
-    ends_clause: bool = False
+    __slots__ = ("affirmed", "cues", "far", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.cues: dict[Effect, list[tuple[int, int]]] = {}
+        self.far: tuple[int, int] | None = None  # the cue of a negation from another clause
+        self.affirmed = False
+
+    def add(self, reach: Reach) -> None:
+        """Take what is in force."""
+        for effect, (_, start, end) in reach.items():
+            self.cues.setdefault(effect, []).append((start, end))
+
+
+_Event = tuple[int, int, "Phrase | _Found"]
 
 
 class ContextFinder:
     """ConText over the phrases of one set of rules."""
 
-    def __init__(self, rules: ContextRules) -> None:
-        """Prepare the phrases; the matcher is built at the first use."""
-        self._matcher = Matcher(_compile(rules).items())
+    def __init__(self, rules: Rules, lang: Lang) -> None:
+        """Prepare the phrases; the matcher is built at the first use.
 
-    def __call__(
-        self, text: str, entities: Iterable[Span], lang: Lang, sections: Sequence[Span] = ()
-    ) -> tuple[Span, ...]:
+        Args:
+            lang: How sentences are told apart.
+        """
+        self.lang: Lang = lang
+        self._find = PhraseFinder(rules.context, rules.choices)
+        self._inside = _Inside(rules)
+        self._priors = {effect: frozenset(rules.context.cues(effect).sections) for effect in EFFECTS}
+
+    def __call__(self, text: str, entities: Iterable[Span], sections: Sequence[Span] = ()) -> tuple[Span, ...]:
         """Give each entity its context; the spans keep their order and everything else."""
-        spans = tuple(entities)
-        found: list[set[Effect]] = [set() for _ in spans]
-        for start, end, members in _by_sentence(text, spans, lang):
-            self._read(text, (start, end), [(spans[i], found[i]) for i in members])
-        return tuple(
-            replace(span, context=_context(effects, _section(span, sections)))
-            for span, effects in zip(spans, found, strict=True)
-        )
+        found = [_Found(span) for span in entities]
+        ordered = sorted(found, key=_start)
+        heading: Reach = {}
+        last: tuple[int, int] | None = None
+        for block, members in Blocks(text, self.lang).of(ordered):
+            if block.heading is not None and block.heading != last:
+                heading, last = self._heading(text, block.heading), block.heading
+            reach = {} if block.heading is None else dict(heading)
+            self._read(text, (block.start, block.end), members, reach)
+        labels = _sections(ordered, sections)
+        for one in ordered:
+            self._inside(text, one.span, one.cues)
+        return tuple(replace(one.span, context=self._context(one, labels.get(id(one), ""))) for one in found)
 
-    def _read(self, text: str, sentence: tuple[int, int], members: list[tuple[Span, set[Effect]]]) -> None:
+    def _read(self, text: str, sentence: tuple[int, int], members: list[_Found], reach: Reach) -> None:
         """Sweep a sentence in both directions, adding to each entity the effects that reach it."""
         base = sentence[0]
-        cues = self._matcher.find(_masked(text, sentence, [span for span, _ in members]))
+        cues = self._find(_masked(text, sentence, members))
         if not cues:
+            if reach:
+                for one in members:
+                    one.add(reach)
             return
-        events: list[tuple[int, _Cue | set[Effect]]] = [(base + start, cue) for start, _, cue in cues]
-        events += [(span.start, effects) for span, effects in members]
-        events.sort(key=_position)  # no cue overlaps an entity, so the start alone orders them
-        _sweep([event for _, event in events], backward=False)
+        phrases: list[_Event] = [(base + start, base + end, phrase) for start, end, phrase in cues]
+        events = phrases + [(one.span.start, 0, one) for one in members]
+        events.sort(key=_place)  # no cue overlaps an entity, so the start alone orders them
+        _forward(events, reach)
         if len(members) > 1:
-            events = [(base + start, cue) for start, _, cue in cues]
-            events += [(span.end - 1, effects) for span, effects in members]
-            events.sort(key=_position)
-        _sweep([event for _, event in reversed(events)], backward=True)
+            events = phrases + [(one.span.end - 1, 0, one) for one in members]
+            events.sort(key=_place)
+        _backward(events)
+
+    def _heading(self, text: str, heading: tuple[int, int]) -> Reach:
+        """What a heading says of the items below it: its last clause counts."""
+        start, end = heading
+        reach: Reach = {}
+        cues = self._find(text[start:end])
+        _forward([(start + begin, start + stop, phrase) for begin, stop, phrase in cues], reach, clause_ends_all=True)
+        return reach
+
+    def _context(self, found: _Found, section: str) -> Context:
+        """Put what was found and what the section says together."""
+        cues = found.cues
+        if found.far is not None and not found.affirmed:
+            cues.setdefault("negated", []).append(found.far)
+        holds = {effect for effect in EFFECTS if effect in cues or section in self._priors[effect]}
+        if "other" in cues and "family" not in cues:
+            holds.discard("family")  # a heading of the family gives way to a cue
+        return Context(
+            negated="negated" in holds,
+            uncertain="uncertain" in holds,
+            historical="historical" in holds,
+            hypothetical="hypothetical" in holds,
+            experiencer="family" if "family" in holds else "other" if "other" in holds else "patient",
+            cues=_offsets(cues) if cues else (),
+        )
+
+
+class _Inside:
+    """Words of an entity that say something of it themselves: "old infarct", 陈旧性脑梗死."""
+
+    def __init__(self, rules: Rules) -> None:
+        def written(phrases: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple([made for phrase in phrases for made in expand(phrase, rules.choices)])
+
+        cues = {effect: rules.context.cues(effect) for effect in EFFECTS}
+        self._opening = [(effect, written(of.opening)) for effect, of in cues.items() if of.opening]
+        self._closing = [(effect, written(of.closing)) for effect, of in cues.items() if of.closing]
+
+    def __call__(self, text: str, span: Span, cues: dict[Effect, list[tuple[int, int]]]) -> None:
+        """Add what the words of one entity say."""
+        words = text[span.start : span.end].lower()
+        for effect, phrases in self._opening:
+            if words.startswith(phrases):
+                length = max(len(phrase) * words.startswith(phrase) for phrase in phrases)
+                if not _joined(words, length):
+                    cues.setdefault(effect, []).append((span.start, span.start + length))
+        for effect, phrases in self._closing:
+            if words.endswith(phrases):
+                length = max(len(phrase) * words.endswith(phrase) for phrase in phrases)
+                if not _joined(words, len(words) - length):
+                    cues.setdefault(effect, []).append((span.end - length, span.end))
 
 
 def add_context(text: str, entities: Iterable[Span], lang: Lang, sections: Sequence[Span] = ()) -> tuple[Span, ...]:
@@ -90,119 +173,107 @@ def add_context(text: str, entities: Iterable[Span], lang: Lang, sections: Seque
     >>> add_context("No fever.", [Span(3, 8, "SYMPTOM")], "en")[0].context.negated
     True
     """
-    return _finder(lang)(text, entities, lang, sections)
+    return _finder(lang)(text, entities, sections)
 
 
 @cache
 def _finder(lang: Lang) -> ContextFinder:
-    return ContextFinder(load_rules(lang).context)
+    return ContextFinder(load_rules(lang), lang)
 
 
-def _compile(rules: ContextRules) -> dict[str, _Cue]:
-    """Gather what each phrase does."""
-    cues: dict[str, _Cue] = {phrase.lower(): _Cue() for phrase in rules.pseudo}
-
-    def cue(phrase: str) -> _Cue:
-        return cues.setdefault(phrase.lower(), _Cue())
-
-    for phrase in rules.clause:
-        cue(phrase).ends_clause = True
-    for phrase in rules.ends:
-        cue(phrase).ends.update(EFFECTS)
-    for effect in EFFECTS:
-        of_effect = rules.cues(effect)
-        for phrase in of_effect.ends:
-            cue(phrase).ends.add(effect)
-        for reach, before, after in (
-            (_IN_CLAUSE, of_effect.before_in_clause, of_effect.after_in_clause),
-            (_IN_SENTENCE, of_effect.before, of_effect.after),
-        ):
-            for phrase in before:
-                cue(phrase).forward[effect] = reach
-            for phrase in after:
-                cue(phrase).backward[effect] = reach
-    return cues
-
-
-def _sweep(events: Iterable[_Cue | set[Effect]], *, backward: bool) -> None:
-    """Walk over cues and entities in one direction, with the effects that are in force."""
-    reach: dict[Effect, int] = dict.fromkeys(EFFECTS, _NO)
-    before: _Cue | set[Effect] | None = None
-    for event in events:
-        if event is before:
-            continue  # a cue said twice in a row says nothing more
-        before = event
-        if isinstance(event, set):
-            event.update(effect for effect in EFFECTS if reach[effect])
+def _forward(events: Iterable[_Event], reach: Reach, *, clause_ends_all: bool = False) -> None:
+    """Walk over cues and entities from left to right; `reach` is in force at first, and in the end what then is."""
+    near = not reach  # whether the negation in force began in this clause
+    for start, end, what in events:
+        if isinstance(what, _Found):
+            if near or "negated" not in reach:
+                what.add(reach)
+            else:
+                _, *cue = reach["negated"]
+                what.far = (cue[0], cue[1])
+                what.add({effect: cue for effect, cue in reach.items() if effect != "negated"})
             continue
-        if event.ends_clause:
-            for effect in EFFECTS:
-                if reach[effect] == _IN_CLAUSE:
-                    reach[effect] = _NO
-        for effect in event.ends:
-            reach[effect] = _NO
-        for effect, extent in (event.backward if backward else event.forward).items():
+        if reach:
+            if what.ends_clause:
+                near = False
+                for effect in [each for each, (far, _, _) in reach.items() if clause_ends_all or far == IN_CLAUSE]:
+                    del reach[effect]
+            for effect in what.ends:
+                reach.pop(effect, None)
+        for effect, extent in what.forward.items():
             # "no suspicion of", "not suggestive of": what is denied is not doubted as well
-            if effect != "uncertain" or backward or not reach["negated"]:
-                reach[effect] = extent
+            if effect != "uncertain" or "negated" not in reach:
+                reach[effect] = extent, start, end
+                near = near or effect == "negated"
 
 
-def _by_sentence(text: str, spans: Sequence[Span], lang: Lang) -> Iterator[tuple[int, int, list[int]]]:
-    """Group the spans by the sentence, or the run of sentences, in which they lie."""
-    if not spans:
-        return
-    sentences = split_sentences(text, lang)
-    starts = [start for start, _ in sentences]
-    start, end, members = 0, -1, list[int]()
-    for i in sorted(range(len(spans)), key=lambda i: spans[i].start):
-        span = spans[i]
-        if members and span.start < end:
-            members.append(i)
-        else:
-            if members:
-                yield start, end, members
-            at = bisect_right(starts, span.start) - 1
-            start, end = sentences[at] if at >= 0 else (span.start, span.end)
-            members = [i]
-        while end < span.end:  # an entity that runs on into the next sentence joins the two
-            after = bisect_right(starts, end)
-            joined = after < len(starts) and starts[after] < span.end
-            end = sentences[after][1] if joined else span.end
-    yield start, end, members
+def _backward(events: list[_Event]) -> None:
+    """Walk over cues and entities from right to left."""
+    reach: Reach = {}
+    affirmed = False
+    for start, end, what in reversed(events):
+        if isinstance(what, _Found):
+            what.add(reach)
+            what.affirmed = affirmed
+            affirmed = False  # it speaks of the nearest entity alone
+            continue
+        if what.ends_clause:
+            affirmed = False
+            for effect in [each for each, (far, _, _) in reach.items() if far == IN_CLAUSE]:
+                del reach[effect]
+        for effect in what.ends:
+            reach.pop(effect, None)
+        for effect, extent in what.backward.items():
+            reach[effect] = extent, start, end
+        affirmed = affirmed or what.affirms
 
 
-def _masked(text: str, sentence: tuple[int, int], spans: Sequence[Span]) -> str:
+def _masked(text: str, sentence: tuple[int, int], members: Sequence[_Found]) -> str:
     """The sentence with the characters of its entities blotted out."""
     at, end = sentence
     parts = []
-    for span in spans:  # by start
+    for one in members:  # by start
+        span = one.span
         if span.end > at:
-            parts += [text[at : span.start], _MASK * (span.end - max(at, span.start))]
+            parts += [text[at : span.start], MASK * (span.end - max(at, span.start))]
             at = span.end
     return "".join([*parts, text[at:end]])
 
 
-def _section(span: Span, sections: Sequence[Span]) -> str:
-    """The label of the section in which a span begins, the innermost if they nest."""
-    label = ""
-    for section in sections:
-        if section.start > span.start:
-            break
-        if span.start < section.end:
-            label = section.label
-    return label
+def _sections(ordered: Sequence[_Found], sections: Sequence[Span]) -> dict[int, str]:
+    """The label of the section in which each entity begins, the innermost if they nest."""
+    labels: dict[int, str] = {}
+    if not sections:
+        return labels
+    stack: list[Span] = []
+    after = 0
+    for one in ordered:
+        at = one.span.start
+        while after < len(sections) and sections[after].start <= at:
+            while stack and stack[-1].end <= sections[after].start:
+                stack.pop()
+            stack.append(sections[after])
+            after += 1
+        while stack and stack[-1].end <= at:
+            stack.pop()
+        if stack:
+            labels[id(one)] = stack[-1].label
+    return labels
 
 
-def _context(effects: set[Effect], section: str) -> Context:
-    family = "family" in effects or (section == "family_history" and "other" not in effects)
-    return Context(
-        negated="negated" in effects,
-        uncertain="uncertain" in effects,
-        historical="historical" in effects or section in ("past_history", "social_history"),
-        hypothetical="hypothetical" in effects,
-        experiencer="family" if family else "other" if "other" in effects else "patient",
-    )
+def _offsets(cues: dict[Effect, list[tuple[int, int]]]) -> tuple[Cue, ...]:
+    """The cues by place, each once."""
+    return tuple(sorted({Cue(*place, _SAYS[effect]) for effect, places in cues.items() for place in places}))
 
 
-def _position(event: tuple[int, object]) -> int:
+def _joined(words: str, at: int) -> bool:
+    """Say whether a word goes on over a border."""
+    return 0 < at < len(words) and words[at - 1].isascii() and (words[at - 1] + words[at]).isalnum()
+
+
+def _start(found: _Found) -> int:
+    return found.span.start
+
+
+def _place(event: _Event) -> int:
     return event[0]

@@ -45,14 +45,14 @@ class Matcher(Generic[T]):
         """Find the phrases as start, end and value: from left to right, the longest at each place, none overlapping."""
         found: list[tuple[int, int, T]] = []
         reach = 0
-        for start, negative_end, value in self._sorted(text):
-            if start >= reach:
-                reach = -negative_end
-                found.append((start, reach, value))
+        for match in self.find_all(text):
+            if match[0] >= reach:
+                reach = match[1]
+                found.append(match)
         return found
 
-    def _sorted(self, text: str) -> list[tuple[int, int, T]]:
-        """Every match that keeps to word borders, by start and then the longer first; the end is negative."""
+    def find_all(self, text: str) -> list[tuple[int, int, T]]:
+        """Find the phrases as start, end and value, those that overlap too: by start, then the longer first."""
         if self._phrases is not None:
             self._build(self._phrases)
             self._phrases = None
@@ -63,14 +63,18 @@ class Matcher(Generic[T]):
             text = _runs().sub(" ", text)
         found = []
         last = len(text) - 1
+        reach, in_order = 0, True
         for at, (length, opens, closes, value) in self._automaton.iter(self._fold(text)):
             start = at + 1 - length
             if opens and start and _in_word(text[start - 1]):
                 continue
             if closes and at < last and _in_word(text[at + 1]):
                 continue
-            found.append((start, -at - 1, value))
-        found.sort()  # no two share start and end, so values are never compared
+            found.append((start, at + 1, value))
+            in_order = in_order and start >= reach
+            reach = at + 1
+        if not in_order:
+            found.sort(key=_place)
         return _spread(found, runs) if runs else found
 
     def _build(self, phrases: Iterable[tuple[str, T]]) -> None:
@@ -115,7 +119,11 @@ def _spread(found: list[tuple[int, int, T]], runs: list[re.Match[str]]) -> list[
         before = bisect_right(places, at)
         return at + growths[before - 1] if before else at
 
-    return [(back(start), -back(-end - 1) - 1, value) for start, end, value in found]
+    return [(back(start), back(end - 1) + 1, value) for start, end, value in found]
+
+
+def _place(match: tuple[int, int, object]) -> tuple[int, int]:
+    return match[0], -match[1]
 
 
 def _in_word(character: str) -> bool:
