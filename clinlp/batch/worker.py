@@ -17,7 +17,7 @@ from clinlp.batch.output import cannot_write, quarantined
 from clinlp.batch.sinks import Output, facts_of, open_part
 from clinlp.batch.sources import Source, read_stretch
 from clinlp.batch.summary import counts_of
-from clinlp.errors import DataError, Failure
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
 
@@ -102,6 +102,11 @@ class Worker:
         """
         self.config = config
         self.pipeline = Pipeline(config)
+        if self.pipeline.whole_patients:
+            raise UsageError(
+                f"{config.diagnosis}: a model that reads notes one by one needed for a batch job, got one that reads "
+                "patients; DiagnosisPredictor takes all notes of a patient at once"
+            )
 
     def run(self, task: Task, say: Say, text: bytes | None = None) -> dict[str, Any]:
         """Write a task's part and give what is to be known of it, ready for JSON.

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from clinlp.cli.console import console, remark, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
-from clinlp.cli.predicted import Attribute, Predicted, count_spans, predict, score_codes, shortened
+from clinlp.cli.predicted import Attribute, Predicted, count_spans, gold_of, predict, score_codes, shortened
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 
@@ -89,6 +89,8 @@ def compare(
         raise DataError(f"{gold}: annotated notes needed, got none")
     runs = [predict(each, notes, attribute, device) for each in (a, b)]
     attributes = [each for each in runs[0].attributes if each in runs[1].attributes]
+    if runs[0].ahead != runs[1].ahead:
+        raise UsageError("compare: two models of the same visit needed, got one that forecasts the next")
     if not attributes:
         raise UsageError(f"compare: two runs that find the same needed, got {runs[0].attributes[0]} and others")
     compared = {}
@@ -115,9 +117,10 @@ def _count(
         return count_spans(notes, run.notes, attribute, config.match)
     length = min((each.code_length for each in runs if each.code_length), default=None)
     found = run._replace(notes=[shortened(note, length) for note in run.notes])
+    gold = gold_of(notes, found._replace(code_length=length))
     return [
         replace(note, shares={name: share for name, share in note.shares.items() if "@" not in name})
-        for note in score_codes([shortened(note, length) for note in notes], found, threshold).notes
+        for note in score_codes(gold, found, threshold).notes
     ]
 
 

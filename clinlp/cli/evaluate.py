@@ -11,7 +11,7 @@ import typer
 from clinlp.cli.codes import drawn, show_codes, show_groups
 from clinlp.cli.console import console, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
-from clinlp.cli.predicted import Attribute, Predicted, predict, shortened
+from clinlp.cli.predicted import Attribute, Predicted, gold_of, predict
 from clinlp.note import Note
 
 if TYPE_CHECKING:  # numpy: loaded with the command, not with its help
@@ -69,7 +69,7 @@ def evaluate(
 
     notes = list(read_notes(gold))
     found = predict(predicted, notes, attribute, device)
-    notes = [shortened(note, found.code_length) for note in notes]
+    notes = gold_of(notes, found)
     scores: dict[str, Any] = {}
     for each in found.attributes:
         if each == "diagnoses":

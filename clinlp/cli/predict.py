@@ -81,7 +81,7 @@ def predict(
         from clinlp.inference.attribution import Explainer
 
         explainer = Explainer(predictor, evidence, against=True)
-    [found] = predictor([note])
+    found = predictor([note, *_history(source, note, form)] if predictor.whole_patients else [note])[0]
     if explainer is not None:
         [found] = explainer([found])
     if as_json:
@@ -90,7 +90,10 @@ def predict(
         say(json.dumps(to_record(found), ensure_ascii=False))
         return
     console().print(_table(found, name, with_words=evidence != "off"))
-    if evidence == "attention" and hasattr(predictor, "diagnoser"):  # other models say what they found
+    if predictor.ahead:
+        remark("these are the codes that the patient's next visit is expected to have")
+    network_of_notes = hasattr(predictor, "diagnoser") and not predictor.whole_patients  # others say what they found
+    if evidence == "attention" and network_of_notes:
         remark("attention shows where the model looked; --evidence gradients shows what each word adds")
 
 
@@ -143,6 +146,17 @@ def _with_fields(note: Note, given: Sequence[str]) -> Note:
         if not (name and equals):
             raise UsageError("--field: NAME=VALUE needed, got something else")
     return replace(note, fields={**note.fields, **{name: value for name, _, value in parted}})
+
+
+def _history(source: str | None, note: Note, form: Format | None) -> list[Note]:
+    """Give the other notes of the patient in the same file."""
+    from clinlp.records import ReadOptions, read_notes
+
+    if source in (None, "-") or note.patient_id is None:
+        remark("one note alone: the model reads all notes of a patient, where a file of records has them")
+        return []
+    others = read_notes(Path(str(source)), ReadOptions(format=form))
+    return [each for each in others if each.patient_id == note.patient_id and each.note_id != note.note_id]
 
 
 def _with_words(note: Note) -> Note:

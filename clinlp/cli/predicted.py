@@ -29,6 +29,7 @@ class Predicted(NamedTuple):
     code_length: int | None = None
     single: bool = False  # exactly one code a note: the first one, whatever its probability
     temperature: float = 1.0  # by which the log-odds of entities were divided
+    ahead: bool = False  # codes are those of the patient's next visit
 
 
 def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, device: str | None) -> Predicted:
@@ -84,7 +85,18 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
 
     predictor = DiagnosisPredictor.load(model, device=device, top=len(config.codes))
     predictor.evidence = False  # all codes of all notes are ranked: where each looked would fill the memory
-    return Predicted(predictor(notes), ("diagnoses",), choice(config), config.code_length, config.single)
+    return Predicted(
+        predictor(notes), ("diagnoses",), choice(config), config.code_length, config.single, ahead=predictor.ahead
+    )
+
+
+def gold_of(notes: Sequence[Note], found: Predicted) -> list[Note]:
+    """Give gold as the predictions have it: codes of their length, of the next visit if that is what was forecast."""
+    if found.ahead:
+        from clinlp.data.patients import next_codes
+
+        notes = next_codes(notes)
+    return [shortened(note, found.code_length) for note in notes]
 
 
 def _bare(note: Note) -> Note:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clinlp.data.names import CodeNames
 from clinlp.data.ngrams import NgramReader, Ngrams
+from clinlp.data.patients import portions
 from clinlp.errors import UsageError
 from clinlp.inference.config import Precision
 from clinlp.inference.diagnosis import DiagnosisPredictor, Scored
@@ -169,8 +170,8 @@ class EnsemblePredictor(_BaselinePredictor):
 
     def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
         """Give every code's probability in each note that all members can read."""
-        for begin in range(0, len(notes), _NOTES):
-            part = notes[begin : begin + _NOTES]
+        for places in portions(notes, _NOTES, whole_patients=self.whole_patients):
+            part = [notes[at] for at in places]
             # The first is asked last and note by note: a network holds on to its attention while a note is asked about.
             said = [{scored.at: scored for scored in member.scored(part)} for member in self.members[1:]]
             for first in self.members[0].scored(part):
@@ -178,7 +179,7 @@ class EnsemblePredictor(_BaselinePredictor):
                 if len(heard) == len(self.members):
                     stacked = torch.from_numpy(np.stack([each.probabilities for each in heard]).astype(np.float64))
                     joined = self.model.predict(stacked[:, None])[0].numpy()
-                    yield Scored(begin + first.at, joined, partial(self._explain, heard, stacked))
+                    yield Scored(places[first.at], joined, partial(self._explain, heard, stacked))
 
     def save(self, folder: Path) -> None:
         """Write the model folder and those of its members, but for their cards."""

@@ -9,12 +9,13 @@ import torch
 from clinlp.errors import UsageError
 from clinlp.inference.config import Precision
 from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.tagger import Tagger
 
 __all__ = ["Precision", "autocast", "place", "settle", "usual_batch"]
 
 
-def place(model: Tagger | Diagnoser, device: str | None) -> torch.device:
+def place(model: Tagger | Diagnoser | PatientDiagnoser, device: str | None) -> torch.device:
     """Move a model to a device: the one named, else a GPU if there is one. An export stays on the CPU.
 
     Raises:
@@ -33,7 +34,7 @@ def place(model: Tagger | Diagnoser, device: str | None) -> torch.device:
     return where
 
 
-def settle(model: Tagger | Diagnoser, precision: Precision) -> Precision:
+def settle(model: Tagger | Diagnoser | PatientDiagnoser, precision: Precision) -> Precision:
     """Give the precision in which a model is to compute; an export has its own.
 
     Raises:

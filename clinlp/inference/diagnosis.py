@@ -22,6 +22,7 @@ from clinlp.inference.device import Precision, autocast, place, settle, usual_ba
 from clinlp.inference.evidence import attended_spans
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import find_model, load_model, save_model
 from clinlp.models.tagger import Tagger
 from clinlp.note import Diagnosis, Note
@@ -53,7 +54,7 @@ class DiagnosisPredictor:
 
     def __init__(
         self,
-        diagnoser: Diagnoser,
+        diagnoser: Diagnoser | PatientDiagnoser,
         reader: PieceReader,
         *,
         precision: Precision = "fp32",
@@ -84,6 +85,17 @@ class DiagnosisPredictor:
         return self.diagnoser.config
 
     @property
+    def ahead(self) -> bool:
+        """Whether the codes are those of the patient's next visit."""
+        return self.config.target == "next"
+
+    @property
+    def whole_patients(self) -> bool:
+        """Whether all notes of a patient must be given together."""
+        members: Sequence[DiagnosisPredictor] = getattr(self, "members", ())  # of an ensemble
+        return getattr(self.config, "model", None) == "patients" or any(member.whole_patients for member in members)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Fields of a note that the model reads beside the text."""
         members: Sequence[DiagnosisPredictor] = getattr(self, "members", ())  # of an ensemble
@@ -107,6 +119,11 @@ class DiagnosisPredictor:
         diagnoser = load_model(folder)
         if isinstance(diagnoser, Tagger):
             raise UsageError(f"{model}: a model of diagnoses needed, got one of {diagnoser.config.task}")
+        if isinstance(diagnoser, PatientDiagnoser):
+            from clinlp.inference.patients import PatientPredictor
+
+            place(diagnoser, device)
+            return PatientPredictor(diagnoser, read_pieces(folder), precision=precision, top=top)
         if not isinstance(diagnoser, Diagnoser):
             from clinlp.inference.baselines import load_predictor
 
@@ -151,8 +168,11 @@ class DiagnosisPredictor:
 
     def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
         """Give every code's probability in each note that has words, in any order."""
+        network = self.diagnoser
+        if not isinstance(network, Diagnoser):
+            raise TypeError(f"a diagnoser of notes needed, got {type(network).__name__}")
         read = [self.reader(note.text) for note in notes]
-        encoder = self.diagnoser.config.encoder
+        encoder = network.config.encoder
         fields = self.fields(notes)
         filled = [at for at, pieces in enumerate(read) if len(pieces)]
         for group in by_length(np.array([len(read[at]) for at in filled], np.int64), self.batch_pieces):
@@ -161,7 +181,7 @@ class DiagnosisPredictor:
                 [(read[at].features, overlapping(len(read[at]), encoder.max_pieces, encoder.overlap)) for at in chosen]
             )
             with torch.inference_mode(), autocast(self.device, self.precision, encoder.kind):
-                probabilities, attention = self.diagnoser.predict(
+                probabilities, attention = network.predict(
                     batch.pieces.to(self.device),
                     batch.mask.to(self.device),
                     batch.places.to(self.device),

@@ -67,8 +67,10 @@ class Pipeline:
             self._by_language(done, "entities", self._tagger)
         if self.config.context:
             self._each(done, "context", self._add_context)
-        if self.config.diagnosis != "off":
+        if self.config.diagnosis == "bundled":
             self._by_language(done, "diagnosis", self._diagnoser)
+        elif self.config.diagnosis != "off":  # one model for all: a patient's notes may be of both languages
+            self._all(done, "diagnosis", self._diagnoser("en"))
         if self.config.deid != "off":
             self._each(done, "release", self.deidentifier.release)
         return done
@@ -82,6 +84,11 @@ class Pipeline:
     def models(self) -> tuple[str, ...]:
         """Names or folders of the models loaded so far."""
         return (*self.deidentifier.models, *self._taggers, *self._diagnosers)
+
+    @property
+    def whole_patients(self) -> bool:
+        """Whether all notes of a patient must be given together, for a model reads them in order of time."""
+        return any(predictor.whole_patients for predictor in self._diagnosers.values())
 
     def _read(self, note: Note) -> Note:
         """Refuse what no stage should see, and say the language."""
@@ -142,6 +149,8 @@ class Pipeline:
                 changed = change(notes)
             except Exception:  # noqa: BLE001  whatever went wrong, only the notes that cause it may fail
                 changed = [_guarded(lambda note: change([note])[0], note, stage) for note in notes]
+                if getattr(change, "whole_patients", False):
+                    changed = _together(change, notes, changed, stage)
             for at, note in zip(places, changed, strict=True):
                 done[at] = note
 
@@ -160,6 +169,21 @@ def _guarded(change: Callable[[Note], Note], note: Note, stage: str) -> Note | F
         return change(note)
     except Exception as error:  # noqa: BLE001  one bad note never stops the others
         return Failure.of(error, stage=stage, note_id=note.note_id)
+
+
+def _together(
+    change: _Stage, notes: Sequence[Note], alone: Sequence[Note | Failure], stage: str
+) -> list[Note | Failure]:
+    """Change all notes that can be changed as one, for what is said of a note alone lacks the patient's history."""
+    good = [at for at, result in enumerate(alone) if isinstance(result, Note)]
+    made: list[Note | Failure] = list(alone)
+    try:
+        changed: Sequence[Note | Failure] = change([notes[at] for at in good])
+    except Exception as error:  # noqa: BLE001  one bad note never stops a job
+        changed = [Failure.of(error, stage=stage, note_id=notes[at].note_id) for at in good]
+    for at, result in zip(good, changed, strict=True):
+        made[at] = result
+    return made
 
 
 def _lang(note: Note) -> Lang:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clinlp.data.patients import next_codes
 from clinlp.errors import DataError, UsageError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.sets import calibrate_sets, members
@@ -63,15 +64,16 @@ def promise_sets(
     if (way == "share") == config.single:
         kinds = "aps or lac" if config.single else "share"
         raise UsageError(f"{model}: method {kinds} needed for its codes, got {way}")
-    notes = [note for note in notes if note.diagnoses]
-    if not notes:
+    asked = next_codes(notes) if predictor.ahead else list(notes)
+    if not predictor.whole_patients:  # who reads patients needs notes without codes too
+        asked = [note for note in asked if note.diagnoses]
+    rows = [row for row, note in enumerate(asked) if note.diagnoses]
+    if not rows:
         raise DataError("calibrate-codes: notes with codes needed, got none")
     at = {code: place for place, code in enumerate(predictor.codes)}
-    gold = [
-        [at.get(code, -1) for code in {diagnosis.code[: config.code_length] for diagnosis in note.diagnoses or ()}]
-        for note in notes
-    ]
-    probabilities = predictor.probabilities(notes)
+    known = [{diagnosis.code[: config.code_length] for diagnosis in asked[row].diagnoses or ()} for row in rows]
+    gold = [[at.get(code, -1) for code in codes] for codes in known]
+    probabilities = predictor.probabilities(asked)[rows]
     sets = calibrate_sets(probabilities, gold, way, alpha=alpha, confidence=confidence)
     if out is not None:
         shutil.copytree(folder, out)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from clinlp.models.decision import DecisionConfig
+
+Target: TypeAlias = Literal["same", "next"]
+"""Whose codes are predicted at a note: those of its own visit, or of the patient's next one."""
 
 
 class CodesConfig(DecisionConfig):
@@ -13,3 +16,4 @@ class CodesConfig(DecisionConfig):
     task: Literal["diagnosis"] = "diagnosis"
     codes: tuple[str, ...]
     code_length: int | None = None  # codes were cut to this many characters: 3 = ICD-10 categories
+    target: Target = "same"

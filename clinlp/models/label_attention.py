@@ -79,12 +79,12 @@ class LabelAttention(nn.Module):
             Logits `(note, code)` and attention `(note, code, piece)`, whose rows sum to 1.
         """
         queries, read = self._weights()
-        logits, attention = _attend(torch.tanh(self.project(hidden)), hidden, mask, queries, read)
+        logits, attention = _attend(self.keys(hidden), hidden, mask, queries, read)
         return logits + self.bias, attention.transpose(1, 2)
 
     def score(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Give the logits of `forward` alone, in memory that does not grow with the number of codes."""
-        keys = torch.tanh(self.project(hidden))
+        keys = self.keys(hidden)
         queries, read = self._weights()
         size = max(1, self.most_cells // max(1, mask.numel()))
         if size >= len(queries):
@@ -98,6 +98,20 @@ class LabelAttention(nn.Module):
             for group in groups
         ]
         return torch.cat(parts, 1) + self.bias
+
+    def keys(self, hidden: Tensor) -> Tensor:
+        """Give what queries are held against, `(..., inner)`: far smaller than the attention of all codes."""
+        return torch.tanh(self.project(hidden))
+
+    def looks(self, keys: Tensor, codes: Tensor) -> Tensor:
+        """Give the attention of some codes over one note, `(code, piece)`.
+
+        Args:
+            keys: `(piece, inner)`, of that note.
+            codes: `(code,)`, int64.
+        """
+        queries, _ = self._weights()
+        return torch.softmax(nn.functional.linear(keys, queries[codes].to(keys.dtype)).float(), 0).T
 
     def _weights(self) -> tuple[Tensor, Tensor]:
         """The query of each code, `(code, inner)`, and what reads its view, `(code, hidden)`."""

@@ -33,9 +33,10 @@ from clinlp.models.baselines import (
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.onnx import OnnxEncoder
+from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.models.tagger import Tagger, TaggerConfig
 
-Model: TypeAlias = Tagger | Diagnoser | Baseline
+Model: TypeAlias = Tagger | Diagnoser | PatientDiagnoser | Baseline
 BUNDLED = Path(__file__).parent.parent / "pretrained"
 GRAPH: Final = "encoder.onnx"
 WEIGHT_FILES: Final = ("model.safetensors", GRAPH)
@@ -44,11 +45,12 @@ WEIGHT_FILES: Final = ("model.safetensors", GRAPH)
 
 _DIAGNOSIS: Final[dict[str | None, type[CodesConfig]]] = {
     None: DiagnoserConfig,
+    "patients": PatientConfig,
     "tfidf": TfidfConfig,
     "dictionary": DictionaryConfig,
     "ensemble": EnsembleConfig,
 }
-"""The `model` of a `config.json` whose task is diagnosis -> what it is; a network says nothing."""
+"""The `model` of a `config.json` whose task is diagnosis -> what it is; a network of notes says nothing."""
 
 
 def list_bundled() -> list[str]:
@@ -133,6 +135,8 @@ def _build(config: TaggerConfig | CodesConfig) -> Model:
         return Dictionary(config)
     if isinstance(config, EnsembleConfig):
         return Ensemble(config)
+    if isinstance(config, PatientConfig):
+        return PatientDiagnoser(config)
     if isinstance(config, DiagnoserConfig):
         return Diagnoser(config)
     raise TypeError(f"config of a model needed, got {type(config).__name__}")

@@ -83,14 +83,13 @@ class NotePipe(Pipe):
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
         """Annotate Docs in batches; one that fails goes to the error handler, alone."""
-        stream = iter(stream)
-        while docs := list(islice(stream, batch_size)):
+        for docs in self._batches(iter(stream), batch_size):
             self.prepare()
-            found: Sequence[Note | None]
+            found: Sequence[Note | Exception | None]
             try:
                 found = self.predict([self._note(doc) for doc in docs])
             except Exception:  # noqa: BLE001  whatever went wrong, only the Docs that cause it may fail
-                found = [None] * len(docs)
+                found = self._apart(docs)
             for doc, note in zip(docs, found, strict=True):
                 error = self._annotate(doc, note)
                 if error is None:
@@ -102,25 +101,40 @@ class NotePipe(Pipe):
         """Load now, so that `nlp.initialize()` finds what is missing before the first text does."""
         self.prepare()
 
+    def _batches(self, stream: Iterator[Doc], batch_size: int) -> Iterator[list[Doc]]:
+        """Part Docs into batches."""
+        while docs := list(islice(stream, batch_size)):
+            yield docs
+
+    def _apart(self, docs: Sequence[Doc]) -> Sequence[Note | Exception | None]:
+        """Say what became of the Docs of a batch that failed; None: look at it alone."""
+        return [None] * len(docs)
+
     def _note(self, doc: Doc) -> Note:
         return Note(self.name, doc.text, lang=self.lang)
 
-    def _annotate(self, doc: Doc, note: Note | None) -> Exception | None:
+    def _annotate(self, doc: Doc, note: Note | Exception | None) -> Exception | None:
         """Annotate a Doc with what was found, or look now; give what went wrong.
 
         The error is given, not raised, so that no other error hangs on it: the message of any but our
         own may quote the text.
         """
         try:
+            if isinstance(note, Exception):
+                return self._plain(note)
             if note is None:
                 [note] = self.predict([self._note(doc)])
             self.set_annotations(doc, note)
-        except (DataError, UsageError) as error:
+        except Exception as error:  # noqa: BLE001  the caller decides what becomes of it
+            return self._plain(error)
+        return None
+
+    def _plain(self, error: Exception) -> Exception:
+        """Give an error that quotes no text."""
+        if isinstance(error, (DataError, UsageError)):
             error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001  the caller decides what becomes of it
-            return DataError(f"{self.name}: a Doc that can be annotated needed, got {type(error).__name__}")
-        return None
+        return DataError(f"{self.name}: a Doc that can be annotated needed, got {type(error).__name__}")
 
 
 class ModelPipe(NotePipe):

@@ -212,4 +212,5 @@ def _multinomial(said: Floats, gold: NDArray[np.int64], theta: Floats) -> tuple[
 
 def _shape(shape: CodesConfig) -> dict[str, Any]:
     """What the models of one run share."""
-    return {"codes": shape.codes, "code_length": shape.code_length, "single": shape.single}
+    names = ("codes", "code_length", "single", "target")
+    return {name: getattr(shape, name) for name in names}

@@ -70,7 +70,7 @@ def train_beside(
     fits that did not see the note: dev is dealt into folds by patient.
 
     Args:
-        dev: Notes with codes of the length that is learned.
+        dev: Notes with codes of the length that is learned; of a network that reads patients, their history too.
         resume: Keep models that are there.
     """
     from accelerate import PartialState
@@ -98,8 +98,12 @@ class _Run:
     """The notes of a run, and its models so far."""
 
     def __init__(self, config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], shape: CodesConfig) -> None:
-        self.config, self.notes, self.dev = config, notes, dev
-        self.shape = CodesConfig(codes=shape.codes, code_length=shape.code_length, single=shape.single)
+        self.config, self.read = config, dev
+        self.notes, self.dev = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
+        notes, dev = self.notes, self.dev
+        self.shape = CodesConfig(
+            codes=shape.codes, code_length=shape.code_length, single=shape.single, target=shape.target
+        )
         self.gold = targets(dev, shape.codes, shape.code_length)
         n_folds = min(_FOLDS, count_patients(dev))
         self.folds = np.array(deal(dev, n_folds, config.seed) if n_folds > 1 else [0] * len(dev))
@@ -137,8 +141,9 @@ class _Run:
     def ensemble(self) -> None:
         """Weigh the network, the n-grams and the names, and join them in a folder that needs no other."""
         began = time.perf_counter()
+        annotated = [note.diagnoses is not None for note in self.read]
         fixed = [
-            probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.dev)
+            probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.read)[annotated]
             for name in MEMBERS[:2]
         ]
         predictor = DiagnosisPredictor.load(self.folder("dictionary"))

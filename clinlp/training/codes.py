@@ -18,6 +18,7 @@ from clinlp.errors import DataError
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
 from clinlp.models.losses import AsymmetricLoss, CodeLoss, class_balanced
+from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Note
 from clinlp.records.codes import CodeNames, read_codes
 from clinlp.training.config import DiagnosisConfig
@@ -110,9 +111,15 @@ def embed_names(
     return torch.nn.functional.normalize(table, dim=1), [remark] if n_named < len(codes) else []
 
 
-def start_diagnoser(shape: DiagnoserConfig, encoder: Encoder, chosen: CodeSet, names: Tensor | None) -> Diagnoser:
-    """Make a diagnoser that first says of every note how usual each code is; codes start from their names, if any."""
-    model = Diagnoser(shape.model_copy(update={"name_width": 0 if names is None else names.shape[1]}), encoder)
+def start_diagnoser(
+    shape: DiagnoserConfig, encoder: Encoder, chosen: CodeSet, names: Tensor | None
+) -> Diagnoser | PatientDiagnoser:
+    """Make a diagnoser, of patients if the config is of one, that first says of every note how usual each code is.
+
+    Codes start from their names, if they have any.
+    """
+    shape = shape.model_copy(update={"name_width": 0 if names is None else names.shape[1]})
+    model = PatientDiagnoser(shape, encoder) if isinstance(shape, PatientConfig) else Diagnoser(shape, encoder)
     if names is not None:
         model.attention.start_from(names)
     with_code = torch.tensor(chosen.counts, dtype=torch.float64) + 0.5

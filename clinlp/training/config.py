@@ -207,6 +207,12 @@ class DiagnosisConfig(TrainConfig):
     categories: tuple[str, ...] = Field(
         (), description="Column of the notes that holds one of several values, read beside the text."
     )
+    patients: Literal["same", "next"] | None = Field(
+        None,
+        description="Read all notes of a patient in order of time, each in the light of those before it, for the codes "
+        "of its own visit (`same`), or to forecast those of the patient's `next` one; else each note by itself.",
+    )
+    history: int = Field(128, ge=8, description="With patients: units of the LSTM over the notes of a patient.")
     baselines: bool = Field(
         True,
         description="Train TF-IDF, a dictionary of code names and an ensemble of both and the network beside it, in "

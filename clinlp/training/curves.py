@@ -15,7 +15,7 @@ from clinlp.metrics.intervals import Sampling
 from clinlp.models.store import write_whole
 from clinlp.records import read_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.finetune import hold_out
+from clinlp.training.parts import hold_out
 from clinlp.training.runs import (
     Tell,
     count,

@@ -13,6 +13,7 @@ from typing import Any
 from clinlp.data.pieces import PieceReader
 from clinlp.errors import DataError, UsageError
 from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
 from clinlp.training.config import TrainConfig
@@ -48,7 +49,9 @@ def prepare(config: TrainConfig, *, resume: bool) -> None:
         raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
 
 
-def save_epoch(folder: Path, model: Tagger | Diagnoser, reader: PieceReader, scores: Mapping[str, float]) -> None:
+def save_epoch(
+    folder: Path, model: Tagger | Diagnoser | PatientDiagnoser, reader: PieceReader, scores: Mapping[str, float]
+) -> None:
     """Write the best model so far, or the last; the one before it goes when the new one is whole.
 
     Raises:

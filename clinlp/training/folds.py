@@ -17,7 +17,7 @@ from clinlp.models.store import write_whole
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.finetune import hold_out
+from clinlp.training.parts import hold_out
 from clinlp.training.runs import (
     PREDICTIONS,
     Tell,

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from clinlp.data.batches import Indices
@@ -39,7 +39,7 @@ class Task:
 
     lengths: Indices  # (item,), pieces of each
     units: Indices  # (item,), over how much the loss of each is averaged: pieces or notes
-    collate: Callable[[Indices], dict[str, Tensor]]
+    collate: Callable[[Indices], Mapping[str, Any]]  # of tensors, or of what holds tensors
     score: Callable[[nn.Module], Mapping[str, float]]  # on dev; "score" is what the best epoch has most of
     save: Callable[[str, nn.Module, Mapping[str, float]], None]  # `best` or `last`, the model and its scores
     note_ids: Callable[[Indices], Sequence[str]]  # of which notes the items are
@@ -233,6 +233,8 @@ class _Loop:
 
     def _step(self, step: Step, n_plan: int) -> float:
         """Take one optimiser step and give the summed loss of its units."""
+        from accelerate.utils import send_to_device
+
         run, state, config = self.run, self.state, self.config
         rate = rate_at((state.epoch + state.step / n_plan) / config.epochs, config.warmup)
         for group in self.optimizer.param_groups:
@@ -243,7 +245,7 @@ class _Loop:
         found = torch.zeros(len(step) + 1, device=run.device)  # the loss of each batch, the length of the gradient
         for at, (items, real) in enumerate(step[run.process_index :: run.num_processes]):
             torch.manual_seed(hash((config.seed, state.n_steps, at, run.process_index)) & 0x7FFFFFFFFFFFFFFF)
-            batch = {name: tensor.to(run.device) for name, tensor in self.task.collate(items).items()}
+            batch = send_to_device(self.task.collate(items), run.device)
             with run.accumulate(self.model):
                 loss = self.model(**batch) * (1.0 if real else 0.0)
                 run.backward(loss * scale)

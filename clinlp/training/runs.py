@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clinlp.data.features import Loss
+from clinlp.data.patients import next_codes
 from clinlp.errors import DataError, UsageError
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
@@ -20,9 +21,11 @@ from clinlp.records import read_notes, write_notes
 from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
-from clinlp.training.finetune import Parts, finetune_diagnosis, finetune_entities, finetune_phi
+from clinlp.training.diagnosis import finetune_diagnosis
+from clinlp.training.finetune import finetune_entities, finetune_phi
 from clinlp.training.folder import FREE
 from clinlp.training.loop import Epoch
+from clinlp.training.parts import Parts
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -126,9 +129,13 @@ def predict(config: TrainConfig, model: Path, notes: Sequence[Note]) -> list[Not
 def gold_notes(config: TrainConfig, notes: Iterable[Note]) -> list[Note]:
     """Give the notes that can be scored, with what the config is to learn: its labels, codes of its length."""
     if isinstance(config, DiagnosisConfig):
-        annotated = (note for note in notes if note.diagnoses is not None)
+        # with patients, notes that nobody annotated are history; no score counts them
         return [
-            replace(note, diagnoses=tuple(map(Diagnosis, dict.fromkeys(labels_of(config, note))))) for note in annotated
+            note
+            if note.diagnoses is None
+            else replace(note, diagnoses=tuple(map(Diagnosis, dict.fromkeys(labels_of(config, note)))))
+            for note in notes
+            if config.patients is not None or note.diagnoses is not None
         ]
     if isinstance(config, EntitiesConfig) and config.labels is not None:
         known, kind = set(config.labels), attribute_of(config)
@@ -155,6 +162,7 @@ def attribute_of(config: TrainConfig) -> Literal["entities", "phi"]:
 def count(config: TrainConfig, gold: Sequence[Note], predicted: Sequence[Note]) -> tuple[NoteCounts, ...]:
     """Count what was found in each note, in the order of gold."""
     if isinstance(config, DiagnosisConfig):
+        gold = next_codes(gold) if config.patients == "next" else gold
         notes = score_diagnoses(gold, predicted, single=config.single).notes
         named = ("exact", "top1", "map")
         return tuple(replace(note, shares={name: note.shares[name] for name in named}) for note in notes)

@@ -111,7 +111,8 @@ def grade(predictor: DiagnosisPredictor, notes: Sequence[Note]) -> Graded:
                 row[at[code]] = True
             else:
                 n_unknown += 1
-    return Graded(predictor.probabilities(notes), gold, n_unknown)
+    annotated = [note.diagnoses is not None for note in notes]  # others are read as a patient's history alone
+    return Graded(predictor.probabilities(notes)[annotated], gold[annotated], n_unknown)
 
 
 def _settle(config: DecisionConfig, codes: Sequence[str], graded: Graded, way: Way, calibration: Calibration) -> Trust:

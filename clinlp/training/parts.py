@@ -1,0 +1,54 @@
+"""The notes of a run: those to train on, and those to choose the best epoch on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from clinlp.data.batches import Indices
+from clinlp.data.features import Loss
+from clinlp.data.splits import split
+from clinlp.errors import DataError
+from clinlp.note import Note
+from clinlp.records import read_notes
+from clinlp.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from clinlp.training.beside import Beside
+    from clinlp.training.loop import Epoch
+
+Tell: TypeAlias = "Callable[[Beside | Epoch | Loss | str], None]"
+Parts: TypeAlias = tuple[Sequence[Note], Sequence[Note]]
+"""The notes to train on, and those to choose the best epoch on."""
+
+
+def read_parts(config: TrainConfig) -> tuple[list[Note], list[Note]]:
+    """Read the notes to train on and the notes to choose the best epoch on."""
+    notes = [note for path in config.train for note in read_notes(path)]
+    if config.dev:
+        return notes, [note for path in config.dev for note in read_notes(path)]
+    return hold_out(notes, config)
+
+
+def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], list[Note]]:
+    """Part notes by patient into those to train on and those to choose the best epoch on.
+
+    Raises:
+        DataError: One of the two parts is empty.
+    """
+    notes, dev = split(notes, config.dev_share, config.seed)
+    if not notes or not dev:
+        raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")
+    return notes, dev
+
+
+def say(tell: Tell | None, *news: Loss | str) -> None:
+    """Pass on what a run must say before it begins."""
+    if tell is not None:
+        for each in news:
+            tell(each)
+
+
+def note_ids(notes: Sequence[Note], places: Indices) -> Callable[[Indices], list[str]]:
+    """Give what names the notes that windows are of; `places` has the note of each window."""
+    return lambda items: [notes[int(places[item])].note_id for item in items.tolist()]
