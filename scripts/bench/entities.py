@@ -32,8 +32,11 @@ from clinlp.training.finetune import finetune_entities
 LSTM: dict[str, Any] = {"max_pieces": 128, "epochs": 20}
 MINILM: dict[str, Any] = {
     "encoder": "minilm",
+    "stacked": True,
+    "whole": True,
+    "epochs": 8,
     "batch_pieces": 512,
-    "learning_rate": 2e-4,
+    "learning_rate": 1e-4,
     "ema": 0.995,
     "precision": "bf16",
 }
@@ -41,27 +44,35 @@ E5: dict[str, Any] = {"encoder": "e5", "batch_pieces": 1024, "learning_rate": 2e
 # Name: corpus, part scored, settings; encoders and vectors are named here and come from the command line.
 JOBS: dict[str, dict[str, Any]] = {
     "ncbi-lstm": {"set": "en/ncbi_disease", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "ncbi-minilm": {
-        "set": "en/ncbi_disease",
-        "on": "test",
-        "encoder": "minilm",
-        "epochs": 8,
-        "batch_pieces": 1024,
-        "learning_rate": 2e-4,
-    },
+    "ncbi-minilm": {"set": "en/ncbi_disease", "on": "test", **MINILM},
     "bc5cdr-lstm": {"set": "en/bc5cdr", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM, "epochs": 8},
+    "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM},
     "maccrobat-lstm": {"set": "en/maccrobat2020", "on": "dev", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "epochs": 12},
+    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "whole": False, "epochs": 12},
     "yidu-lstm": {
         "set": "zh/yidu_s4k",
         "on": "dev",
         **LSTM,
+        "whole": True,
+        "epochs": 8,
+        "ema": 0.998,
         "vectors": "zh",
         "batch_pieces": 1024,
         "n_bigrams": 50_000,
     },
-    "yidu-e5": {"set": "zh/yidu_s4k", "on": "dev", **E5, "epochs": 6, "max_pieces": 508},
+    "yidu-e5": {
+        "set": "zh/yidu_s4k",
+        "on": "dev",
+        **E5,
+        "stacked": True,
+        "whole": True,
+        "learning_rate": 1e-4,
+        "ema": 0.99,
+        "epochs": 6,
+        "max_pieces": 508,
+        "vectors": "zh",
+        "n_bigrams": 50_000,
+    },
     "cmeee-e5": {"set": "zh/cmeee_v1", "on": "dev", **E5, "epochs": 4, "head": "pointer"},
 }
 NAMED = ("minilm", "e5", "en", "zh")
