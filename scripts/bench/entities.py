@@ -90,7 +90,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         train = (*train, dev)
     if part == "dev":  # the scored part must not choose the epoch: hold a tenth of train out for that
         out.mkdir(parents=True, exist_ok=True)
-        parts = dict(zip(("train", "dev"), split(read_notes(train), 0.1), strict=True))
+        parts = dict(zip(("train", "dev"), split(read_notes(train[0]), 0.1), strict=True))
         for side, notes in parts.items():
             write_notes(notes, out / f"{side}.jsonl")
         train, dev = train if whole else (out / "train.jsonl",), out / "dev.jsonl"
