@@ -83,7 +83,7 @@ class DiagnosisPipe(ModelPipe):
         current: str | None = None
         docs: list[Doc] = []
         for doc in stream:
-            patient = record_of(doc).patient_id
+            patient = _patient(doc)
             goes_on = patient is not None and patient == current
             if not goes_on and patient in seen:
                 said = f"{self.name}: Docs of a patient need to stand together for this model; sort them by patient"
@@ -125,6 +125,14 @@ class DiagnosisPipe(ModelPipe):
     def set_annotations(self, doc: Doc, note: Note) -> None:
         """Write codes to a Doc."""
         set_diagnoses(doc, note.diagnoses or ())
+
+
+def _patient(doc: Doc) -> str | None:
+    """Give the patient of a Doc; None where what the Doc says cannot be read, which is said when it is annotated."""
+    try:
+        return record_of(doc).patient_id
+    except DataError:
+        return None
 
 
 @Language.factory(
