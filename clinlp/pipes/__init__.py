@@ -1,4 +1,4 @@
-"""spaCy components: `clinlp_phi`, `clinlp_entities`, `clinlp_diagnosis`, `clinlp_sentences` and a tokenizer.
+"""spaCy components `clinlp_phi`, `_entities`, `_diagnosis`, `_sentences`, `_sections`, `_context`, and a tokenizer.
 
 spaCy finds them by their entry points; nothing needs to be imported to add one to a pipeline:
 
@@ -12,6 +12,7 @@ spaCy finds them by their entry points; nothing needs to be imported to add one 
 
 from __future__ import annotations
 
+from clinlp.pipes.context import make_context_pipe, make_sections_pipe
 from clinlp.pipes.convert import doc_to_note, note_to_doc, register_extensions
 from clinlp.pipes.diagnosis import make_diagnosis_pipe
 from clinlp.pipes.entities import make_entities_pipe
@@ -20,9 +21,11 @@ from clinlp.pipes.prose import make_sentences_pipe, make_tokenizer
 
 __all__ = [
     "doc_to_note",
+    "make_context_pipe",
     "make_diagnosis_pipe",
     "make_entities_pipe",
     "make_phi_pipe",
+    "make_sections_pipe",
     "make_sentences_pipe",
     "make_tokenizer",
     "note_to_doc",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from clinlp.config import read_toml
 from clinlp.errors import UsageError
 from clinlp.text.rules import EFFECTS, expand
 from clinlp.text.rules.schema import ContextRules, Cues, Rules
@@ -23,16 +23,43 @@ def read_rules(path: Path, base: Rules | None = None) -> Rules:
     Raises:
         UsageError: The file is missing or broken; says where.
     """
-    if not path.exists():
-        raise UsageError(f"{path}: rule file needed, got none")
-    held = read_toml(path)
+    return parse_rules(read_text(path), str(path), base)
+
+
+def read_text(path: Path) -> str:
+    """What a rule file says.
+
+    Raises:
+        UsageError: It is missing or no text.
+    """
     try:
-        rules = Rules.model_validate(held)
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: rule file needed, got none") from None
+    except OSError as error:  # a folder, or a file that may not be read
+        raise UsageError(f"{path}: readable rule file needed, got {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: UTF-8 needed, got {error.reason}") from None
+
+
+def parse_rules(text: str, where: str, base: Rules | None = None) -> Rules:
+    """Read rules from what their file says.
+
+    Args:
+        where: What errors call it.
+
+    Raises:
+        UsageError: They are broken; says where.
+    """
+    try:
+        rules = Rules.model_validate(tomllib.loads(text))
         return merge(base, rules) if base is not None and rules.extends else rules
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: TOML needed, got {error}") from None
     except ValidationError as error:
         message = Rules._explain(error)  # noqa: SLF001  one form of words for every config
-    line = _line(path.read_text("utf-8"), message)
-    raise UsageError(f"{path}{f':{line}' if line else ''}: {message}")
+    line = _line(text, message)
+    raise UsageError(f"{where}{f':{line}' if line else ''}: {message}")
 
 
 def merge(base: Rules, own: Rules) -> Rules:
