@@ -35,6 +35,15 @@ class BatchConfig(PipelineConfig, ReadOptions):
         1.0, ge=0, le=1, description="Share of the records that may go to quarantine before the job stops."
     )
 
+    @property
+    def reads_patients(self) -> bool:
+        """Whether the model of diagnoses reads all notes of a patient together."""
+        if self.diagnosis in ("off", "bundled"):
+            return False
+        from clinlp.models.store import reads_patients  # torch: for a model that is there
+
+        return reads_patients(self.diagnosis)
+
     def identity(self) -> dict[str, Any]:
         """The options that the output depends on."""
         return self.model_dump(mode="json", exclude=set(OPERATION))

@@ -118,14 +118,23 @@ def open_vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWr
 def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
     """Refuse a known column that no record has: a slip of the pen would let its identifiers through.
 
+    So too where a model reads patients and no record says whose it is.
+
     Raises:
         UsageError: So it is.
     """
+    if not config.known and not config.reads_patients:
+        return
+    notes = first_notes(inputs[0], config, config.chunk_notes)
+    if config.reads_patients and notes and all(note.patient_id is None for note in notes):
+        raise UsageError(
+            f"{inputs[0]}: a column of patients needed (--patient-column), for the model reads patients, got none in "
+            f"the first {len(notes):,} records"
+        )
     if not config.known:
         return
     from clinlp.deid.known import absent, parse_known
 
-    notes = first_notes(inputs[0], config, config.chunk_notes)
     if notes and (missing := absent(parse_known(config.known), notes)):
         raise UsageError(
             f"{inputs[0]}: a column {missing[0]!r} needed (--known), got none in the first {len(notes):,} records"
@@ -204,7 +213,8 @@ class Job:
         source = self.plan.sources[shard.source]
         names = (shard.start, shard.end) if source.names else (0, 0)
         piece = Piece(source.part(*names), (shard.start, shard.end, shard.line))
-        return Task(number, str(self.temporary / self.part(number)), (piece,), tuple(self.plan.duplicates(number)))
+        known = tuple(self.plan.duplicates(number)), tuple(self.plan.strays_of(number))
+        return Task(number, str(self.temporary / self.part(number)), (piece,), *known)
 
     def _text(self, task: Task) -> bytes | None:
         shard = self.plan.shards[task.number] if not task.retry else None

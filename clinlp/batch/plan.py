@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -31,9 +31,13 @@ from clinlp.records.rows import Broken
 
 PLAN: Final = "plan.json"
 _DUPLICATES: Final = "duplicates.u64"
+_STRAYS: Final = "strays.u64"
 _SHARDS: Final = 32  # at least so many of an input that is large enough
 _LEAST, _MOST = 1 << 18, 1 << 23  # bytes of a shard
 _FORMAT: Final = 1
+
+
+_Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
 
 class Shard(NamedTuple):
@@ -55,6 +59,7 @@ class Plan:
         digests: A checksum of each source.
         broken: What is wrong with a source that breaks off; what came before it is in the shards.
         repeated: How many records have an id that came before.
+        strays: How often notes of a patient come again after those of another; counted for models that read patients.
     """
 
     identity: dict[str, Any]
@@ -64,6 +69,7 @@ class Plan:
     shards: list[Shard] = field(default_factory=list)
     broken: str = ""
     repeated: int = 0
+    strays: int = 0
     folder: Path = Path()
 
     @property
@@ -73,14 +79,19 @@ class Plan:
 
     def duplicates(self, number: int) -> list[int]:
         """Which of a shard's records have an id that came before."""
-        if not self.repeated:
-            return []
+        return self._in_shard(number, _DUPLICATES) if self.repeated else []
+
+    def strays_of(self, number: int) -> list[int]:
+        """At which of a shard's records the notes of a patient come again, apart from the others."""
+        return self._in_shard(number, _STRAYS) if self.strays else []
+
+    def _in_shard(self, number: int, name: str) -> list[int]:
         shard = self.shards[number]
-        found = np.memmap(self.folder / _DUPLICATES, np.uint64, "r")
+        found = np.memmap(self.folder / name, np.uint64, "r")
         first, after = np.searchsorted(found, np.array([shard.first, shard.first + shard.n_records], np.uint64))
         return [int(number) - shard.first for number in found[first:after]]
 
-    def save(self, duplicates: np.ndarray[Any, np.dtype[np.uint64]]) -> None:
+    def save(self, duplicates: _Numbers, strays: _Numbers) -> None:
         """Write the plan to its folder; it is there when it is whole."""
         facts = {
             "format": _FORMAT,
@@ -91,10 +102,12 @@ class Plan:
             "shards": self.shards,
             "broken": self.broken,
             "repeated": self.repeated,
+            "strays": self.strays,
         }
         with cannot_write(self.folder.parent):
-            duplicates.tofile(self.folder / _DUPLICATES)
-            sync(self.folder / _DUPLICATES)
+            for name, numbers in ((_DUPLICATES, duplicates), *(((_STRAYS, strays),) if len(strays) else ())):
+                numbers.tofile(self.folder / name)
+                sync(self.folder / name)
             temporary = self.folder / f"{PLAN}.tmp"
             temporary.write_text(json.dumps(facts), "utf-8", "surrogatepass")
             sync(temporary)
@@ -124,6 +137,7 @@ def load_plan(folder: Path) -> Plan | None:
         [Shard(*each) for each in held["shards"]],
         held["broken"],
         held["repeated"],
+        held.get("strays", 0),
         folder,
     )
 
@@ -140,8 +154,10 @@ def make_plan(inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, An
     with ThreadPoolExecutor(1) as beside, cannot_write(folder.parent):
         digests = [beside.submit(checksum, source) for source in sources]
         ids = Ids(folder / "ids")
-        _cut(plan, config, ids)
+        patients = Ids(folder / "patients") if config.reads_patients else None
+        _cut(plan, config, ids, patients)
         repeated = ids.repeated()
+        strays = repeated[:0] if patients is None else patients.repeated()
         if len(repeated) and config.duplicate_ids == "refuse":  # rare: only then is it asked which records are good
             ids = Ids(folder / "ids")
             _add_good(plan, config, ids)
@@ -151,8 +167,8 @@ def make_plan(inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, An
         plan.digests = [each.result() for each in digests]
     if not plan.n_records:
         raise DataError(plan.broken or f"{inputs[0]}: records needed, got none")
-    plan.repeated = len(repeated)
-    plan.save(repeated)
+    plan.repeated, plan.strays = len(repeated), len(strays)
+    plan.save(repeated, strays)
     return plan
 
 
@@ -197,22 +213,32 @@ def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
     return found
 
 
-def _cut(plan: Plan, config: BatchConfig, ids: Ids) -> None:
-    """Find the shards, and the ids of all records, good or not."""
+def _cut(plan: Plan, config: BatchConfig, ids: Ids, patients: Ids | None) -> None:
+    """Find the shards, and the ids of all records, good or not.
+
+    Args:
+        patients: Gets the patient of every stretch of notes of one, of which no shard holds a part; None: nobody asks.
+    """
     limit = config.shard_bytes or min(_MOST, max(_LEAST, _size(plan.sources) // _SHARDS))
     number = 0
     for at, source in enumerate(plan.sources):
         begin, first = Place(0, 1, 0), number
-        end = begin
+        last = end = begin
+        due = False
+        patient: str | None = None
         try:
             plan.sources[at] = read_table(source, config)
             for line, row, end in scan(source, config):
+                before, patient = patient, _patient(row, config, patient) if patients is not None else None
+                if due and (patient is None or patient != before):
+                    plan.shards.append(Shard(at, begin.end, last.end, begin.line, first, number - first))
+                    begin, first = last, number
+                if patients is not None and patient is not None and patient != before:
+                    patients.add(patient, number)
                 if (note_id := _id(source, line, row, config)) is not None:
                     ids.add(note_id, number)
                 number += 1
-                if end.free and end.n_bytes - begin.n_bytes >= limit and source.cuts:
-                    plan.shards.append(Shard(at, begin.end, end.end, begin.line, first, number - first))
-                    begin, first = end, number
+                last, due = end, end.free and end.n_bytes - begin.n_bytes >= limit and source.cuts
         except DataError as error:
             plan.broken = str(error)
         if number > first:
@@ -248,14 +274,26 @@ def _id(source: Source, line: int, row: Row, options: ReadOptions) -> str | None
     return record_id(row, options) or f"{stem(Path(source.path))}-{line}"
 
 
+def _patient(row: Row, options: ReadOptions, before: str | None) -> str | None:
+    """The patient of a record; a broken one stands with those around it."""
+    note = _note(row, "any", options)
+    return before if note is None else note.patient_id
+
+
 def _good(row: Row, note_id: str, options: ReadOptions) -> bool:
+    return _note(row, note_id, options) is not None
+
+
+def _note(row: Row, note_id: str, options: ReadOptions) -> Note | None:
+    """The note of a record; None if it is broken."""
     if isinstance(row, Note):
-        return True
+        return row
+    if isinstance(row, (Broken, Failure)):
+        return None
     try:
-        from_record(row, note_id=note_id, options=options, lost=Counter())  # type: ignore[arg-type]
+        return from_record(row, note_id=note_id, options=options, lost=Counter())
     except DataError:
-        return False
-    return True
+        return None
 
 
 def _size(sources: Sequence[Source]) -> int:

@@ -10,14 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.output import cannot_write, quarantined
 from clinlp.batch.sinks import Output, facts_of, open_part
 from clinlp.batch.sources import Source, read_stretch
 from clinlp.batch.summary import counts_of
-from clinlp.errors import DataError, Failure, UsageError
+from clinlp.errors import DataError, Failure
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
 
@@ -52,6 +52,7 @@ class Task:
         number: Of the part.
         path: Where the part is written before it gets its name.
         duplicates: Records whose id came before. Records are counted from 0 through all pieces.
+        strays: Records at which the notes of a patient come again, apart from the others.
         skip: Records that must not be touched, and why.
         apart: Chunks whose records are handled one by one.
         retry: Which retry this is of, 0 for none.
@@ -61,6 +62,7 @@ class Task:
     path: str
     pieces: tuple[Piece, ...]
     duplicates: tuple[int, ...] = ()
+    strays: tuple[int, ...] = ()
     skip: dict[int, str] = field(default_factory=dict)
     apart: tuple[int, ...] = ()
     retry: int = 0
@@ -73,8 +75,8 @@ class Task:
     def of(cls, held: dict[str, Any]) -> Task:
         """Make one of what `held` gave."""
         pieces = tuple(Piece(each["source"], tuple(each["stretch"]), each["only"]) for each in held["pieces"])
-        duplicates, apart = tuple(held["duplicates"]), tuple(held["apart"])
-        return cls(held["number"], held["path"], pieces, duplicates, dict(held["skip"]), apart, held["retry"])
+        duplicates, strays, apart = (tuple(held[name]) for name in ("duplicates", "strays", "apart"))
+        return cls(held["number"], held["path"], pieces, duplicates, strays, dict(held["skip"]), apart, held["retry"])
 
 
 class Record(NamedTuple):
@@ -88,6 +90,8 @@ class Record(NamedTuple):
     n_characters: int
 
 
+MOST_NOTES: Final = 10_000
+"""Of a patient, whom a model reads at once."""
 Say = Callable[[Mark], None]
 
 
@@ -102,11 +106,6 @@ class Worker:
         """
         self.config = config
         self.pipeline = Pipeline(config)
-        if self.pipeline.whole_patients:
-            raise UsageError(
-                f"{config.diagnosis}: a model that reads notes one by one needed for a batch job, got one that reads "
-                "patients; DiagnosisPredictor takes all notes of a patient at once"
-            )
 
     def run(self, task: Task, say: Say, text: bytes | None = None) -> dict[str, Any]:
         """Write a task's part and give what is to be known of it, ready for JSON.
@@ -152,11 +151,12 @@ class _Job:
             self.seconds["read"] += time.perf_counter() - began
             if record is None:
                 break
-            chunk.append(record)
-            n_characters += record.n_characters
-            if len(chunk) >= self.config.chunk_notes or n_characters >= self.config.chunk_characters:
+            full = len(chunk) >= self.config.chunk_notes or n_characters >= self.config.chunk_characters
+            if full and not (self.pipeline.whole_patients and _goes_on(chunk, record)):
                 yield chunk
                 chunk, n_characters = [], 0
+            chunk.append(record)
+            n_characters += record.n_characters
         if chunk:
             yield chunk
 
@@ -167,11 +167,22 @@ class _Job:
             results = annotate_chunk(self.pipeline, chunk)
         else:
             results = []
-            for record in chunk:
-                self.say(number, record.at, [record])
-                results += annotate_chunk(self.pipeline, [record])
+            for records in self._apart(chunk):
+                self.say(number, records[0].at, records)
+                results += annotate_chunk(self.pipeline, records)
         self.say()
         self._keep(chunk, results, output)
+
+    def _apart(self, chunk: Sequence[Record]) -> Iterator[list[Record]]:
+        """Give each record alone, or the records of each patient where a model reads patients."""
+        apart: list[Record] = []
+        for record in chunk:
+            if apart and not (self.pipeline.whole_patients and _goes_on(apart, record)):
+                yield apart
+                apart = []
+            apart.append(record)
+        if apart:
+            yield apart
 
     def say(self, number: int = -1, record: int = -1, chunk: Sequence[Record] = ()) -> None:
         """Say what is begun."""
@@ -198,7 +209,7 @@ class _Job:
     def _records(self, text: bytes | None) -> Iterator[Record]:
         """Every record that is meant; one that must not be touched is a failure from the start."""
         at = 0
-        duplicates = set(self.task.duplicates)
+        duplicates, strays = set(self.task.duplicates), _Strays(self.task.strays)
         for piece in self.task.pieces:
             source = Source.of(piece.source)
             only = None if piece.only is None else set(piece.only)
@@ -207,7 +218,10 @@ class _Job:
                     continue
                 where = note.source if isinstance(note, Failure) and note.source else source.file(k)
                 n_characters = len(note.text) if isinstance(note, Note) else 0
-                if isinstance(note, Note) and at in duplicates:
+                said = strays.refuse(at, note) if isinstance(note, Note) else None
+                if isinstance(note, Note) and said is not None:
+                    note = _apart(note, line, said)  # noqa: PLW2901
+                elif isinstance(note, Note) and at in duplicates:
                     note = _came_before(note, line)  # noqa: PLW2901
                 elif isinstance(note, Note) and at in self.task.skip:
                     note = _untouchable(note, line, self.task.skip[at])  # noqa: PLW2901
@@ -239,6 +253,35 @@ class _Job:
         }
 
 
+class _Strays:
+    """Tells notes that do not stand with the others of their patient, of whom a model must read all together."""
+
+    def __init__(self, begins: Sequence[int]) -> None:
+        self._begins = frozenset(begins)
+        self._patient: str | None = None
+        self._stray, self._n = False, 0
+
+    def refuse(self, at: int, note: Note) -> str | None:
+        """Say why a note cannot be read with its patient's others; None if it can."""
+        if note.patient_id is None or note.patient_id != self._patient:
+            self._patient, self._stray, self._n = note.patient_id, False, 0
+        self._stray |= at in self._begins
+        self._n += 1
+        if self._stray:
+            return "notes of a patient need to stand together for a model that reads patients; sort by patient_id"
+        if note.patient_id is not None and self._n > MOST_NOTES:
+            return f"at most {MOST_NOTES:,} notes of a patient needed, got more"
+        return None
+
+
+def _goes_on(records: Sequence[Record], record: Record) -> bool:
+    """Whether a record is of the patient of the records before it; a broken one stands with them."""
+    if isinstance(record.note, Failure):
+        return True
+    last = next((each.note for each in reversed(records) if isinstance(each.note, Note)), None)
+    return last is not None and last.patient_id is not None and last.patient_id == record.note.patient_id
+
+
 def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | Failure]:
     """Give what became of each record, in order."""
     notes = iter(pipeline([record.note for record in chunk if isinstance(record.note, Note)]))
@@ -248,6 +291,10 @@ def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | F
 def _came_before(note: Note, line: int) -> Failure:
     error = DataError(f"note_id {note.note_id} came before; ids need to be unique")
     return Failure.of(error, stage="read", note_id=note.note_id, line=line)
+
+
+def _apart(note: Note, line: int, said: str) -> Failure:
+    return Failure.of(DataError(said), stage="read", note_id=note.note_id, line=line)
 
 
 def _untouchable(note: Note, line: int, reason: str) -> Failure:

@@ -96,6 +96,19 @@ def read_config(name: str | Path) -> TaggerConfig | CodesConfig:
     raise UsageError(f"{folder}/config.json: task entities, phi or diagnosis needed, got {task!r}")
 
 
+def reads_patients(name: str | Path) -> bool:
+    """Whether a model reads all notes of a patient together, by itself or as a member of an ensemble.
+
+    Raises:
+        UsageError: The folder is no model folder, or of another version.
+    """
+    config = read_config(name)
+    if isinstance(config, EnsembleConfig):
+        folder = find_model(name)
+        return any(reads_patients(folder / member) for member in config.members)
+    return isinstance(config, PatientConfig)
+
+
 def load_model(name: str | Path) -> Model:
     """Build a model and fill in its weights; in evaluation mode, on the CPU, in float32 or in the form of an export.
 
