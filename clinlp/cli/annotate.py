@@ -21,7 +21,18 @@ _PANELS: dict[type[Config], str] = {
     ReadOptions: "How the input is read",
     BatchConfig: "How the output is written",
 }
-_TEXT_ONLY = ("deid", "entities", "diagnosis", "sections", "context", "top", "sets", "max_set")
+_TEXT_ONLY = (
+    "deid",
+    "entities",
+    "diagnosis",
+    "keep_entities",
+    "sections",
+    "context",
+    "rules",
+    "top",
+    "sets",
+    "max_set",
+)
 _JOB_ONLY = ("to", "tokens", "shard_bytes", "workers", "limit_s", "max_errors")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
 
@@ -64,6 +75,7 @@ def annotate(
     - `clinlp annotate 'export/2024-*.parquet' -o out/ --to parquet --max-errors 0.001`
     - `clinlp annotate notes.csv --text-column body --id-column row -o out/ --deid placeholder`
     - `clinlp annotate export/ -o out/ --deid off --keep-field '*' --entities models/ours`
+    - `clinlp annotate found.jsonl -o out/ --keep-entities --rules ours.toml`
     """
     from clinlp.batch.local import annotate as run
 

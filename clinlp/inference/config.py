@@ -34,9 +34,15 @@ class PipelineConfig(Config):
     max_shift_days: int = Field(365, ge=1, description="With surrogates, dates of a patient move by at most so much.")
     keep_weekday: bool = Field(False, description="With surrogates, dates move by whole weeks.")
     entities: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
+    keep_entities: bool = Field(
+        False, description="Keep the entities that the records bring, whoever found them, and add their context."
+    )
     diagnosis: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
     sections: bool = Field(True, description="Find sections by their headings.")
     context: bool = Field(True, description="Say of each entity whether it is denied, doubted, past or another's.")
+    rules: Path | None = Field(
+        None, description="File of rules for sections and context, beside those of the package: what it says counts."
+    )
     top: int | None = Field(None, ge=1, description="Codes a note, whatever their probability.")
     sets: bool = Field(
         False, description="Give the prediction sets that `clinlp calibrate-codes` has chosen, with what they promise."
@@ -50,6 +56,13 @@ class PipelineConfig(Config):
     max_characters: int = Field(1_000_000, ge=1, description="A longer note is refused, never cut.")
     device: str | None = Field(None, description="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")
     precision: Precision = Field("auto", description="`auto` is bf16 for a transformer where the hardware has it.")
+
+    @model_validator(mode="after")
+    def _one_source_of_entities(self) -> Self:
+        """Refuse a model beside the entities that are kept."""
+        if self.keep_entities and self.entities not in ("bundled", "off"):
+            raise ValueError("keep_entities: the records' entities or those of a model needed, got both")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> Self:

@@ -16,9 +16,10 @@ from clinlp.errors import DataError, Failure
 from clinlp.inference.config import PipelineConfig
 from clinlp.inference.release import Deidentifier
 from clinlp.note import Lang, Note
-from clinlp.text.context import add_context
+from clinlp.text.context import ContextFinder
 from clinlp.text.language import detect_language
-from clinlp.text.sections import find_sections
+from clinlp.text.rules import load_rules
+from clinlp.text.sections import SectionFinder
 
 if TYPE_CHECKING:  # torch: loaded with the first model, never for rules alone
     from clinlp.inference.diagnosis import DiagnosisPredictor
@@ -45,13 +46,17 @@ class Pipeline:
         """Load what the config asks for; models of a language only once a note needs them.
 
         Raises:
-            UsageError: A model that the config names is none.
+            UsageError: A model that the config names is none, or its file of rules is broken.
         """
         self.config = config or PipelineConfig()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.deidentifier = Deidentifier(self.config)
         self._taggers: dict[str, EntityPredictor] = {}
         self._diagnosers: dict[str, DiagnosisPredictor] = {}
+        self._readers: dict[Lang, tuple[SectionFinder, ContextFinder]] = {}
+        if self.config.rules is not None:
+            for lang in LANGUAGES:
+                self._reader(lang)
         for name in (self.config.entities, self.config.diagnosis):  # a wrong name is said before any work
             if name not in ("bundled", "off"):
                 self._tagger("en") if name == self.config.entities else self._diagnoser("en")
@@ -61,9 +66,9 @@ class Pipeline:
         done: list[Note | Failure] = list(notes)
         self._each(done, "read", self._read)
         if self.config.sections:
-            self._each(done, "sections", lambda note: replace(note, sections=find_sections(note.text, _lang(note))))
+            self._each(done, "sections", self._add_sections)
         self._all(done, "phi", self.deidentifier.find)
-        if self.config.entities != "off":
+        if self._finds_entities:
             self._by_language(done, "entities", self._tagger)
         if self.config.context:
             self._each(done, "context", self._add_context)
@@ -78,7 +83,7 @@ class Pipeline:
     @property
     def uses_models(self) -> bool:
         """Whether any stage may load a model."""
-        return not self.config.phi == self.config.entities == self.config.diagnosis == "off"
+        return self._finds_entities or not self.config.phi == self.config.diagnosis == "off"
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -99,10 +104,30 @@ class Pipeline:
             )
         return note if note.lang else replace(note, lang=detect_language(note.text))
 
+    @property
+    def _finds_entities(self) -> bool:
+        return self.config.entities != "off" and not self.config.keep_entities
+
+    def _add_sections(self, note: Note) -> Note:
+        find_sections, _ = self._reader(_lang(note))
+        return replace(note, sections=find_sections(note.text))
+
     def _add_context(self, note: Note) -> Note:
+        """Say of the entities what the text says of them; of those that are kept, where nobody has said so."""
         if not note.entities:
             return note
-        return replace(note, entities=add_context(note.text, note.entities, _lang(note), note.sections))
+        _, find_context = self._reader(_lang(note))
+        found = find_context(note.text, note.entities, note.sections)
+        if self.config.keep_entities:
+            given = zip(note.entities, found, strict=True)
+            found = tuple([new if old.context is None else old for old, new in given])
+        return replace(note, entities=found)
+
+    def _reader(self, lang: Lang) -> tuple[SectionFinder, ContextFinder]:
+        if lang not in self._readers:
+            rules = load_rules(lang, self.config.rules)
+            self._readers[lang] = SectionFinder(rules), ContextFinder(rules, lang)
+        return self._readers[lang]
 
     def _tagger(self, lang: Lang) -> EntityPredictor:
         from clinlp.inference.entities import EntityPredictor
