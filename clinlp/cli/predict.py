@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -89,7 +89,10 @@ def predict(
 
         say(json.dumps(to_record(found), ensure_ascii=False))
         return
-    console().print(_table(found, name, with_words=evidence != "off"))
+    from clinlp.data.titles import title_of
+
+    titles = {code: title_of(names, lang) for code, names in predictor.titles.items()}
+    console().print(_table(found, name, titles, with_words=evidence != "off"))
     if predictor.ahead:
         remark("these are the codes that the patient's next visit is expected to have")
     network_of_notes = hasattr(predictor, "diagnoser") and not predictor.whole_patients  # others say what they found
@@ -176,17 +179,19 @@ def _standard_input() -> str:
         raise DataError("standard input: UTF-8 needed, got another encoding") from None
 
 
-def _table(note: Note, model: str, *, with_words: bool) -> Table:
-    """Lay out the codes, a bar for each probability, and the words."""
+def _table(note: Note, model: str, titles: Mapping[str, str], *, with_words: bool) -> Table:
+    """Lay out the codes, their names if the model has any, a bar for each probability, and the words."""
     from rich.text import Text
 
-    shown = table(f"diagnoses by {model}", ("code", "probability", "", *(("evidence",) if with_words else ())), left=1)
-    shown.columns[2].justify = "left"
-    for column in shown.columns[3:]:
+    named = any(each.code in titles for each in note.diagnoses or ())
+    heads = ("code", *(("name",) if named else ()), "probability", "", *(("evidence",) if with_words else ()))
+    shown = table(f"diagnoses by {model}", heads, left=1 + named)
+    for column in shown.columns[2 + named :]:
         column.justify = "left"
     for each in note.diagnoses or ():
         score = each.score or 0.0
-        row: list[str | Text] = [Text(each.code, "bold"), f"{100 * score:.1f} %", Text(_bar(score), "cyan")]
+        name = (Text(_safe(titles.get(each.code, ""))),) if named else ()
+        row: list[str | Text] = [Text(each.code, "bold"), *name, f"{100 * score:.1f} %", Text(_bar(score), "cyan")]
         shown.add_row(*row, *((_words(note.text, each),) if with_words else ()))
     return shown
 
@@ -206,10 +211,14 @@ def _words(text: str, diagnosis: Diagnosis) -> Text:
     ranked = sorted(diagnosis.evidence, key=lambda span: (span.label == "AGAINST", -(span.score or 0.0), span.start))
     for span in ranked:
         words = " ".join(text[span.start : span.end].split())
-        words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
-        words = "".join(each if each.isprintable() else "\ufffd" for each in words)
+        words = _safe(words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…")
         against = span.label == "AGAINST"
         written.append("\n" if written else "")
         written.append(f"{'−' if against else ''}{words}", "red" if against else "green")
         written.append("" if span.score is None else f" {100 * span.score:.0f} %", "dim")
     return written
+
+
+def _safe(words: str) -> str:
+    """Take out what steers a terminal."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in words)

@@ -97,7 +97,11 @@ class Explainer:
             raise UsageError(f"evidence: one of {', '.join(get_args(Method))} needed, got {method!r}")
         diagnoser = getattr(predictor, "diagnoser", None)
         if not isinstance(diagnoser, Diagnoser):
-            raise UsageError(f"evidence: a network with label attention needed for {method}, got another kind of model")
+            kind = getattr(predictor.config, "model", "another kind of model")
+            raise UsageError(
+                f"evidence: a network with label attention needed for {method}, got {kind}; `clinlp predict` shows "
+                "what it found"
+            )
         if method != "attention":
             _need_captum()
         self.predictor, self.method, self.against = predictor, method, against

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from clinlp.data.names import CodeNames
 from clinlp.data.ngrams import NgramReader, Ngrams
 from clinlp.data.patients import portions
+from clinlp.data.titles import write_titles
 from clinlp.errors import UsageError
 from clinlp.inference.config import Precision
+from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import DiagnosisPredictor, Scored
 from clinlp.inference.evidence import LABEL, attended_spans
 from clinlp.models.baselines import Baseline, Dictionary, Ensemble, Tfidf
@@ -105,6 +107,7 @@ class TfidfPredictor(_BaselinePredictor):
         """Write the model folder, but for its card."""
         save_model(folder, self.model)
         self.ngrams.save(folder)
+        write_titles(folder, self.titles)
 
     def _explain(self, found: Ngrams, text: str, codes: Sequence[int]) -> list[tuple[Span, ...]]:
         """Give the stretches whose n-grams raise a code most; an n-gram counts alike for each of its tokens."""
@@ -146,6 +149,7 @@ class DictionaryPredictor(_BaselinePredictor):
         """Write the model folder, but for its card."""
         save_model(folder, self.model)
         self.names.save(folder)
+        write_titles(folder, self.titles)
 
 
 class EnsemblePredictor(_BaselinePredictor):
@@ -163,6 +167,7 @@ class EnsemblePredictor(_BaselinePredictor):
         """
         super().__init__(model.double(), top=top, evidence=evidence)  # in which log-odds of rare codes keep their order
         self.members = members
+        self.decisions = [Decision(member.config, member.codes) for member in members]
         for name, member in zip(model.config.members, members, strict=True):
             if member.codes != self.codes:
                 raise UsageError(f"ensemble: members of the same codes needed, got others in {name}")
@@ -177,7 +182,7 @@ class EnsemblePredictor(_BaselinePredictor):
             for first in self.members[0].scored(part):
                 heard = [first, *(each[first.at] for each in said if first.at in each)]
                 if len(heard) == len(self.members):
-                    stacked = torch.from_numpy(np.stack([each.probabilities for each in heard]).astype(np.float64))
+                    stacked = torch.from_numpy(self._stacked(heard))
                     joined = self.model.predict(stacked[:, None])[0].numpy()
                     yield Scored(places[first.at], joined, partial(self._explain, heard, stacked))
 
@@ -186,6 +191,14 @@ class EnsemblePredictor(_BaselinePredictor):
         save_model(folder, self.model)
         for name, member in zip(self.model.config.members, self.members, strict=True):
             member.save(folder / name)
+        write_titles(folder, self.titles)
+
+    def _stacked(self, heard: Sequence[Scored]) -> NDArray[np.float64]:
+        """Give what the members say of one note, `(member, code)`."""
+        if not self.model.config.warmed:
+            return np.stack([each.probabilities for each in heard]).astype(np.float64)
+        said = zip(self.decisions, heard, strict=True)
+        return np.concatenate([decision.warmed(each.probabilities[None]) for decision, each in said])
 
     def _explain(self, heard: Sequence[Scored], stacked: torch.Tensor, codes: Sequence[int]) -> list[tuple[Span, ...]]:
         """Join the evidence of all members; each span has its part of what its member gives to the decision."""

@@ -28,10 +28,12 @@ class Decision:
         Args:
             probabilities: `(note, code)`, as the model gives them.
         """
-        given = probabilities.astype(np.float64)
-        temperature = self.config.temperature
-        soft = softened(given, temperature) if self.config.single else tempered(given, temperature, least=_LEAST)
-        return np.clip(read_off(soft, self.config.curve), 0.0, 1.0)
+        return np.clip(read_off(self.warmed(probabilities), self.config.curve), 0.0, 1.0)
+
+    def warmed(self, probabilities: NDArray[np.floating]) -> Floats:
+        """Give probabilities at the model's temperature, which makes no two of them one as a curve may."""
+        given, temperature = probabilities.astype(np.float64), self.config.temperature
+        return softened(given, temperature) if self.config.single else tempered(given, temperature, least=_LEAST)
 
     def chosen(self, ranked: NDArray[np.intp], calibrated: Floats, top: int | None = None) -> NDArray[np.intp]:
         """Give the codes of one note, the most probable first.

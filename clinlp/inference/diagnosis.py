@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from clinlp.data.batches import by_length, join
 from clinlp.data.fields import read_fields
 from clinlp.data.pieces import PieceReader, read_pieces
 from clinlp.data.rows import Pieces
+from clinlp.data.titles import Titles, read_titles, write_titles
 from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
 from clinlp.inference.device import Precision, autocast, place, settle, usual_batch
@@ -51,6 +53,8 @@ class DiagnosisPredictor:
     Models that are no network have predictors of their own (`clinlp.inference.baselines`), which differ in
     `scored` alone.
     """
+
+    titles: Titles = MappingProxyType({})
 
     def __init__(
         self,
@@ -127,9 +131,12 @@ class DiagnosisPredictor:
         if not isinstance(diagnoser, Diagnoser):
             from clinlp.inference.baselines import load_predictor
 
-            return load_predictor(folder, diagnoser, device=device, precision=precision, top=top)
-        place(diagnoser, device)
-        return cls(diagnoser, read_pieces(folder), precision=precision, top=top)
+            made = load_predictor(folder, diagnoser, device=device, precision=precision, top=top)
+        else:
+            place(diagnoser, device)
+            made = cls(diagnoser, read_pieces(folder), precision=precision, top=top)
+        made.titles = read_titles(folder)
+        return made
 
     def give_sets(self, max_set: int | None = None) -> Self:
         """Give prediction sets from now on, whose coverage `clinlp calibrate-codes` has promised.
@@ -204,6 +211,7 @@ class DiagnosisPredictor:
         """Write the model folder, but for its card."""
         save_model(folder, self.diagnoser)
         self.reader.save(folder)
+        write_titles(folder, self.titles)
 
     def _diagnoses(self, scored: Scored, decision: Decision) -> tuple[Diagnosis, ...] | None:
         """Choose the codes of one note and show where each looked; None where the set is too large to be of use."""

@@ -63,15 +63,33 @@ def shrunk(best: float, n: int, common: float) -> float:
 
 def micro_f1(probabilities: Floats, gold: Gold, codes: Sequence[str], choice: Choice, *, n_unknown: int = 0) -> float:
     """Give micro F1 of what a choice predicts."""
-    if choice.top is None:
-        least = np.array([choice.thresholds.get(code, choice.threshold) for code in codes])
-        found = probabilities >= least
-    else:
-        found = np.zeros(gold.shape, bool)
-        ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, : choice.top]
-        np.put_along_axis(found, ranked, values=True, axis=1)
+    found = _found(probabilities, codes, choice)
     both = int(found.sum()) + int(gold.sum()) + n_unknown
     return 2 * int((found & gold).sum()) / both if both else 0.0
+
+
+def macro_f1(probabilities: Floats, gold: Gold, codes: Sequence[str], choice: Choice, *, n_unknown: int = 0) -> float:
+    """Give the mean F1 of the codes that gold or predicted notes have.
+
+    Args:
+        n_unknown: Codes of gold notes that the model does not know, all missed.
+    """
+    found = _found(probabilities, codes, choice)
+    both = found.sum(0) + gold.sum(0)
+    seen = both > 0
+    n_codes = int(seen.sum()) + n_unknown
+    return float((2 * (found & gold).sum(0)[seen] / both[seen]).sum()) / n_codes if n_codes else 0.0
+
+
+def _found(probabilities: Floats, codes: Sequence[str], choice: Choice) -> Gold:
+    """Say which codes a choice predicts, `(note, code)`."""
+    if choice.top is None:
+        least = np.array([choice.thresholds.get(code, choice.threshold) for code in codes])
+        return probabilities >= least
+    found = np.zeros(probabilities.shape, bool)
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, : choice.top]
+    np.put_along_axis(found, ranked, values=True, axis=1)
+    return found
 
 
 def _best_k(probabilities: Floats, gold: Gold, n_gold: int) -> int:

@@ -35,6 +35,7 @@ class EnsembleConfig(CodesConfig):
 
     model: Literal["ensemble"] = "ensemble"
     members: tuple[str, ...]
+    warmed: bool = False  # members speak at their own temperature; in old folders as they were trained
 
 
 class Tfidf(nn.Module):

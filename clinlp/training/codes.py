@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader
+from clinlp.data.titles import choose_titles, write_titles
 from clinlp.errors import DataError
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
@@ -109,6 +110,12 @@ def embed_names(
     table = torch.stack([torch.zeros_like(shared) if row is None else row for row in rows])
     remark = f"{len(codes) - n_named:,} of {len(codes):,} codes have no name in {config.code_names}"
     return torch.nn.functional.normalize(table, dim=1), [remark] if n_named < len(codes) else []
+
+
+def keep_titles(config: DiagnosisConfig, codes: Sequence[str], folder: Path) -> None:
+    """Write into a model folder what the tables of a config call the codes."""
+    tables = (table for table in (config.code_names, config.codes) if table is not None)
+    write_titles(folder, choose_titles(codes, map(read_codes, tables)))
 
 
 def start_diagnoser(

@@ -18,6 +18,7 @@ from clinlp.training.config import TrainConfig
 from clinlp.training.parts import hold_out
 from clinlp.training.runs import (
     Tell,
+    choice_of,
     count,
     digest,
     gold_notes,
@@ -81,7 +82,7 @@ def learning_curve(
         epochs = math.ceil(config.epochs * min(_MOST, shares[-1] / share))
         run = config.model_copy(update={"out": config.out / f"share-{share:g}", "epochs": epochs})
         predicted = run_part(run, (part, dev), dev, f"{share:g} of the patients", tell)
-        scores = measure(count(config, dev, predicted), Sampling(seed=config.seed))
+        scores = measure(count(config, dev, predicted, choice_of(run)), Sampling(seed=config.seed))
         n_marks = sum(len(labels_of(config, note)) for note in part)
         points.append(Point(share, count_patients(part), len(part), n_marks, epochs, scores))
     if is_main():

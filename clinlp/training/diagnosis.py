@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Diagnosis, Note
 from clinlp.training.beside import code_scores, train_beside
-from clinlp.training.codes import choose_codes, code_loss, embed_names, start_diagnoser
+from clinlp.training.codes import choose_codes, code_loss, embed_names, keep_titles, start_diagnoser
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_epoch
@@ -31,6 +31,11 @@ from clinlp.training.loop import Task, train
 from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say
 from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes
+
+_IN_SAMPLE: Final = (
+    "dev: held out of train; it chooses the epoch, the thresholds and the calibration, so that scores on it are a "
+    "little too good"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ def finetune_diagnosis(
     else:
         read = _read_notes(seen, held, reader, fields)
     say(tell, *read.said, *grown(reader), *chosen.remarks, *unnamed, *remarks, *unlearned_codes(dev, held.codes))
+    if not (parts or config.dev):
+        say(tell, _IN_SAMPLE)
 
     def score(diagnoser: nn.Module) -> dict[str, float]:
         predicted = _predictor(diagnoser, reader, len(held.codes))(dev)
@@ -88,6 +95,7 @@ def finetune_diagnosis(
 
     def finish() -> None:
         best = config.out / "best"
+        keep_titles(config, held.codes, best)
         if made := settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration):
             say(tell, str(made))
 

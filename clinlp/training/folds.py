@@ -13,6 +13,7 @@ from clinlp.data.splits import count_patients, deal
 from clinlp.errors import DataError, UsageError
 from clinlp.metrics.compare import Measured, measure, score
 from clinlp.metrics.intervals import Sampling
+from clinlp.metrics.prf import NoteCounts
 from clinlp.models.store import write_whole
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
@@ -21,6 +22,7 @@ from clinlp.training.parts import hold_out
 from clinlp.training.runs import (
     PREDICTIONS,
     Tell,
+    choice_of,
     count,
     digest,
     gold_notes,
@@ -100,7 +102,7 @@ def cross_validate(
     folds = deal(notes, n_folds, config.seed, lambda note: labels_of(config, note))
     dev = [note for path in config.dev for note in read_notes(path)]
     open_series(config, "folds.json", {"n_folds": n_folds, "notes": digest([*notes, *dev])}, resume=resume)
-    found: dict[str, Note] = {}
+    found: dict[str, tuple[Note, NoteCounts]] = {}
     done: list[Fold] = []
     for at in range(n_folds):
         apart = [note for note, fold in zip(notes, folds, strict=True) if fold == at]
@@ -108,21 +110,19 @@ def cross_validate(
         run = config.model_copy(update={"out": config.out / f"fold-{at + 1}"})
         parts = (rest, dev) if dev else hold_out(rest, config)
         predicted = run_part(run, parts, apart, f"fold {at + 1} of {n_folds}", tell)
-        found |= {note.note_id: note for note in predicted}
-        done.append(Fold(len(apart), count_patients(apart), score(count(config, apart, predicted))))
-    return _kept(config, notes, found, done)
+        counts = count(config, apart, predicted, choice_of(run))
+        by_id = {note.note_id: note for note in predicted}
+        found |= {each.note_id: (by_id[each.note_id], each) for each in counts}
+        done.append(Fold(len(apart), count_patients(apart), score(counts)))
+    return _kept(config, [found[note.note_id] for note in notes], done)
 
 
-def _kept(
-    config: TrainConfig, notes: Sequence[Note], found: Mapping[str, Note], done: Sequence[Fold]
-) -> CrossValidation:
-    """Write the predictions of all folds in the order of the notes, and the scores."""
-    pooled = [found[note.note_id] for note in notes]
+def _kept(config: TrainConfig, found: Sequence[tuple[Note, NoteCounts]], done: Sequence[Fold]) -> CrossValidation:
+    """Write the predictions of all folds in the order of the notes, and the scores by each fold's own thresholds."""
     file = config.out / PREDICTIONS
-    made = CrossValidation(
-        tuple(done), measure(count(config, notes, pooled), Sampling(seed=config.seed)), predictions=file
-    )
+    pooled = measure([counts for _, counts in found], Sampling(seed=config.seed))
+    made = CrossValidation(tuple(done), pooled, predictions=file)
     if is_main():
-        write_notes(pooled, file)
+        write_notes([note for note, _ in found], file)
         write_whole(config.out / "scores.json", json.dumps(made.to_dict(), indent=1, ensure_ascii=False))
     return made

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from clinlp.data.features import Loss
 from clinlp.data.patients import next_codes
 from clinlp.errors import DataError, UsageError
+from clinlp.inference.decision import choice
+from clinlp.metrics.choice import Choice
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.metrics.entities import score_entities
 from clinlp.metrics.prf import NoteCounts
-from clinlp.models.store import write_whole
+from clinlp.models.codes import CodesConfig
+from clinlp.models.store import read_config, write_whole
 from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.beside import Beside
@@ -159,11 +162,25 @@ def attribute_of(config: TrainConfig) -> Literal["entities", "phi"]:
     return "phi" if isinstance(config, PhiConfig) else "entities"
 
 
-def count(config: TrainConfig, gold: Sequence[Note], predicted: Sequence[Note]) -> tuple[NoteCounts, ...]:
-    """Count what was found in each note, in the order of gold."""
+def choice_of(config: TrainConfig) -> Choice | None:
+    """Say which codes the model of a run chooses; None of a tagger."""
+    if not isinstance(config, DiagnosisConfig):
+        return None
+    held = read_config(config.out / "best")
+    return choice(held) if isinstance(held, CodesConfig) else None
+
+
+def count(
+    config: TrainConfig, gold: Sequence[Note], predicted: Sequence[Note], chosen: Choice | None = None
+) -> tuple[NoteCounts, ...]:
+    """Count what was found in each note, in the order of gold.
+
+    Args:
+        chosen: Which codes count, as the model chose on its dev notes; else those from 0.5 on.
+    """
     if isinstance(config, DiagnosisConfig):
         gold = next_codes(gold) if config.patients == "next" else gold
-        notes = score_diagnoses(gold, predicted, single=config.single).notes
+        notes = score_diagnoses(gold, predicted, chosen or Choice(), single=config.single).notes
         named = ("exact", "top1", "map")
         return tuple(replace(note, shares={name: note.shares[name] for name in named}) for note in notes)
     return score_entities(gold, predicted, attribute=attribute_of(config)).notes

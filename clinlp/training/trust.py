@@ -1,13 +1,15 @@
 """After a diagnoser's training: probabilities that can be believed, and thresholds, both from the dev notes.
 
 The best model is read once more and its config is written again; its weights stay as they are. What is
-done starts from the model as it was trained, so that doing it again changes nothing. What span taggers
-get is in `clinlp.training.confidence`; the measures are the same.
+done starts from the model as it was trained, so that doing it again changes nothing. TF-IDF, dictionary
+and ensemble get the same as the network. What span taggers get is in `clinlp.training.confidence`; the
+measures are the same.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clinlp.errors import UsageError
+from clinlp.inference.baselines import probabilities
 from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.metrics.calibration import (
@@ -29,9 +33,10 @@ from clinlp.metrics.calibration import (
     reliability,
 )
 from clinlp.metrics.choice import Choice
-from clinlp.metrics.thresholds import Way, choose, micro_f1
+from clinlp.metrics.thresholds import Way, choose, macro_f1, micro_f1
+from clinlp.models.codes import CodesConfig
 from clinlp.models.decision import DecisionConfig
-from clinlp.models.store import write_whole
+from clinlp.models.store import read_config, write_whole
 from clinlp.note import Note
 from clinlp.training.confidence import ENOUGH
 
@@ -45,7 +50,8 @@ class Graded(NamedTuple):
 
     probabilities: Floats
     gold: NDArray[np.bool_]
-    n_unknown: int  # gold codes that the model does not know
+    n_unknown: int  # gold codes that the model does not know, in all notes
+    n_unknown_codes: int  # how many codes these are
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,55 +74,61 @@ class Trust:
     choice: Choice
     f1_before: float
     f1: float
+    macro_f1: float
 
     def __str__(self) -> str:
         way = f"{len(self.curve)} points of a curve" if self.curve else f"temperature {self.temperature:g}"
         return (
             f"codes on dev: expected calibration error {100 * self.error_before:.1f} % before, "
             f"{100 * self.error:.1f} % after ({way}, {self.n_scores:,} probabilities); {self.choice}: "
-            f"micro F1 {100 * self.f1_before:.2f} before, {100 * self.f1:.2f} after"
+            f"micro F1 {100 * self.f1_before:.2f} before, {100 * self.f1:.2f} after, on the notes that chose them"
         )
 
 
-def settle_codes(best: Path, dev: Sequence[Note], *, thresholds: Way, calibration: Calibration) -> Trust | None:
-    """Fit what the best model of a run says to what is right on dev, and keep it in the model's folder.
+def settle_codes(
+    folder: Path, dev: Sequence[Note], *, thresholds: Way, calibration: Calibration, raw: Floats | None = None
+) -> Trust | None:
+    """Fit what a model says to what is right on dev, and keep it in the model's folder.
 
     Args:
-        best: The model folder; its `config.json` and `scores.json` are written again.
+        folder: The model folder, of any kind; its `config.json` and `scores.json` are written again.
         dev: Notes with codes of the model's length.
+        raw: `(note, code)`, what is fitted, where the model has seen the codes of dev: what fits that did not see a
+            note say of it. NaN for a note without words.
 
     Returns:
         What was found; None where dev has too few codes to fit anything.
     """
-    predictor = DiagnosisPredictor.load(best, precision="fp32")
-    trained = predictor.diagnoser.config
-    plain: dict[str, Any] = {"temperature": 1.0, "curve": (), "threshold": 0.5, "thresholds": {}, "top": None}
-    config = trained.model_copy(update=plain | {"sets": None})
-    predictor.diagnoser.config = config
-    graded = grade(predictor, dev)
+    held = read_config(folder)
+    if not isinstance(held, CodesConfig):
+        raise UsageError(f"{folder}: a model of diagnoses needed, got one of {held.task}")
+    if raw is None:
+        raw = probabilities(DiagnosisPredictor.load(folder, precision="fp32"), dev)
+    config = DecisionConfig(single=held.single)
+    graded = grade(np.nan_to_num(raw, nan=0.0), held.codes, dev)
     made = None
     if int(graded.gold.sum()) >= ENOUGH:
-        made = _settle(config, predictor.codes, graded, thresholds, calibration)
-    _keep(best, made)
+        made = _settle(config, held.codes, graded, thresholds, calibration)
+    _keep(folder, made)
     return made
 
 
-def grade(predictor: DiagnosisPredictor, notes: Sequence[Note]) -> Graded:
-    """Read notes and put their probabilities beside their gold codes."""
-    at = {code: place for place, code in enumerate(predictor.codes)}
-    gold, n_unknown = np.zeros((len(notes), len(at)), bool), 0
+def grade(found: Floats, codes: Sequence[str], notes: Sequence[Note]) -> Graded:
+    """Put the probabilities of notes beside their gold codes."""
+    at = {code: place for place, code in enumerate(codes)}
+    gold, unknown = np.zeros((len(notes), len(at)), bool), Counter[str]()
     for row, note in zip(gold, notes, strict=True):
         for code in {diagnosis.code for diagnosis in note.diagnoses or ()}:
             if code in at:
                 row[at[code]] = True
             else:
-                n_unknown += 1
+                unknown[code] += 1
     annotated = [note.diagnoses is not None for note in notes]  # others are read as a patient's history alone
-    return Graded(predictor.probabilities(notes)[annotated], gold[annotated], n_unknown)
+    return Graded(found[annotated], gold[annotated], unknown.total(), len(unknown))
 
 
 def _settle(config: DecisionConfig, codes: Sequence[str], graded: Graded, way: Way, calibration: Calibration) -> Trust:
-    raw, gold, n_unknown = graded
+    raw, gold, n_unknown, n_unknown_codes = graded
     before = _shown(raw, gold, config.single)
     error_before = error = calibration_error(*before)
     fitted, after, shown = config, raw, before
@@ -142,6 +154,7 @@ def _settle(config: DecisionConfig, codes: Sequence[str], graded: Graded, way: W
         choice=choice,
         f1_before=f1_before,
         f1=f1,
+        macro_f1=macro_f1(after, gold, codes, choice, n_unknown=n_unknown_codes),
     )
 
 
@@ -194,5 +207,6 @@ def _keep(best: Path, made: Trust | None) -> None:
         "reliability_before": [asdict(each) for each in made.bins_before],
         "reliability": [asdict(each) for each in made.bins],
         "f1_with_thresholds": made.f1,
+        "macro_f1_with_thresholds": made.macro_f1,
     }
     write_whole(best / "scores.json", json.dumps(scores, indent=1))

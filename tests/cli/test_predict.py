@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from clinlp.data.pieces import LexicalPieces
+from clinlp.data.titles import write_titles
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.store import save_model
@@ -150,3 +152,16 @@ def test_evidence_is_judged(clinlp: Command, model: Path, records: Path, tmp_pat
     held = json.loads((tmp_path / "trust.json").read_text("utf-8"))
     assert len(held["faithfulness"]["comprehensiveness"]) == 5
     assert (held["faithfulness"]["n"], held["n_short"], held["plausibility"]["n"]) == (4, 1, 1)
+
+
+@pytest.mark.parametrize(("text", "name"), [(ENGLISH, "Salmonella infection"), (CHINESE, "沙门菌感染")])
+def test_codes_have_their_names_in_the_language_of_the_note(
+    clinlp: Command, model: Path, tmp_path: Path, text: str, name: str
+) -> None:
+    assert "name" not in clinlp("predict", "--text", text, "--model", str(model)).out
+    shutil.copytree(model, tmp_path / "named")
+    write_titles(tmp_path / "named", {"A00.1": ("Salmonella infection", "沙门菌感染"), "B00": ("\x1b[31mred",)})
+    done = clinlp("predict", "--text", text, "--model", str(tmp_path / "named"), "--evidence", "off")
+    [row] = [line for line in done.out.splitlines() if line.strip().startswith("A00.1")]
+    assert name in row
+    assert "\x1b[31m" not in done.out

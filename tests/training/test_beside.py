@@ -14,6 +14,7 @@ import torch
 from clinlp import Diagnosis, Note, Span, UsageError, read_notes, write_notes
 from clinlp.data.names import CodeNames, forms, learn_names, table_names
 from clinlp.data.ngrams import NgramReader, ngrams
+from clinlp.data.titles import read_titles
 from clinlp.inference.baselines import TfidfPredictor, probabilities
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.export import export_model
@@ -278,6 +279,8 @@ def test_a_run_measures_all_models_on_dev(trained):
     for name in ("tfidf", "dictionary", "ensemble"):
         assert (config.out / name / "README.md").read_text("utf-8").startswith("# ")
         assert read_config(config.out / name).codes == CODES
+    for name in ("best", "tfidf", "dictionary", "ensemble", "ensemble/network"):
+        assert read_titles(config.out / name) == {"J18": ("Pneumonia", "肺炎"), "E11": ("diabetes", "糖尿病")}
 
 
 @pytest.mark.parametrize("name", ["tfidf", "dictionary", "ensemble"])
@@ -291,6 +294,7 @@ def test_every_model_is_loaded_like_a_network(trained, name, tmp_path):
     shutil.copytree(config.out / name, tmp_path / "moved")
     assert DiagnosisPredictor.load(tmp_path / "moved", top=1)(notes) == predicted
     DiagnosisPredictor.load(tmp_path / "moved").save(tmp_path / "saved")
+    assert read_titles(tmp_path / "saved") == read_titles(config.out / name)
     again = DiagnosisPredictor.load(tmp_path / "saved", top=1)(notes)
     assert again == predicted
     assert [d.score for n in again for d in n.diagnoses] == [d.score for n in predicted for d in n.diagnoses]
