@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -11,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clinlp.deid.detect import THRESHOLD
+from clinlp.deid.detect import THRESHOLD, Detector
 from clinlp.deid.stays import stays
 from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
-from clinlp.note import Note
+from clinlp.note import Lang, Note
 from clinlp.spans import Span
 from clinlp.tagging.scheme import Offsets
+from clinlp.text.language import detect_language
 
 NEARLY: Final = 0.999  # of a threshold: a label that is left to the rules never reaches it
 LEVELS: Final = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -50,6 +53,10 @@ class PhiTagger(TaggerRunner):
             ]
         return found
 
+    def doubts(self, lang: Lang) -> Mapping[str, float]:
+        """The highest score of each label at which a guess of the rules is nothing without a candidate."""
+        return self.tagger.config.doubts.get(lang, {})
+
     def _scaled(self, span: Span) -> float:
         """Stretch a probability so that the label's own threshold comes to lie where that of all is."""
         score, even = span.score or 0.0, self.tagger.config.thresholds.get(span.label, THRESHOLD)
@@ -62,6 +69,52 @@ class PhiTagger(TaggerRunner):
         with autocast(self.device, self.precision, self.tagger.config.encoder.kind):
             labels = self.tagger.label_probabilities(pieces.to(self.device), mask.to(self.device)).float()
         return labels.argmax(2), labels.sum(2)
+
+
+def beside(rules: Sequence[Detector], tagger_of: Callable[[Lang], PhiTagger]) -> Detector:
+    """Rules and taggers as one detector, in which a tagger may doubt what the rules guessed.
+
+    A guess is a span of Latin letters with a score that the model's config names for its label and the note's
+    language (`doubts`). It is left out where the tagger has no candidate in it, not even the least probable.
+
+    Args:
+        tagger_of: The tagger for notes of a language.
+    """
+
+    def find(notes: Sequence[Note]) -> list[list[Span]]:
+        answers = [rule(notes) for rule in rules]
+        found = [[span for spans in answer for span in spans] for answer in zip(*answers, strict=True)]
+        langs = [note.lang or detect_language(note.text) for note in notes]
+        for lang in sorted(set(langs)):
+            tagger = tagger_of(lang)
+            places = [at for at, its in enumerate(langs) if its == lang]
+            for at, spans in zip(places, tagger([notes[at] for at in places]), strict=True):
+                found[at] = _agreed(found[at], spans, notes[at].text, tagger.doubts(lang)) + spans
+        return found
+
+    return find
+
+
+def _agreed(spans: Sequence[Span], seen: Sequence[Span], text: str, doubts: Mapping[str, float]) -> list[Span]:
+    """Leave out the guesses in which there is no candidate, but for words that a surer span of the label has too."""
+    kept: list[Span] = []
+    guesses: list[Span] = []
+    for span in spans:
+        is_guess = span.score is not None and span.score <= doubts.get(span.label, 0.0)
+        (guesses if is_guess and not _wide().search(text, span.start, span.end) else kept).append(span)
+    for guess in guesses:
+        if any(span.start < guess.end and guess.start < span.end for span in seen):
+            kept.append(guess)
+            continue
+        words = text[guess.start : guess.end].lower()
+        if any(span.label == guess.label and words in text[span.start : span.end].lower() for span in kept):
+            kept.append(guess)
+    return kept
+
+
+@cache
+def _wide() -> re.Pattern[str]:
+    return re.compile("[\u2e80-\uffef]")
 
 
 def candidates(

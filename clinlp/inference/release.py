@@ -12,9 +12,8 @@ from clinlp.deid import Detector, PhiLabel, default_detectors, deidentify, find_
 from clinlp.deid.sweep import check_release
 from clinlp.errors import UsageError
 from clinlp.inference.config import PipelineConfig
-from clinlp.note import Note
+from clinlp.note import Lang, Note
 from clinlp.spans import Span
-from clinlp.text.language import detect_language
 
 if TYPE_CHECKING:  # torch and cryptography: loaded only where the config asks for them
     from clinlp.deid.keys import Key
@@ -45,16 +44,18 @@ class Deidentifier:
         self._taggers: dict[str, PhiTagger] = {}
         self._thresholds: dict[str, float] = {}
         self._detectors: list[Detector] = list(default_detectors())
+        if config.phi != "off":
+            from clinlp.inference.phi import beside
+
+            self._detectors = [beside(self._detectors, self._tagger_of)]
+            if config.phi != "bundled":  # a wrong name is said before any work
+                self._tagger(config.phi)
         self.known: Mapping[str, PhiLabel] = {}
         if config.known:
             from clinlp.deid.known import known_detector, parse_known
 
             self.known = parse_known(config.known)
             self._detectors.append(known_detector(self.known))
-        if config.phi != "off":
-            self._detectors.append(self._tag)
-            if config.phi != "bundled":  # a wrong name is said before any work
-                self._tagger(config.phi)
         if config.thresholds is not None:
             from clinlp.deid.conformal import read_thresholds
 
@@ -127,19 +128,8 @@ class Deidentifier:
             time=time if "time" in kept else None,
         )
 
-    def _tag(self, notes: Sequence[Note]) -> list[list[Span]]:
-        """Run the tagger of each note's language."""
-        found: list[list[Span]] = [[] for _ in notes]
-        by_model: dict[str, list[int]] = {}
-        for at, note in enumerate(notes):
-            by_model.setdefault(self._name(note.lang or detect_language(note.text)), []).append(at)
-        for name, places in by_model.items():
-            for at, spans in zip(places, self._tagger(name)([notes[at] for at in places]), strict=True):
-                found[at] = spans
-        return found
-
-    def _name(self, lang: str) -> str:
-        return f"phi-{lang}" if self.config.phi == "bundled" else self.config.phi
+    def _tagger_of(self, lang: Lang) -> PhiTagger:
+        return self._tagger(f"phi-{lang}" if self.config.phi == "bundled" else self.config.phi)
 
     def _tagger(self, name: str) -> PhiTagger:
         from clinlp.inference.phi import PhiTagger

@@ -31,6 +31,8 @@ class TaggerConfig(Config):
     temperature: float = Field(1.0, gt=0)  # by which log-odds of entities are divided, so that scores can be believed
     thresholds: dict[str, float] = Field(default_factory=dict)
     """How probable a span of a label must be. Else 0.5; for entities that are tagged, any that is the best."""
+    doubts: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """For PHI, by language and label: the highest score of a rule's find that goes where this model sees nothing."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

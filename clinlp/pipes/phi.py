@@ -63,8 +63,12 @@ class PhiPipe(ModelPipe):
         """Find PHI."""
         from clinlp.deid import find_phi
 
-        tagger = (cast("PhiTagger", self.predictor),) if self.has_model else ()
-        return find_phi(notes, (*self._detectors, *tagger))
+        if not self.has_model:
+            return find_phi(notes, self._detectors)
+        from clinlp.inference.phi import beside
+
+        tagger = cast("PhiTagger", self.predictor)
+        return find_phi(notes, (beside(self._detectors, lambda _: tagger),))
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the model, if there is one; the rules come with the package."""
