@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clinlp.deid.detect import THRESHOLD, Detector
+from clinlp.deid.en.around import is_other
 from clinlp.deid.stays import stays
 from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
@@ -49,7 +50,7 @@ class PhiTagger(TaggerRunner):
             found[at] = [
                 replace(span, score=self._scaled(span))
                 for span in spans
-                if not stays(text[span.start : span.end], span.label)
+                if not stays(text[span.start : span.end], span.label) and not is_other(text, span)
             ]
         return found
 

@@ -147,6 +147,30 @@ def _nth() -> re.Pattern[str]:
     return re.compile(r"on the ((?:3[01]|[12][0-9]|[1-9])(?:st|nd|rd|th))(?=[.,;\n)]| at | and | of this| of last|$)")
 
 
+def is_score(text: str, start: int, end: int) -> bool:
+    """Say whether the words beside `8/10` speak of a score, a strength or a share, and none before it of a day."""
+    before = text[max(0, start - 26) : start]
+    if _before_short_date().search(before):
+        return False
+    if min(int(number) for number in text[start:end].split("/")) > 12:
+        return True
+    is_measure = _amount().match(text, end) or _after_score().match(text, end)
+    return bool(is_measure or _score_at().search(before))
+
+
+@cache
+def _score_at() -> re.Pattern[str]:
+    """A score right before: pain 8/10, GCS 14/15, MMSE: 27/30."""
+    return re.compile(_before_score().pattern.rpartition("[-: =0-9]")[0] + r"[-: =]{1,3}\(?$", re.IGNORECASE)
+
+
+@cache
+def _amount() -> re.Pattern[str]:
+    return re.compile(
+        r" ?(?:tab(?:let)?s?|cups?|dose|strip|ppd|packs?|pint|cap(?:sule)?s?|amp|vial|inch|way|MMSE|ROS)\b"
+    )
+
+
 def _is_month_day(text: str, match: re.Match[str], month: str, rest: str) -> bool:
     day = rest.partition("-")[0]
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31) and not (1 <= int(day) <= 12 < int(month) <= 31):

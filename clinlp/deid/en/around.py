@@ -1,0 +1,183 @@
+"""What the English words around a tagger's find say it is: a score, a clock time, a code, an eponym; no identifier."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.capitals import EPONYM, PLAIN, kinds
+from clinlp.deid.en.dates import is_score
+from clinlp.deid.en.ids import code_systems
+from clinlp.deid.words import word_set, words
+from clinlp.spans import Span
+
+_BACK = 26  # characters before a find that are read
+_PLACES = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel.ORG))
+
+
+def is_other(text: str, span: Span) -> bool:
+    """Say whether a find, by its words and by those beside it, is known to identify nobody."""
+    start, end = span.start, span.end
+    while start < end and text[start] in " .,;:()[]\n":
+        start += 1
+    while start < end and text[end - 1] in " .,;:()[]\n":
+        end -= 1
+    said = text[start:end]
+    if not said or not said.isascii():
+        return False
+    if any(map(str.isdigit, said)):
+        return _is_figure(text, start, end, span.label)
+    if span.label == PhiLabel.NAME:
+        return _is_eponym(said, text[end : end + 40])
+    if span.label in _PLACES:
+        return _is_no_place(text, start, end, span.label)
+    return span.label == PhiLabel.DATE and _is_no_day(said)
+
+
+def _is_figure(text: str, start: int, end: int, label: str) -> bool:
+    """Say whether a number is a score, a clock time, an age, a code of a code system or of a gene's variant."""
+    said, before = text[start:end], text[max(0, start - _BACK) : start]
+    if label == PhiLabel.DATE and _fraction().fullmatch(said):
+        return is_score(text, start, end)
+    if _clock().fullmatch(said):
+        return bool(_before_clock().search(before))
+    if said.isdigit() and len(said) < 3 and label != PhiLabel.DATE:
+        return bool(_after_age().match(text, end))
+    if said[0].isdigit() and label != PhiLabel.DATE and code_systems().search(before):
+        return True
+    left, right = start, end
+    while left and start - left < 4 and text[left - 1].isascii() and text[left - 1].isalpha():
+        left -= 1
+    while right < len(text) and right - end < 4 and text[right].isascii() and text[right].isalpha():
+        right += 1
+    return bool(_code().fullmatch(text, left, right))
+
+
+def _is_eponym(said: str, after: str) -> bool:
+    """Say whether a disease, a sign or a score is called by the words: Jones criteria, Stevens-Johnson, Clark IV."""
+    parts = said.split()
+    grade = _grade().fullmatch(parts[-1]) if len(parts) > 1 else None
+    held = [_bits(part) for part in (parts[:-1] if grade else parts)]
+    are_eponyms = all(bits & EPONYM for bits in held)
+    if are_eponyms and (grade or (len(parts) == 1 and "-" in said)):
+        return True
+    noun = _noun().match(after)
+    if not noun or grade or len(parts) > 2:
+        return False
+    if are_eponyms:
+        return noun[2].lower() in word_set("en", "eponym_nouns")
+    return len(parts) == 1 and not noun[1] and noun[2].lower() in _CRITERIA
+
+
+def _bits(word: str) -> int:
+    """What is known of a word; of one with a hyphen, what is known of all its parts."""
+    known = kinds()
+    bits = known.get(word.lower())
+    if bits is None and "-" in word:
+        bits = -1
+        for part in word.lower().split("-"):
+            bits &= known.get(part, 0)
+    return bits or 0
+
+
+def _is_no_place(text: str, start: int, end: int, label: str) -> bool:
+    """Say whether common words alone were taken for a place: in county jail, at church; or the code of a state."""
+    said = text[start:end]
+    if label == PhiLabel.LOCATION and said in _states():
+        return True
+    if not said.islower() or _capital_before().search(text, max(0, start - _BACK), start):
+        return False
+    if _capital_after().match(text, end):
+        return False
+    known, parts = kinds(), said.split()
+    is_road = len(parts) > 1 and any(part in _road_words() for part in parts)
+    return not is_road and all(known.get(part, 0) & PLAIN or part in _SMALL for part in parts)
+
+
+def _is_no_day(said: str) -> bool:
+    """Say whether one word was taken for a day that is a word of dictionaries and no part of a date."""
+    return said.islower() and bool(kinds().get(said, 0) & PLAIN) and said not in _date_words()
+
+
+@cache
+def _capital_before() -> re.Pattern[str]:
+    return re.compile(r"[A-ZÀ-Þ0-9][^\s,.;:]*(?: (?:of|the|and|&))*[ ,&-]+$")
+
+
+@cache
+def _capital_after() -> re.Pattern[str]:
+    return re.compile(r"[ ,&-]+(?:(?:of|the|and|at) )*[A-ZÀ-Þ0-9]")
+
+
+_CRITERIA = frozenset(
+    ("criteria", "classification", "syndrome", "protocol", "scale", "index", "criterion", "guideline")
+)
+_SMALL = frozenset(("of", "the", "at", "in", "and", "a", "by", "to"))
+
+
+@cache
+def _states() -> frozenset[str]:
+    return frozenset(word for word in words("en", "states") if len(word) == 2)
+
+
+@cache
+def _road_words() -> frozenset[str]:
+    return frozenset(word.lower() for word in words("en", "street_words"))
+
+
+@cache
+def _date_words() -> frozenset[str]:
+    """The words that dates and holidays are made of."""
+    items = (*words("en", "holidays"), *words("en", "foreign_months"))
+    return frozenset(word for item in items for word in re.split(r"\W+", item.lower())) | _DAYS
+
+
+_DAYS = frozenset(
+    "january february march april may june july august september october november december jan feb mar apr jun jul aug "
+    "sep sept oct nov dec first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth solstice equinox lent eid "
+    "ramadan diwali easter christmas passover holi vesak nowruz monday tuesday wednesday thursday friday saturday "
+    "sunday thurs tues zero one two three four five six seven eight nine ten eleven twelve twenty thirty oh".split()
+)
+
+
+@cache
+def _fraction() -> re.Pattern[str]:
+    return re.compile("[0-9]{1,2}/[0-9]{1,2}")
+
+
+@cache
+def _clock() -> re.Pattern[str]:
+    return re.compile("(?:[01][0-9]|2[0-3])[0-5][0-9](?: ?h(?:rs?)?)?")
+
+
+@cache
+def _before_clock() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:\b(?:at|since|until|till|by|eta|from|around|called|lkw|approx|about) |@ ?)~?$", re.IGNORECASE
+    )
+
+
+@cache
+def _after_age() -> re.Pattern[str]:
+    return re.compile(r" ?(?:[MFmf]\b|y/?o\b|yrs?\b|years?\b|mo\b|wk?s?\b|weeks?\b)")
+
+
+@cache
+def _code() -> re.Pattern[str]:
+    """A trial, an entry of a database, an exchange in a protein or a gene."""
+    acid = "[ACDEFGHIKLMNPQRSTVWY]"
+    return re.compile(
+        rf"NCT[0-9]{{8}}|rs[0-9]{{4,}}|(?:p\.)?{acid}[0-9]{{2,4}}(?:{acid}|del|fs|dup)|[0-9]{{2,5}}_[0-9]{{2,5}}(?:del|dup|ins)"
+    )
+
+
+@cache
+def _grade() -> re.Pattern[str]:
+    return re.compile("[IVX]{1,4}[a-cA-C]?|[A-F][0-9]?|[0-9][a-c]?")
+
+
+@cache
+def _noun() -> re.Pattern[str]:
+    return re.compile(r"(['’]s?)?[ -]([A-Za-z]+)")
