@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.around import date_words
+from clinlp.deid.en.capitals import FIRST, LAST, PLAIN, kinds
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
@@ -14,15 +16,43 @@ from clinlp.spans import Span
 def trimmed(span: Span, text: str) -> Span:
     """Cut off the ends of a found span what policy leaves in the text.
 
-    A time of day without seconds after a date, a department after a Chinese hospital, the unit of an age, the word
-    before the number of a bed, titles and degrees around a name: Safe Harbor names none of them, and readers need
-    them. A time stamp with seconds stays whole.
+    A time of day without seconds after a date, a department after a hospital, the unit of an age, the word before
+    the number of a bed or of a telephone, titles, degrees, sex and findings around a name: Safe Harbor names none of
+    them, and readers need them. A time stamp with seconds stays whole.
     """
     tail, head = _tails().get(span.label), _heads().get(span.label)
     after = tail.search(text, max(span.start, span.end - _REACH), span.end) if tail else None
     before = head.match(text, span.start, span.end) if head else None
     start, end = before.end() if before else span.start, after.start() if after else span.end
-    return replace(span, start=start, end=end) if start < end and (before or after) else span
+    if span.label in _WORDS_BEHIND:
+        end = _without_words(text, start, end, span.label)
+    return replace(span, start=start, end=end) if start < end and (start, end) != (span.start, span.end) else span
+
+
+def _without_words(text: str, start: int, end: int, label: str) -> int:
+    """Give the end of a name or a date without the common words and the abbreviations behind it: Kim translating."""
+    if label == PhiLabel.NAME and text[start:end].islower():
+        return end
+    while behind := _word_behind().search(text, max(start, end - _REACH), end):
+        word = behind[1]
+        lower, bits = word.lower(), kinds().get(word.lower(), 0)
+        if label == PhiLabel.NAME:
+            is_part = (bits & (FIRST | LAST) and word.islower()) or lower in word_set("en", "name_particles")
+        else:
+            is_part = lower in date_words()
+        is_common = bits & PLAIN and len(word) > 2 if word.islower() else lower in word_set("en", "findings")
+        if is_part or not is_common or (not word.islower() and text[behind.start() - 1].isupper()):
+            break
+        end = behind.start()
+    return end
+
+
+_WORDS_BEHIND = frozenset((PhiLabel.NAME, PhiLabel.DATE))
+
+
+@cache
+def _word_behind() -> re.Pattern[str]:
+    return re.compile(r"(?<=\w)[,.]? (?:- )?([A-Za-z]+|f/u|w/)[,.]?$")
 
 
 _NAMES_TOO = frozenset(("Dame", "Sir", "Judge", "Major", "Imam", "Pastor", "Sergeant", "Doctor"))
@@ -34,13 +64,21 @@ def _heads() -> dict[str, re.Pattern[str]]:
     kin = "Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
     hello = "Hey|Hi|Hola|Hello|Dear|Thanks"
     titles = "|".join(title for title in words("en", "titles") if title not in _NAMES_TOO)
+    number = r"(?i:ext|x|pager|bleep|S/N|UDI|MBI|IBAN)[.:]?[ #]+(?=[0-9A-Z]*[0-9])"
     bed = "[Bb]ed|[Bb]ay|[Rr]oom|[Rr]m|[Cc]hair|[Ss]tation|[Cc]ot|[Cc]ubicle|[Pp]od"
     return {
-        PhiLabel.NAME.value: re.compile(rf"(?:(?:{kin}|{hello}|{titles})\.?,? )+(?=[A-ZÀ-Þ])"),
+        PhiLabel.NAME.value: re.compile(
+            rf"(?:(?:(?<=[0-9])|(?<=[0-9] )|(?<=yo )|(?<=/o ))[MFmf],? )?"
+            rf"(?:(?:{kin}|{hello}|{titles})\.?,? )*(?=[A-ZÀ-Þ])"
+        ),
+        **dict.fromkeys(_NUMBERED, re.compile(number)),
         PhiLabel.BED.value: re.compile(rf"(?:(?:{bed})\.? ?#?)+(?=[0-9A-Z])"),
     }
 
 
+_NUMBERED = tuple(
+    label.value for label in (PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.ID, PhiLabel.DEVICE, PhiLabel.HEALTH_PLAN)
+)
 _REACH = 24  # characters at the end of a span that are looked at
 
 
@@ -60,7 +98,10 @@ def _tails() -> dict[str, re.Pattern[str]]:
         PhiLabel.DATE.value: re.compile(
             rf"(?:(?<=[0-9A-Za-z])(?:,? (?:at |@ ?)?|, )(?:{clock}|{packed})|(?<=[日号])[, ]?{clock})$"
         ),
-        PhiLabel.HOSPITAL.value: re.compile(f"(?:(?<=[院所站队])|(?<=中心)){department}$"),
+        PhiLabel.HOSPITAL.value: re.compile(
+            rf"(?:(?:(?<=[院所站队])|(?<=中心)){department}"
+            r"|(?<=[a-z]),? (?:ED|ER|ICU|CCU|[MSPN]ICU|PACU|A&E)(?: bay)?)$"
+        ),
         PhiLabel.AGE.value: re.compile(
             r"(?<=[0-9〇零一二三四五六七八九十百])(?:[ -]?(?:y\.?/?o\.?|yrs?\.?|years?)(?:[ -]old)?|周?岁)$",
             re.IGNORECASE,

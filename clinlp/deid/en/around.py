@@ -97,7 +97,7 @@ def _is_no_place(text: str, start: int, end: int, label: str) -> bool:
 
 def _is_no_day(said: str) -> bool:
     """Say whether one word was taken for a day that is a word of dictionaries and no part of a date."""
-    return said.islower() and bool(kinds().get(said, 0) & PLAIN) and said not in _date_words()
+    return said.islower() and bool(kinds().get(said, 0) & PLAIN) and said not in date_words()
 
 
 @cache
@@ -127,19 +127,10 @@ def _road_words() -> frozenset[str]:
 
 
 @cache
-def _date_words() -> frozenset[str]:
+def date_words() -> frozenset[str]:
     """The words that dates and holidays are made of."""
     items = (*words("en", "holidays"), *words("en", "foreign_months"))
-    return frozenset(word for item in items for word in re.split(r"\W+", item.lower())) | _DAYS
-
-
-_DAYS = frozenset(
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug "
-    "sep sept oct nov dec first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
-    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth solstice equinox lent eid "
-    "ramadan diwali easter christmas passover holi vesak nowruz monday tuesday wednesday thursday friday saturday "
-    "sunday thurs tues zero one two three four five six seven eight nine ten eleven twelve twenty thirty oh".split()
-)
+    return frozenset(word for item in items for word in re.split(r"\W+", item.lower())) | word_set("en", "date_words")
 
 
 @cache
