@@ -27,13 +27,20 @@ THRESHOLD: Final = 0.5
 
 _SAME = 1.0  # a span without a score was given by somebody, and is certain
 
+_OF = r" (?:of(?: the)?|on the|de(?: la| los)?|del|du|di|da|am|&) |-(?:on|of|upon)-(?:the-)?| (?:Of|OF|DE) "
+
 # What may stand between two spans of one label that are one thing: "John" + " " + "Smith".
 _GLUE = {
     PhiLabel.NAME.value: re.compile(r"[ \t]{1,2}|, |\n|[·•.-]|(?:(?<=\b[A-Z])|(?<=\bSt))\. "),
     PhiLabel.LOCATION.value: re.compile(r"[ \t]{1,2}|,? ?\n ?|, ?|[-（(]"),
     PhiLabel.DATE.value: re.compile(r"[ \t]|, "),
-    PhiLabel.HOSPITAL.value: re.compile(r"[ \t]{1,2}|, "),
+    PhiLabel.HOSPITAL.value: re.compile(rf"[ \t]{{1,2}}|, |{_OF}"),
+    PhiLabel.ORG.value: re.compile(rf" |{_OF}"),
 }
+_NAMED_PLACES: Final = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel.ORG, PhiLabel.HEALTH_PLAN))
+_BETWEEN = re.compile(rf" |{_OF}")
+"""Between parts of one place that were found as places of two kinds: University of + St Andrews."""
+_REACH: Final = 8  # characters of the longest such gap
 
 
 def default_detectors(*, all_ages: bool = False) -> tuple[Detector, ...]:
@@ -153,11 +160,15 @@ def _higher(first: Span, second: Span) -> float | None:
 
 def _is_one(first: Span, second: Span, text: str) -> bool:
     if first.label != second.label:
-        return False
-    if first.end == second.start:
+        if first.label not in _NAMED_PLACES or second.label not in _NAMED_PLACES:
+            return False
+        glue: re.Pattern[str] | None = _BETWEEN
+    elif first.end == second.start:
         return True
-    glue = _GLUE.get(first.label)
-    return glue is not None and second.start - first.end <= 3 and bool(glue.fullmatch(text, first.end, second.start))
+    else:
+        glue = _GLUE.get(first.label)
+    gap = second.start - first.end
+    return glue is not None and 0 < gap <= _REACH and bool(glue.fullmatch(text, first.end, second.start))
 
 
 def _find_patterns(notes: Sequence[Note], *, all_ages: bool) -> list[list[Span]]:

@@ -108,7 +108,9 @@ def _is_no_name(bare: str) -> bool:
     if _WIDE[0] <= bare[0] <= _WIDE[1]:
         return bare in listed("zh_words") or bare in word_set("zh", "not_people")
     if " " in bare or "-" in bare:
-        return False
+        parts = bare.split()
+        common = (kinds().get(part.lower(), 0) & (PLAIN | STOP | FIRST | LAST) for part in parts)
+        return any(map(str.islower, parts)) and all(bits and not bits & (FIRST | LAST) for bits in common)
     bits = kinds().get(bare.lower(), 0)
     if bare.isupper() and 3 < len(bare) < 7 and not bits & (FIRST | LAST):
         return True  # NSTEMI

@@ -14,14 +14,20 @@ from clinlp.spans import Span
 _D = r"[0-9](?<![0-9A-Za-z][0-9])"  # a digit that starts a number
 
 
+_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_NINETY = rf"(?:ninet(?:y|ies)(?:[- ](?:{_ONES}))?|(?:one|an?) hundred(?:[- ]and)?(?:[- ](?:{_ONES}|ten))?)"
+
+
 @cache
 def _age() -> tuple[re.Pattern[str], ...]:
     unit = r"[ -]{0,2}(?:years?|yrs?|y(?:/|\.)?o|yo|y)\b\.?(?:[ -]?(?:old|of age))?"
     return (
         re.compile(rf"{_D}[0-9]{{0,2}}(?![0-9])(?:{unit}|(?:'?s)\b|(?=[ -]?(?:[MF]|male|female)\b))"),
         re.compile(
-            r"(?:ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
-            r"|one hundred(?:[- ]and)?(?:[- ]\w+)?)[- ]years?(?:[- ]old)?"
+            rf"{_NINETY}[- ]years?(?:[- ]old)?"
+            rf"|(?:(?<=\bis )|(?<=\bwas )|(?<=['’]s )|(?<=\bturned )|(?<=\bturning )|(?<=\baged )|(?<=\bage )"
+            rf"|(?<=[a-z], )|(?<=[a-z] \())(?:now |nearly )?{_NINETY}"
+            r"(?=[,.;)?!\n]|$| (?:and|now|who|but|lives|with|on|next)\b)"
         ),
         re.compile(
             r"[Aad](?<![a-z].)(?:(?<=[Aa])(?:ge|GE)d?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from string import ascii_uppercase
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.capitals import EPONYM, PLAIN, kinds
+from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, kinds
 from clinlp.deid.en.dates import is_score
 from clinlp.deid.en.ids import code_systems
 from clinlp.deid.words import word_set, words
@@ -14,6 +15,7 @@ from clinlp.spans import Span
 
 _BACK = 26  # characters before a find that are read
 _PLACES = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel.ORG))
+_NAMED = _PLACES | {PhiLabel.NAME}
 
 
 def is_other(text: str, span: Span) -> bool:
@@ -24,10 +26,12 @@ def is_other(text: str, span: Span) -> bool:
     while start < end and text[end - 1] in " .,;:()[]\n":
         end -= 1
     said = text[start:end]
-    if not said or not said.isascii():
-        return False
+    if not said:
+        return True
+    if span.label in _NAMED and (_is_country(said) or (said[0].isupper() and _in_phrase(text, start, end))):
+        return True
     if any(map(str.isdigit, said)):
-        return _is_figure(text, start, end, span.label)
+        return said.isascii() and _is_figure(text, start, end, span.label)
     if span.label == PhiLabel.NAME:
         return _is_eponym(said, text[end : end + 40])
     if span.label in _PLACES:
@@ -68,6 +72,22 @@ def _is_eponym(said: str, after: str) -> bool:
     if are_eponyms:
         return noun[2].lower() in word_set("en", "eponym_nouns")
     return len(parts) == 1 and not noun[1] and noun[2].lower() in _CRITERIA
+
+
+def _in_phrase(text: str, start: int, end: int) -> bool:
+    """Say whether a find is part of what is called by a name or a place: Boston Scientific, St. John's wort."""
+    low = max(0, start - _BACK)
+    return any(low + m.start() <= start and end <= low + m.end() for m in _phrase().finditer(text[low : end + _BACK]))
+
+
+def _is_country(said: str) -> bool:
+    """Say whether it is a country or a province, and no name of people."""
+    return said in word_set("en", "countries") and not kinds().get(said.lower(), 0) & (FIRST | LAST)
+
+
+@cache
+def _phrase() -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(words('en', 'standing_phrases'))})(?!\w)")
 
 
 def _bits(word: str) -> int:
@@ -118,7 +138,8 @@ _SMALL = frozenset(("of", "the", "at", "in", "and", "a", "by", "to"))
 
 @cache
 def _states() -> frozenset[str]:
-    return frozenset(word for word in words("en", "states") if len(word) == 2)
+    codes = "".join(f"{a}{b} " for a in ascii_uppercase for b in ascii_uppercase)
+    return frozenset(re.findall(rf"\b(?:{'|'.join(words('en', 'states'))})\b", codes))
 
 
 @cache

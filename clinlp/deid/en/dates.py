@@ -54,7 +54,7 @@ def _before_short_date() -> re.Pattern[str]:
         r"|DOD|LMP|EDD|due|as of|last"
         r"|seen|admitted|discharged|performed|done|started|drawn|visit|appt|f/u|surgery|born|w/e)"
         r"|admit|adm|d/c|dc|dx|given|taken|collected|next|vax|vaccinated|expires?|exp|colonoscopy|prep|appointment|biopsy|bx|echo"
-        r"|[CM]TA?|MRI|CXR|labs?|scans?|ultrasound|cath|procedure|infusion|injection|transfusion|delivery|consult|eval|note|[a-z]+day,?|mon|tues?|wed|thurs?|fri|sat|sun"
+        r"|[CM]TA?|MRI|CXR|labs?|holter|monitor|z-?pak|[bu]?cx|cultures?|swab|x-?rays?|tte|tee|egd|ercp|pet|dexa|mammo(?:gram)?|e[ke]g|emg|labs?|scans?|ultrasound|cath|procedure|infusion|injection|transfusion|delivery|consult|eval|note|[a-z]+day,?|mon|tues?|wed|thurs?|fri|sat|sun"
         r"|date[a-z ]{0,12})[ :(]{1,3}$",
         re.IGNORECASE,
     )
@@ -219,6 +219,10 @@ def _months() -> tuple[re.Pattern[str], ...]:
             rf"(?:,? ?{_YEAR})?|{year}){_TIME}"
         ),
         re.compile(
+            r"(?:[Tt]he )?(?:first|second|third|last|1st|2nd|3rd|4th) (?:week(?:end)?|half|part) (?:of|in) "
+            + _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")
+        ),
+        re.compile(
             r"[JFASOND](?<![A-Za-z][A-Z])(?:anuary|ebruary|pril|une|uly|ugust|eptember|ctober"
             r"|ovember|ecember)(?![a-z])(?:'s)?"
             r"|Ma(?<![A-Za-z]Ma)(?:rch|y)(?![a-z])"
@@ -228,16 +232,17 @@ def _months() -> tuple[re.Pattern[str], ...]:
 
 def month_dates(text: str) -> Iterator[Span]:
     """Find dates whose month is a word, and that say more than the month: 3-Dec-21, Dec 3."""
-    day_first, month_first, _ = _months()
+    day_first, month_first, parts, _ = _months()
     for match in day_first.finditer(text):
         if not match[0].isdigit():
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
-    for match in month_first.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+    for pattern in (month_first, parts):
+        for match in pattern.finditer(text):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
 
 
 def _months_alone(text: str) -> Iterator[Span]:
-    for match in _months()[2].finditer(text):
+    for match in _months()[3].finditer(text):
         before = text[max(0, match.start() - 14) : match.start()].lower().replace("-", " ").split()
         if match[0] in ("March", "May", "June", "April", "August") and (
             not before or before[-1] not in word_set("en", "before_month")

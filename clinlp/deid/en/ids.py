@@ -145,8 +145,9 @@ def find_logins(text: str) -> Iterator[Span]:
     if "/home/" in text or "Users" in text:
         for match in _home().finditer(text):
             yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.8)
-    for match in _login().finditer(text):
-        yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
+    for pattern in (_login(), _handle()):
+        for match in pattern.finditer(text):
+            yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
 
 
 def _is_theatre(window: str) -> bool:
@@ -221,6 +222,16 @@ def _login() -> re.Pattern[str]:
         r"|(?<=t)elegram|(?<=t)iktok|(?<=i)nstagram|(?<=f)acebook)(?i: ?(?:id|name|handle"
         r"|account))?(?: is |: ?|=| ['\"]|(?= \w*[_.0-9]) )"
         r"(?!(?:user|username|login|id|name|handle)\b)([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
+    )
+
+
+@cache
+def _handle() -> re.Pattern[str]:
+    """A name on a site that is called by a word: it has a digit, a line or a sharp; or it stands after u/."""
+    return re.compile(
+        r"(?:[DdRrVvGgSsTtIi](?<![A-Za-z].)(?i:(?<=d)iscord|(?<=r)eddit|(?<=v)enmo|(?<=g)amertag|(?<=s)nap(?:chat)?"
+        r"|(?<=t)umblr|(?<=i)nsta)(?i: ?(?:id|name|handle|account))?(?:: ?| )@?(?=[\w.-]*[_0-9#])"
+        r"|(?<= )u/(?!hour|minute|litre|liter))([A-Za-z0-9_][\w.#-]{3,40}[\w#])"
     )
 
 

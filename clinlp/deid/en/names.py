@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
+from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
 from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
 from clinlp.deid.en.names_lower import find_lower
@@ -19,7 +19,7 @@ from clinlp.deid.en.names_signs import Signs
 from clinlp.deid.en.sites import find_sites
 from clinlp.deid.patterns import narrow
 from clinlp.deid.plain import original, plain
-from clinlp.deid.words import word_set
+from clinlp.deid.words import listed, word_set
 from clinlp.spans import Span
 
 _AFTER_TITLE = frozenset((" ", ". ", ".", ".  ", "  ", ".\n", "\n"))
@@ -154,6 +154,8 @@ class _Names(Signs):
         is_short = self.ends[at] - self.starts[at] < 3
         if is_tied or is_short or bits & (WORD | EPONYM) or self.is_class(at) or self.is_thing(at):
             return at, 0.0
+        if bits & CITY and self.word(at).lower() in listed("en_criteria_places"):
+            return at, 0.0  # within Milan
         return nxt, 0.55
 
     def pair(self, at: int, nxt: int) -> float:

@@ -230,7 +230,8 @@ def _around() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     nouns = "|".join(sorted(word_set("en", "eponym_nouns") | word_set("en", "not_after_city")))
     return (
         re.compile(
-            rf"(?: County| county)?(?:(?:, {{0,2}}| {{1,2}}(?!(?:{unsure})(?! [0-9]{{5}})))(?:{states})(?![\w])\.?)?"
+            rf"(?: County| county)?(?:(?:, {{0,2}}| {{1,2}}(?!(?:{unsure})(?! [0-9]{{5}})))(?:{states})(?![\w])"
+            r"(?:\.(?= ?[a-z0-9]))?)?"
             r"(?:,? [0-9]{5}(?:-[0-9]{4})?(?![0-9]))?"
         ),
         re.compile(
@@ -259,15 +260,16 @@ def _cities(caps: Capitals, free: bytearray) -> Iterator[Span]:
     reach = 0
     for at in range(n):
         bits, low = caps.bits[at], caps.starts[at]
-        if low < reach or (not bits & CITY and text[low : caps.ends[at]].lower() not in heads):
-            continue
+        word = caps.word(at)
+        if low < reach or (not bits & CITY and word.lower() not in heads) or word[-1].isupper() > word[1:2].isupper():
+            continue  # MoCA
         stop, is_sure = at, False
         for last in (at + 3, at + 2, at + 1):
             if last < n and caps.ends[last] - low < 40 and text[low : caps.ends[last]].lower() in many:
                 stop, is_sure = last + 1, True
                 break
         if stop == at:
-            word = text[low : caps.ends[at]].lower()
+            word = word.lower()
             if not bits & CITY or word not in _single_cities() or bits & STOP:
                 continue
             stop = at + 1

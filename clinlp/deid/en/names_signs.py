@@ -178,7 +178,7 @@ class Signs(Capitals):
             if self.bits[at] & (STOP | TITLE):
                 continue
             stop = self.run(at, strong=True, limit=3)
-            is_said = match[0][0] in "HD" or "name" in match[0] or "call" in match[0]
+            is_said = match[0][0] in "HD" or any(word in match[0] for word in ("name", "call", "goes"))
             if match[0][0] in "HD" and not self.bits[at] & (FIRST | LAST):
                 continue
             if is_said or (self.bits[at] & (FIRST | LAST) and not self.bits[at] & (WORD | EPONYM)):
