@@ -36,6 +36,7 @@ _GLUE = {
     PhiLabel.DATE.value: re.compile(r"[ \t]|, "),
     PhiLabel.HOSPITAL.value: re.compile(rf"[ \t]{{1,2}}|, |{_OF}"),
     PhiLabel.ORG.value: re.compile(rf" |{_OF}"),
+    PhiLabel.BED.value: re.compile(" "),
 }
 _NAMED_PLACES: Final = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel.ORG, PhiLabel.HEALTH_PLAN))
 _BETWEEN = re.compile(rf" |{_OF}")

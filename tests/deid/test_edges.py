@@ -36,6 +36,17 @@ from clinlp.spans import Span
         ("NAME", "NGUYEN, DO", "NGUYEN, DO"),
         ("NAME", "Hi Amara", "Amara"),
         ("NAME", "May Song", "May Song"),
+        ("NAME", "Kim translating", "Kim"),
+        ("NAME", "Nizhoni Begay DKA", "Nizhoni Begay"),
+        ("NAME", "Anders Berg - SBP", "Anders Berg"),
+        ("NAME", "BEGAY DKA", "BEGAY DKA"),
+        ("NAME", "Ludwig van Dyk", "Ludwig van Dyk"),
+        ("NAME", "maria capon", "maria capon"),
+        ("DATE", "12 March morning", "12 March"),
+        ("DATE", "Labor Day weekend", "Labor Day weekend"),
+        ("PHONE", "ext 6118", "6118"),
+        ("DEVICE", "S/N 8829-A", "8829-A"),
+        ("HOSPITAL", "St Brendan's ED", "St Brendan's"),
         ("BED", "Bed 12", "12"),
         ("BED", "rm B-204", "B-204"),
     ],
@@ -44,6 +55,13 @@ def test_ends_that_identify_nobody_stay(label: str, found: str, kept: str) -> No
     text = f"x {found} y"
     cut = trimmed(Span(2, 2 + len(found), label, 0.9), text)
     assert text[cut.start : cut.end] == kept
+
+
+def test_a_sex_behind_an_age_is_no_part_of_the_name_after_it() -> None:
+    for text, label in (("72M Eddy Szczepanski", "NAME"), ("48yo M Eddy Szczepanski", "NAME")):
+        start = text.index("M ")
+        cut = trimmed(Span(start, len(text), label, 0.9), text)
+        assert text[cut.start : cut.end] == "Eddy Szczepanski"
 
 
 def test_nothing_outside_the_span_counts() -> None:

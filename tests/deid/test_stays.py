@@ -50,6 +50,7 @@ from clinlp.deid.stays import stays
         ("765892.36", "DATE"),
         ("TVUS", "DATE"),
         ("NSTEMI", "NAME"),
+        ("trached kiddo", "NAME"),
     ],
 )
 def test_known_to_identify_nobody(said, label):
@@ -84,6 +85,7 @@ def test_known_to_identify_nobody(said, label):
         ("Okonkwo", "NAME"),
         ("Rose", "NAME"),
         ("Hawaiian Airlines", "NAME"),
+        ("Standing Bear", "NAME"),
         ("张伟", "NAME"),
         ("仁济医院", "HOSPITAL"),
         ("Mercy", "HOSPITAL"),

@@ -11,7 +11,7 @@ from clinlp import DataError, Note, Span, UsageError, write_notes
 from clinlp.data.pieces import LexicalPieces
 from clinlp.deid import find_phi
 from clinlp.inference.entities import EntityPredictor
-from clinlp.inference.phi import LEVELS, PhiTagger, candidates
+from clinlp.inference.phi import LEVELS, PhiTagger, beside, candidates
 from clinlp.inference.windows import over_windows
 from clinlp.training.config import PhiConfig
 from clinlp.training.finetune import finetune_phi
@@ -71,6 +71,35 @@ def test_each_kind_of_tagger_refuses_the_other(model):
         EntityPredictor.load(model)
     with pytest.raises(UsageError, match="a model of phi needed, got one of entities"):
         PhiTagger.load("entities-en")
+
+
+def doubting(model, spans, doubts, text, lang="en"):
+    """What is left of the rules' spans where a tagger that learned four notes doubts guesses."""
+    tagger = PhiTagger.load(model)
+    tagger.tagger.config = tagger.tagger.config.model_copy(update={"doubts": doubts})
+    detector = beside([lambda notes: [spans for _ in notes]], lambda _: tagger)
+    [found] = detector([Note("a", text, lang=lang)])
+    return [span for span in found if span in spans]
+
+
+def test_a_guess_in_which_a_tagger_sees_nothing_is_left_out(model):
+    text = "No fever at all. " * 3 + CASES[0][0]
+    guess, sure, other = (Span(3, 8, label, score) for label, score in (("NAME", 0.6), ("NAME", 0.9), ("ID", 0.6)))
+    seen = Span(text.index("Jane"), text.index("Jane") + 4, "NAME", 0.6)
+    spans = [guess, sure, other, seen]
+    [tagged] = PhiTagger.load(model)([Note("a", text, lang="en")])
+    if any(span.start < 8 and span.end > 3 for span in tagged):
+        pytest.skip("the small model sees something there")
+    assert doubting(model, [guess, other, seen], {"en": {"NAME": 0.7}}, text) == [other, seen]
+    assert guess in doubting(model, spans, {"en": {"NAME": 0.7}}, text)  # the same words are sure elsewhere
+    assert doubting(model, spans, {}, text) == spans
+    assert doubting(model, spans, {"zh": {"NAME": 0.7}}, text) == spans
+
+
+def test_words_of_another_script_are_never_doubted(model):
+    text = "No fever. 王小明 came along."
+    guess = Span(10, 13, "NAME", 0.6)
+    assert doubting(model, [guess], {"en": {"NAME": 0.7}}, text) == [guess]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1, width=32)), min_size=1, max_size=30))

@@ -28,12 +28,12 @@ def is_other(text: str, span: Span) -> bool:
     said = text[start:end]
     if not said:
         return True
-    if span.label in _NAMED and (_is_country(said) or (said[0].isupper() and _in_phrase(text, start, end))):
+    if span.label in _NAMED and (_is_country(said, span.label) or (said[0].isupper() and _in_phrase(text, start, end))):
         return True
     if any(map(str.isdigit, said)):
         return said.isascii() and _is_figure(text, start, end, span.label)
     if span.label == PhiLabel.NAME:
-        return _is_eponym(said, text[end : end + 40])
+        return _is_eponym(said, text[end : end + 40]) or _is_trial(text, start, end)
     if span.label in _PLACES:
         return _is_no_place(text, start, end, span.label)
     return span.label == PhiLabel.DATE and _is_no_day(said)
@@ -48,7 +48,9 @@ def _is_figure(text: str, start: int, end: int, label: str) -> bool:
         return bool(_before_clock().search(before))
     if said.isdigit() and len(said) < 3 and label != PhiLabel.DATE:
         return bool(_after_age().match(text, end))
-    if said[0].isdigit() and label != PhiLabel.DATE and code_systems().search(before):
+    if label != PhiLabel.DATE and code_systems().search(before):
+        return True
+    if _gases().fullmatch(said):
         return True
     left, right = start, end
     while left and start - left < 4 and text[left - 1].isascii() and text[left - 1].isalpha():
@@ -80,14 +82,35 @@ def _in_phrase(text: str, start: int, end: int) -> bool:
     return any(low + m.start() <= start and end <= low + m.end() for m in _phrase().finditer(text[low : end + _BACK]))
 
 
-def _is_country(said: str) -> bool:
-    """Say whether it is a country or a province, and no name of people."""
-    return said in word_set("en", "countries") and not kinds().get(said.lower(), 0) & (FIRST | LAST)
+def _is_country(said: str, label: str) -> bool:
+    """Say whether it is a country or a province, and no name of people; `rural Kenya` too."""
+    first, _, rest = said.partition(" ")
+    name = rest if rest and first.islower() and kinds().get(first, 0) & PLAIN else said
+    if name in word_set("en", "states") and name != said:
+        return True
+    is_person = label == PhiLabel.NAME and kinds().get(name.lower(), 0) & (FIRST | LAST)
+    return name in word_set("en", "countries") and not is_person
 
 
 @cache
 def _phrase() -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(words('en', 'standing_phrases'))})(?!\w)")
+
+
+def _is_trial(text: str, start: int, end: int) -> bool:
+    """Say whether capitals in brackets or before `trial` are no listed name: (PROBAAT), MERINO trial."""
+    said = text[start:end]
+    if len(said) < 4 or not (said.isalpha() and said.isupper()) or kinds().get(said.lower(), 0) & (FIRST | LAST):
+        return False
+    in_brackets = (
+        text[start - 1 : start] == "(" and text[end : end + 1] == ")" and text[start - 3 : start - 2].islower()
+    )
+    return in_brackets or bool(_trial().match(text, end))
+
+
+@cache
+def _trial() -> re.Pattern[str]:
+    return re.compile(r" (?:trial|study|data|criteria|protocol|guideline)s?\b")
 
 
 def _bits(word: str) -> int:
@@ -183,6 +206,12 @@ def _code() -> re.Pattern[str]:
     return re.compile(
         rf"NCT[0-9]{{8}}|rs[0-9]{{4,}}|(?:p\.)?{acid}[0-9]{{2,4}}(?:{acid}|del|fs|dup)|[0-9]{{2,5}}_[0-9]{{2,5}}(?:del|dup|ins)"
     )
+
+
+@cache
+def _gases() -> re.Pattern[str]:
+    """Blood gases: 7.12/28/88/9."""
+    return re.compile(r"[67]\.[0-9]{1,2}(?:/[0-9]{1,3}(?:\.[0-9])?){2,4}")
 
 
 @cache

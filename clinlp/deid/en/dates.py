@@ -219,10 +219,6 @@ def _months() -> tuple[re.Pattern[str], ...]:
             rf"(?:,? ?{_YEAR})?|{year}){_TIME}"
         ),
         re.compile(
-            r"(?:[Tt]he )?(?:first|second|third|last|1st|2nd|3rd|4th) (?:week(?:end)?|half|part) (?:of|in) "
-            + _MONTH.replace("(?<![A-Za-z][A-Za-z])", "")
-        ),
-        re.compile(
             r"[JFASOND](?<![A-Za-z][A-Z])(?:anuary|ebruary|pril|une|uly|ugust|eptember|ctober"
             r"|ovember|ecember)(?![a-z])(?:'s)?"
             r"|Ma(?<![A-Za-z]Ma)(?:rch|y)(?![a-z])"
@@ -232,23 +228,31 @@ def _months() -> tuple[re.Pattern[str], ...]:
 
 def month_dates(text: str) -> Iterator[Span]:
     """Find dates whose month is a word, and that say more than the month: 3-Dec-21, Dec 3."""
-    day_first, month_first, parts, _ = _months()
+    day_first, month_first, _ = _months()
     for match in day_first.finditer(text):
         if not match[0].isdigit():
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
-    for pattern in (month_first, parts):
-        for match in pattern.finditer(text):
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+    for match in month_first.finditer(text):
+        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
 
 
 def _months_alone(text: str) -> Iterator[Span]:
-    for match in _months()[3].finditer(text):
+    for match in _months()[2].finditer(text):
         before = text[max(0, match.start() - 14) : match.start()].lower().replace("-", " ").split()
         if match[0] in ("March", "May", "June", "April", "August") and (
             not before or before[-1] not in word_set("en", "before_month")
         ):
             continue
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+        part = _part_before().search(text, max(0, match.start() - 30), match.start())
+        yield Span(part.start() if part else match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+
+
+@cache
+def _part_before() -> re.Pattern[str]:
+    """The first week of May."""
+    return re.compile(
+        r"\b(?:[Tt]he )?(?:first|second|third|last|1st|2nd|3rd|4th) (?:week(?:end)?|half|part) (?:of|in) $"
+    )
 
 
 @cache

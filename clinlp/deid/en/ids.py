@@ -145,7 +145,9 @@ def find_logins(text: str) -> Iterator[Span]:
     if "/home/" in text or "Users" in text:
         for match in _home().finditer(text):
             yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.8)
-    for pattern in (_login(), _handle()):
+    low = text.lower()
+    patterns = (_login(), _handle()) if any(site in low for site in _SITES) else (_login(),)
+    for pattern in patterns:
         for match in pattern.finditer(text):
             yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
 
@@ -223,6 +225,9 @@ def _login() -> re.Pattern[str]:
         r"|account))?(?: is |: ?|=| ['\"]|(?= \w*[_.0-9]) )"
         r"(?!(?:user|username|login|id|name|handle)\b)([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
     )
+
+
+_SITES = ("discord", "reddit", "venmo", "gamertag", "snap", "tumblr", "insta", " u/")
 
 
 @cache

@@ -84,6 +84,12 @@ class Signs(Capitals):
         if stop >= len(self.starts) or self.text[self.ends[stop - 1] : self.starts[stop]] not in (", ", ","):
             return stop, False
         bits = self.bits[stop]
+        if (
+            self.ends[stop] - self.starts[stop] == 2
+            and not self.is_upper(stop)
+            and _figure().match(self.text, self.ends[stop])
+        ):
+            return stop, False  # Trevor, Li 1.4
         if not bits & FIRST or bits & STOP or not (self.bits[at] & LAST or not self.bits[at]):
             return stop, False
         return self.run(stop, strong=False, limit=3), True
@@ -219,6 +225,11 @@ class Signs(Capitals):
 def _titled_initial() -> re.Pattern[str]:
     title = r"[DMP](?<!\w.)(?:(?<=D)(?:r|R|octor|OCTOR)|(?<=M)(?:rs?|RS?|s|S)|(?<=P)(?:rof|ROF))"
     return re.compile(rf"{title}\.?[ \t]([A-Z]\.[ \t]?(?:[A-Z]\.[ \t]?)?[A-Z][A-Za-z'’-]+)")
+
+
+@cache
+def _figure() -> re.Pattern[str]:
+    return re.compile(r"\+? ?[<>=]? ?[0-9]")
 
 
 @cache
