@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from clinlp.spans import Context, Cue, Span
 from clinlp.text.blocks import Blocks
-from clinlp.text.phrases import IN_CLAUSE, MASK, PhraseFinder
-from clinlp.text.rules import EFFECTS, expand, load_rules
+from clinlp.text.phrases import IN_CLAUSE, PhraseFinder
+from clinlp.text.rules import EFFECTS, MASK, expand, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -201,10 +201,11 @@ def _forward(events: Iterable[_Event], reach: Reach, *, clause_ends_all: bool = 
             for effect in what.ends:
                 reach.pop(effect, None)
         for effect, extent in what.forward.items():
-            # "no suspicion of", "not suggestive of": what is denied is not doubted as well
-            if effect != "uncertain" or "negated" not in reach:
-                reach[effect] = extent, start, end
-                near = near or effect == "negated"
+            # "no suspicion of", "no complications such as": what is denied is neither doubted nor expected as well
+            if "negated" in reach and (effect == "uncertain" or (effect == "hypothetical" and near)):
+                continue
+            reach[effect] = extent, start, end
+            near = near or effect == "negated"
 
 
 def _backward(events: list[_Event]) -> None:

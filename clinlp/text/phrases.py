@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clinlp.text.matcher import Matcher
-from clinlp.text.rules import EFFECTS, expand
+from clinlp.text.rules import EFFECTS, MASK, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 IN_CLAUSE, IN_SENTENCE = 1, 2
 """How far a cue reaches."""
-
-MASK = "\0"
-"""Stands for each character of an entity, so that no cue is found inside one."""
 
 _BIT = {effect: 1 << at for at, effect in enumerate(EFFECTS)}
 _CLAUSE = 1 << len(EFFECTS)
@@ -77,6 +74,10 @@ class PhraseFinder:
         Where phrases overlap, the longest counts, and the other for those effects that it leaves alone.
         """
         found = self._matcher.find_all(text)
+        if MASK in text:
+            found = [
+                _bare(match, text) if text[match[1] - 1] == MASK or text[match[0]] == MASK else match for match in found
+            ]
         reach = 0
         for start, end, _ in found:
             if start < reach:
@@ -111,6 +112,12 @@ def _longest(found: list[tuple[int, int, Phrase]], length: int) -> list[tuple[in
             kept.append((start, end, part))
     kept.sort(key=_start)
     return kept
+
+
+def _bare(match: tuple[int, int, Phrase], text: str) -> tuple[int, int, Phrase]:
+    """A match without the character of an entity that it touches."""
+    start, end, phrase = match
+    return start + (text[start] == MASK), end - (text[end - 1] == MASK), phrase
 
 
 def _shortness(match: tuple[int, int, Phrase]) -> int:

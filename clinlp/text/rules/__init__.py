@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Effect = Literal["negated", "uncertain", "historical", "hypothetical", "family", "other"]
 EFFECTS: tuple[Effect, ...] = ("negated", "uncertain", "historical", "hypothetical", "family", "other")
+MASK = "\0"
+"""Stands for each character of an entity, so that no cue is found inside one."""
+
 CHOICE = re.compile(r"\{([^{}]*)\}")
 """A name in a phrase that stands for each of several words."""
 
@@ -54,7 +57,7 @@ def load_words(name: str) -> dict[str, frozenset[str]]:
 
 
 def expand(phrase: str, choices: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """Give the phrases that one with choices stands for, in small letters.
+    """Give the phrases that one with choices stands for, in small letters; `{}` becomes the edge of an entity.
 
     >>> list(expand("Not {seen}", {"seen": ("seen", "noted")}))
     ['not seen', 'not noted']
@@ -63,6 +66,6 @@ def expand(phrase: str, choices: Mapping[str, tuple[str, ...]]) -> Iterator[str]
     if len(parts) == 1:
         yield parts[0]
         return
-    words = [choices[part] if at % 2 else (part,) for at, part in enumerate(parts)]
+    words = [(part,) if at % 2 == 0 else choices[part] if part else (MASK,) for at, part in enumerate(parts)]
     for made in product(*words):
         yield "".join(made).lower()

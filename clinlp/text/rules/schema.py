@@ -111,7 +111,8 @@ class Rules(Config):
         extends: Add to the rules that come with the package; else these stand alone.
         drop: Phrases and headings of those rules that are not wanted.
         section_names: Names of sections beside the canonical ones.
-        choices: Words by name; a phrase with `{name}` stands for one phrase with each of the words.
+        choices: Words by name; a phrase with `{name}` stands for one phrase with each of the words. `{}` at the
+            beginning or end of a phrase is the entity, which then touches the other words.
     """
 
     extends: bool = True
@@ -147,6 +148,10 @@ class Rules(Config):
         for phrase in _strings(self.context.model_dump()):
             n_expanded = 1
             for name in CHOICE.findall(phrase):
+                if not name:
+                    if "{}" in phrase[1:-1] or phrase == "{}":
+                        raise ValueError(f"{{}} needed before or behind all words of a phrase, got {phrase!r}")
+                    continue
                 if name not in self.choices:
                     known = ", ".join(self.choices) or "none"
                     raise ValueError(f"a name of [choices] needed ({known}), got {{{name}}} in {phrase!r}")
