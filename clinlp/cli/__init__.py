@@ -28,6 +28,7 @@ from clinlp.cli import (
     export,
     predict,
     search,
+    serve,
     train,
     vault,
 )
@@ -55,6 +56,7 @@ evidence.register(app)
 export.register(app)
 predict.register(app)
 search.register(app)
+serve.register(app)
 train.register(app)
 vault.register(app)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from clinlp.deid import Detector, PhiLabel, default_detectors, deidentify, find_phi
 from clinlp.deid.sweep import check_release
@@ -66,6 +67,14 @@ class Deidentifier:
             raise UsageError("vault: a way to replace PHI needed (--deid), got off: nothing would be taken away")
         if config.vault is not None or config.deid == "surrogate":
             self._use_key(config)
+
+    def variant(self, config: PipelineConfig) -> Self:
+        """Give one that finds the same and replaces it in another way."""
+        other = copy(self)
+        other.config, other._surrogates = config, None  # noqa: SLF001  its own class
+        if config.deid == "surrogate":
+            other._use_key(config)  # noqa: SLF001
+        return other
 
     def find(self, notes: Sequence[Note]) -> list[Note]:
         """Give the notes with `phi` set to all that rules, known identifiers and taggers found."""

@@ -12,3 +12,8 @@ def compute_alone() -> None:
     and a process that was forked after its parent computed with threads hangs in the next parallel loop.
     """
     torch.set_num_threads(1)
+
+
+def compute_with(n_threads: int) -> None:
+    """Let this process compute with so many threads."""
+    torch.set_num_threads(n_threads)

@@ -1,0 +1,295 @@
+"""The service as an ASGI app: notes in, released and annotated notes out, in their canonical JSON form."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, Final, TypeAlias
+
+import orjson
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, Response
+
+from clinlp.deid import Mode
+from clinlp.errors import Failure
+from clinlp.serve.batcher import Batcher, Closing, Limits, Overloaded
+from clinlp.serve.config import ServeConfig
+from clinlp.serve.engine import Engine, Kind, Task
+from clinlp.serve.guard import Exchange, Guard, Refusal, error_body
+from clinlp.serve.keys import Keys
+from clinlp.serve.logs import error_facts, tell
+from clinlp.serve.metrics import Metrics
+from clinlp.serve.reading import Asked, answer_many, answer_one, read_notes
+from clinlp.serve.schemas import (
+    ErrorAnswer,
+    ModelsRecord,
+    NoteRecord,
+    NotesRecord,
+    StatusRecord,
+    request_schemas,
+)
+
+_JSON: Final = "application/json"
+_ABOUT: Final = (
+    "De-identifies English and Chinese clinical notes, finds entities and predicts diagnoses. A request holds one "
+    "note, or many under `notes`. Offsets count Unicode code points. No answer to a note that failed holds its text."
+)
+_Deid: TypeAlias = Annotated[
+    Mode | None, Query(description="How PHI is replaced; `off` replaces nothing. By default as `/v1/models` says.")
+]
+_Tokens: TypeAlias = Annotated[bool, Query(description="With the offsets of tokens and sentences.")]
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": ErrorAnswer, "description": words}
+    for status, words in {
+        400: "No JSON in UTF-8",
+        401: "No API key",
+        408: "Too slow",
+        413: "Too large",
+        415: "No application/json",
+        421: "Another Host",
+        422: "A note that cannot be read, or failed",
+        429: "Queue full: come back after Retry-After seconds",
+        500: "Unexpected error",
+        503: "The service ends",
+        504: "Not done in time",
+    }.items()
+}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _JSON: {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/NoteIn"},
+                        {"$ref": "#/components/schemas/NotesIn"},
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+def create_app(config: ServeConfig | None = None) -> FastAPI:
+    """Make the app; models are loaded when it starts.
+
+    Raises:
+        UsageError: A model, the key or the file of API keys is not as it needs to be.
+    """
+    config = config or ServeConfig()
+    keys = Keys.load(config.keys)
+    service = Service(config)
+    app = FastAPI(
+        title="clinlp",
+        version=_version(),
+        description=_ABOUT,
+        docs_url=None,  # its page would ask another site for scripts
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=service.lifespan,
+    )
+    _add_tasks(app, service)
+    _add_states(app, service)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=config.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+        )
+    paths = [str(path) for route in app.routes if (path := getattr(route, "path", None))]
+    app.add_middleware(Guard, config=config, keys=keys, metrics=service.metrics, paths=paths)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+class Service:
+    """The engine behind its queue, and how they start and end."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self.config, self.engine, self.metrics = config, Engine(config), Metrics()
+        limits = Limits(
+            config.queue_notes,
+            config.queue_characters,
+            config.batch_notes,
+            config.batch_characters,
+            config.batch_wait_ms / 1000,
+        )
+        self.batcher = Batcher(self.engine, limits, prepare=self._load)
+        self.closing = False
+        self.metrics.stages = lambda: self.engine.seconds
+        self.metrics.gauges |= {
+            "clinlp_queue_notes": ("Notes that wait.", lambda: self.batcher.n_waiting),
+            "clinlp_queue_characters": ("Characters that wait.", lambda: self.batcher.n_characters),
+            "clinlp_ready": ("Whether the models work.", lambda: float(self.engine.ready)),
+        }
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Load the models beside the event loop; at the end, finish what was taken."""
+        self.batcher.start()
+        try:
+            yield
+        finally:
+            self.closing = True
+            await self.batcher.close()
+
+    def _load(self) -> None:
+        """Load the models in the thread that works: how many threads it computes with is its own."""
+        try:
+            if self.engine.uses_models:
+                from clinlp.inference.threads import compute_with
+
+                compute_with(self.config.threads)
+            self.engine.warm_up()
+        except Exception as error:  # noqa: BLE001  the service goes on, to say of each note why it fails
+            tell("not ready", error_facts(error), level=logging.ERROR)
+        else:
+            tell("ready")
+
+    async def work(self, asked: Asked, kind: Kind, exchange: Exchange) -> list[Any]:
+        """Give what became of each note that was asked for.
+
+        Raises:
+            Refusal: The queue is full, the time is over, or the service ends.
+        """
+        if kind.deid not in self.engine.modes:
+            raise Refusal(422, "deid", "surrogates need a key that this service does not have")
+        if len(asked.notes) > self.config.max_notes:
+            raise Refusal(413, "notes", f"at most {self.config.max_notes} notes needed in one request")
+        exchange.n_notes = len(asked.notes)
+        notes = [note for note in asked.notes if not isinstance(note, Failure)]
+        try:
+            async with asyncio.timeout(self.config.limit_s):
+                done = iter(await self.batcher.submit(kind, notes, whole=self.engine.whole_patients))
+        except TimeoutError:
+            raise Refusal(504, "time", f"not done within {self.config.limit_s:g} s") from None
+        except Overloaded as error:
+            waiting = {"Retry-After": str(error.retry_s)}
+            raise Refusal(429, "overload", f"queue is full; come back in {error.retry_s} s", waiting) from None
+        except Closing:
+            raise Refusal(503, "closing", "the service ends", {"Retry-After": "5"}) from None
+        results = [note if isinstance(note, Failure) else next(done) for note in asked.notes]
+        self._count(kind.task, results)
+        return results
+
+    def _count(self, task: Task, results: Sequence[Any]) -> None:
+        for result in results:
+            outcome = result.error if isinstance(result, Failure) else "done"
+            self.metrics.notes[task, outcome] += 1
+        while self.batcher.batches:
+            self.metrics.batches.add(self.batcher.batches.popleft())
+
+
+def _add_tasks(app: FastAPI, service: Service) -> None:
+    """Add a route for each thing that can be asked of notes."""
+    default = service.config.deid
+    released: Mode = "tag" if default == "off" else default
+    facts: dict[str, Any] = {
+        "response_model": NoteRecord | NotesRecord,
+        "responses": _REFUSALS,
+        "openapi_extra": _BODY,
+    }
+
+    async def run(request: Request, task: Task, mode: Mode, *, tokens: bool = False) -> Response:
+        exchange: Exchange = request.state.exchange
+        asked = read_notes(await request.body())
+        results = await service.work(asked, Kind(task, mode), exchange)
+        if asked.many:
+            return Response(answer_many(results, tokens=tokens), media_type=_JSON)
+        status, body = answer_one(results[0], exchange.request_id, tokens=tokens)
+        return Response(body, status, media_type=_JSON)
+
+    async def annotate(request: Request, deid: _Deid = None, tokens: _Tokens = False) -> Response:
+        """De-identify, find entities and their context, and predict diagnoses."""
+        return await run(request, "annotate", deid or default, tokens=tokens)
+
+    async def deidentify(request: Request, deid: _Deid = None) -> Response:
+        """Find PHI and replace it; `off` is refused."""
+        if deid == "off":
+            raise Refusal(422, "deid", "a way to replace PHI needed, got off")
+        return await run(request, "deidentify", deid or released)
+
+    async def diagnose(request: Request, deid: _Deid = None) -> Response:
+        """Predict diagnoses with their evidence; PHI is replaced as in all answers."""
+        return await run(request, "diagnose", deid or default)
+
+    app.post("/v1/annotate", **facts)(annotate)
+    app.post("/v1/deidentify", **facts)(deidentify)
+    if service.config.diagnosis != "off":
+        app.post("/v1/diagnose", **facts)(diagnose)
+
+
+def _add_states(app: FastAPI, service: Service) -> None:
+    """Add the routes that say how the service is."""
+    config = service.config
+
+    @app.get("/v1/models", response_model=ModelsRecord)
+    async def models() -> JSONResponse:
+        """Say which models there are, their labels and codes, and the ways to replace PHI."""
+        held = await asyncio.to_thread(service.engine.models)
+        return JSONResponse(
+            {"version": _version(), "models": held, "deid": service.engine.modes, "default_deid": config.deid}
+        )
+
+    @app.get("/healthz", response_model=StatusRecord)
+    async def healthz() -> JSONResponse:
+        """Say that the process lives."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", response_model=StatusRecord, responses={503: {"model": StatusRecord}})
+    async def readyz() -> JSONResponse:
+        """Say whether the models are loaded, and work is done in time."""
+        stuck = service.batcher.busy_s > config.limit_s
+        states = (("closing", service.closing), ("loading", not service.engine.ready), ("busy", stuck))
+        status = next((name for name, so in states if so), "ok")
+        return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Give counts and times in the text form of Prometheus."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _version() -> str:
+    try:
+        return version("clinlp-emr")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "unknown"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer an unknown path or method in our form."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    words = {404: "no such path", 405: "another method needed"}
+    refusal = Refusal(status, "path", words.get(status, "refused"))
+    return Response(error_body(refusal, request.state.exchange.request_id), status, headers, _JSON)
+
+
+async def _bad_query(request: Request, error: Exception) -> Response:
+    """Say which part of the query is wrong, and not what it holds."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {}
+    where = ".".join(str(part) for part in first.get("loc", ())[:2])
+    refusal = Refusal(422, "query", f"{where}: {first.get('msg', 'another value needed')}")
+    return Response(error_body(refusal, request.state.exchange.request_id), 422, media_type=_JSON)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Describe the app, with the schemas of bodies that are read without FastAPI's help."""
+    if app.openapi_schema is None:
+        held = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        held.setdefault("components", {}).setdefault("schemas", {}).update(request_schemas())
+        app.openapi_schema = orjson.loads(orjson.dumps(held))
+    return app.openapi_schema

@@ -1,0 +1,58 @@
+"""uvicorn's HTTP protocol with a limit on how long a request may take to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_GRACE_S: Final = 2.0  # the app gives up first, and says why
+
+
+class TimedProtocol(H11Protocol):
+    """Closes a connection whose request does not arrive whole in time, however steadily it drips.
+
+    The app limits the time of a body, but is not asked before all headers are there: a client that
+    sends one byte of them now and then would hold its connection for ever.
+    """
+
+    limit_s: float = 20.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Start the clock."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and stop the clock if that was all."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._stop()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.limit_s + _GRACE_S, self._give_up)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+def protocol(limit_s: float) -> type[TimedProtocol]:
+    """Make the protocol with its limit: uvicorn takes a class."""
+    return type("TimedProtocol", (TimedProtocol,), {"limit_s": limit_s})

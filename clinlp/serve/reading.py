@@ -1,0 +1,92 @@
+"""Bodies to notes and notes to bodies, by the records' own reader and writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from clinlp.errors import DataError, Failure
+from clinlp.note import Note
+from clinlp.records import from_record, to_record
+from clinlp.records.canonical import record_id
+from clinlp.records.jsonl import dumps
+from clinlp.serve.guard import Refusal, error_body
+from clinlp.text.language import detect_language
+from clinlp.text.sentences import split_sentences
+from clinlp.text.tokens import tokenize
+
+_OFFSETS: Final = ("tokens", "sentences")  # what an answer may hold beside a note
+
+
+class Asked(NamedTuple):
+    """The notes of a request; those that cannot be read are failures."""
+
+    notes: list[Note | Failure]
+    many: bool
+
+
+def read_notes(body: bytes) -> Asked:
+    """Read a request of one note, or of many under `notes`.
+
+    Raises:
+        Refusal: The body is no JSON in UTF-8, or the one note cannot be read.
+    """
+    try:
+        held = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refusal(400, "json", "a JSON object in UTF-8 needed") from None
+    if not isinstance(held, dict):
+        raise Refusal(422, "json", "a note as a JSON object, or notes as a list under notes, needed")
+    if isinstance(held.get("notes"), list) and not isinstance(held.get("text"), str):
+        return Asked([_read(record, str(number)) for number, record in enumerate(held["notes"], 1)], many=True)
+    return Asked([_read(held, "1")], many=False)
+
+
+def _read(record: Any, note_id: str) -> Note | Failure:
+    try:
+        return from_record(record, note_id=note_id)
+    except Exception as error:  # noqa: BLE001  one bad note never stops the others
+        return Failure.of(error, stage="read", note_id=record_id(record) or note_id)
+
+
+def answer_one(result: Note | Failure, request_id: str, *, tokens: bool) -> tuple[int, bytes]:
+    """Write what became of the one note of a request, and the status that says so."""
+    try:
+        if not isinstance(result, Failure):
+            return 200, _written(result, tokens=tokens)
+    except DataError as error:
+        result = Failure.of(error, stage="write", note_id=result.note_id)
+    refusal = Refusal(_status(result), result.error, result.reason or f"the note failed in stage {result.stage}")
+    return refusal.status, error_body(refusal, request_id, note_id=result.note_id, stage=result.stage)
+
+
+def answer_many(results: Sequence[Note | Failure], *, tokens: bool) -> bytes:
+    """Write what became of many notes, in their order."""
+    return b'{"notes":[' + b",".join(_entry(result, tokens=tokens) for result in results) + b"]}"
+
+
+def _entry(result: Note | Failure, *, tokens: bool) -> bytes:
+    try:
+        if not isinstance(result, Failure):
+            return _written(result, tokens=tokens)
+    except DataError as error:
+        result = Failure.of(error, stage="write", note_id=result.note_id)
+    failure = {"stage": result.stage, "error": result.error, "reason": result.reason}
+    return orjson.dumps({"note_id": result.note_id, "failure": failure})
+
+
+def _written(note: Note, *, tokens: bool) -> bytes:
+    record: dict[str, Any] = to_record(note)
+    for name in _OFFSETS:
+        record["fields"].pop(name, None)  # of another run, over another text
+    if tokens:
+        record["tokens"] = tokenize(note.text)
+        record["sentences"] = split_sentences(note.text, note.lang or detect_language(note.text))
+    return dumps(record, f"note {note.note_id}")
+
+
+def _status(failure: Failure) -> int:
+    """The client's fault where the note cannot be read or our own error says so, else ours."""
+    return 422 if failure.reason or failure.stage == "read" else 500

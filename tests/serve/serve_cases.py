@@ -1,0 +1,33 @@
+"""Notes that the service tests share, and how the service is called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from clinlp.serve import ServeConfig
+from clinlp.serve.app import create_app
+
+SENTINEL = "Zyxqwv"
+EN = "Seen by Dr. Jane Doe on 03/12/2021. MRN: 4482913. Denies chest pain. Takes metformin 500 mg twice daily. 😀 café"
+ZH = "姓名：王小明，住院号：20240318。主诉：反复胸闷2年。否认糖尿病。予阿司匹林100mg每日一次。𠮷野家"
+NOTES: list[dict[str, Any]] = [
+    {"note_id": "en", "text": EN, "patient_id": "p1", "ward": "7b"},
+    {"note_id": "zh", "text": ZH, "time": "2024-03-18"},
+    {"note_id": "both", "text": f"{EN}\n{ZH}"},
+    {"note_id": "empty", "text": ""},
+]
+
+
+@contextmanager
+def client_of(config: ServeConfig) -> Iterator[TestClient]:
+    with TestClient(create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=True) as client:
+        end = time.monotonic() + 30
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        yield client

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from clinlp.batch.config import BatchConfig
+from clinlp.batch.lines import to_output
+from clinlp.inference.pipeline import Pipeline, PipelineConfig
+from clinlp.records import from_record, to_record
+from clinlp.serve.schemas import ErrorAnswer, ModelsRecord, NoteRecord, NotesRecord
+
+from .serve_cases import EN, NOTES, SENTINEL, ZH
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, scores to what sums in another order may differ by."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == pytest.approx(other, abs=1e-5)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("annotate", {}),
+        ("annotate?deid=off", {"deid": "off"}),
+        ("annotate?deid=placeholder", {"deid": "placeholder"}),
+        ("deidentify?deid=mask", {"deid": "mask", "entities": "off", "diagnosis": "off", "sections": False}),
+        ("diagnose", {"entities": "off", "sections": False, "context": False}),
+    ],
+)
+def test_the_service_gives_what_the_python_call_gives(bundled: TestClient, path: str, options: dict[str, Any]) -> None:
+    pipeline = Pipeline(PipelineConfig().model_copy(update=options))
+    wanted = [to_record(note) for note in pipeline([from_record(record) for record in NOTES])]
+    answer = bundled.post(f"/v1/{path}", json={"notes": NOTES})
+    assert answer.status_code == 200
+    assert same(answer.json()["notes"], wanted)
+    for record, one in zip(NOTES, wanted, strict=True):
+        assert same(bundled.post(f"/v1/{path}", json=record).json(), one)
+    NotesRecord.model_validate_json(answer.content)
+
+
+def test_with_tokens_the_service_gives_what_the_batch_annotator_writes(bundled: TestClient) -> None:
+    notes = Pipeline(BatchConfig())([from_record(record) for record in NOTES])
+    written = [to_output(note, offsets=True, seconds=defaultdict(float)) for note in notes]
+    wanted = json.loads(json.dumps(written))
+    assert same(bundled.post("/v1/annotate?tokens=true", json={"notes": NOTES}).json()["notes"], wanted)
+
+
+@pytest.mark.parametrize(("text", "name"), [(EN, "Jane"), (ZH, "王小明")])
+def test_one_note_is_released(bundled: TestClient, text: str, name: str) -> None:
+    answer = bundled.post("/v1/annotate", json={"text": text})
+    held = NoteRecord.model_validate_json(answer.content)
+    assert name not in answer.text
+    assert "[NAME]" in held.text
+    assert held.entities
+    assert held.diagnoses is not None
+
+
+def test_a_note_that_fails_is_an_entry_and_stops_no_other(rules: TestClient) -> None:
+    bad = {"note_id": "bad", "text": SENTINEL, "entities": [{"start": 0, "end": 99, "label": "X"}]}
+    answer = rules.post("/v1/annotate", json={"notes": [{"text": EN}, bad, 7, {"text": ZH}]})
+    assert answer.status_code == 200
+    first, second, third, last = answer.json()["notes"]
+    assert first["note_id"] == "1"
+    assert last["note_id"] == "4"
+    assert second["note_id"] == "bad"
+    assert second["failure"]["error"] == "DataError"
+    assert "ends after character" in second["failure"]["reason"]
+    assert third["note_id"] == "3"
+    assert SENTINEL not in answer.text
+    NotesRecord.model_validate_json(answer.content)
+
+
+def test_the_one_note_that_fails_is_an_error(rules: TestClient) -> None:
+    bad = {"note_id": "bad", "text": SENTINEL, "phi": [{"start": 3, "end": 3, "label": "X"}]}
+    answer = rules.post("/v1/deidentify", json=bad)
+    assert answer.status_code == 422
+    assert SENTINEL not in answer.text
+    assert ErrorAnswer.model_validate_json(answer.content).error.note_id == "bad"
+
+
+def test_a_column_that_nobody_named_is_left_out(rules: TestClient) -> None:
+    held = rules.post("/v1/deidentify", json=NOTES[0]).json()
+    assert held["fields"] == {}
+    assert "patient_id" not in held
+    assert rules.post("/v1/annotate?deid=off", json=NOTES[0]).json()["fields"] == {"ward": "7b"}
+
+
+def test_the_page_of_states(bundled: TestClient) -> None:
+    assert bundled.get("/healthz").json() == {"status": "ok"}
+    assert bundled.get("/readyz").json() == {"status": "ok"}
+    held = ModelsRecord.model_validate_json(bundled.get("/v1/models").content)
+    assert {model.name for model in held.models} >= {"phi-en", "phi-zh", "entities-en", "diagnosis-zh"}
+    assert "surrogate" not in held.deid
+
+
+def test_metrics_are_prometheus_text(rules: TestClient) -> None:
+    rules.post("/v1/deidentify", json={"text": EN})
+    text = rules.get("/metrics").text
+    assert 'clinlp_requests_total{path="/v1/deidentify",status="200"}' in text
+    assert 'clinlp_notes_total{task="deidentify",outcome="done"}' in text
+    assert "clinlp_batch_notes_count" in text
+    for line in text.splitlines():
+        assert line.startswith("# ") or len(line.split(" ")) == 2, line
+
+
+def test_openapi_describes_bodies_and_answers(rules: TestClient) -> None:
+    held = rules.get("/openapi.json").json()
+    schemas = held["components"]["schemas"]
+    assert {"NoteIn", "NotesIn", "NoteRecord", "SpanRecord", "ErrorAnswer"} <= schemas.keys()
+    assert "requestBody" in held["paths"]["/v1/annotate"]["post"]
+    assert "/v1/diagnose" not in held["paths"]
+
+
+def test_what_is_asked_for_needs_to_be_there(rules: TestClient) -> None:
+    assert rules.post("/v1/diagnose", json={"text": EN}).status_code == 404
+    assert rules.post("/v1/deidentify?deid=off", json={"text": EN}).status_code == 422
+    assert rules.post("/v1/deidentify?deid=surrogate", json={"text": EN}).status_code == 422
+    answer = rules.post(f"/v1/annotate?deid={SENTINEL}", json={"text": EN})
+    assert answer.status_code == 422
+    assert SENTINEL not in answer.text
