@@ -27,6 +27,7 @@ from clinlp.cli import (
     evidence,
     export,
     predict,
+    report,
     search,
     serve,
     train,
@@ -55,6 +56,7 @@ evaluate.register(app)
 evidence.register(app)
 export.register(app)
 predict.register(app)
+report.register(app)
 search.register(app)
 serve.register(app)
 train.register(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from itertools import islice
 from string import Template
@@ -13,6 +13,7 @@ from clinlp.metrics.audit import Audit, Recall
 from clinlp.metrics.intervals import Interval
 from clinlp.metrics.leakage import Leakage
 from clinlp.report.assets import asset, policy, showable
+from clinlp.report.document import draw_table
 from clinlp.report.names import label_names
 
 _SHOWN: Final = 2_000  # rows of a list; the JSON file holds all
@@ -90,7 +91,7 @@ def _bound(audit: Audit) -> str:
 
 
 def _tables(audit: Audit) -> Iterator[str]:
-    yield _table(
+    yield draw_table(
         "By category 按类别",
         ("label 类别", "spans 处", "leaked 泄露", "whole 完整泄露", "characters 字符 %", "spans 处 %", "notes 病历 %"),
         [*_categories(audit)],
@@ -99,7 +100,7 @@ def _tables(audit: Audit) -> Iterator[str]:
     leaks = list(islice(audit.scores.leaks, _SHOWN))
     if leaky:
         n_leaks = audit.scores.overall.n_spans - audit.scores.overall.n_spans_removed
-        yield _table(
+        yield draw_table(
             f"Notes that leak 泄露病历: {_first(len(leaky))}",
             ("note 病历", "spans 处", "leaked 泄露", "characters left 残留字符"),
             [
@@ -107,7 +108,7 @@ def _tables(audit: Audit) -> Iterator[str]:
                 for n in leaky[:_SHOWN]
             ],
         )
-        yield _table(
+        yield draw_table(
             f"Leaked spans 泄露处: {_first(n_leaks)}",
             (
                 "note 病历",
@@ -129,7 +130,7 @@ def _tables(audit: Audit) -> Iterator[str]:
         (f"{en} {zh}", f"{audit.coverage[key]:,}") for key, (en, zh) in _COVERAGE.items() if audit.coverage.get(key)
     ]
     if said:
-        yield _table("What was scored 评分范围", ("", "n"), said)
+        yield draw_table("What was scored 评分范围", ("", "n"), said)
 
 
 def _categories(audit: Audit) -> Iterator[tuple[str, ...]]:
@@ -146,18 +147,6 @@ def _category(name: str, leakage: Leakage, recall: Recall) -> tuple[str, ...]:
     )
     counts = (leakage.n_spans, leakage.n_spans - leakage.n_spans_removed, leakage.n_spans_untouched)
     return (escape(name), *(f"{n:,}" for n in counts), *shares)
-
-
-def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Draw a table of cells that are HTML already."""
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
-    )
-    return (
-        f'<section><h2>{heading}</h2><div class="scroll" tabindex="0" role="region" aria-label="{heading}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
-    )
 
 
 def _first(n: int) -> str:

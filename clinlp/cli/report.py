@@ -1,0 +1,123 @@
+"""`clinlp report`: notes, a run, an evaluation or a corpus as a page that opens offline, with figures as files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinlp.cli.console import say
+from clinlp.cli.options import SamplingOptions, takes
+from clinlp.cli.predicted import Attribute, chosen, gold_of, predict, shortened
+from clinlp.errors import DataError, UsageError
+from clinlp.note import Note
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+@takes(SamplingOptions, {SamplingOptions: "Intervals"})
+def report(
+    config: SamplingOptions,
+    source: Annotated[
+        Path, typer.Argument(metavar="NOTES_OR_RUN", help="Notes in any format, gold notes, or a run's folder.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR_OR_PAGE", help="A folder; or `PAGE.html` for the notes themselves."),
+    ],
+    predicted: Annotated[
+        str | None,
+        typer.Argument(metavar="[PREDICTED]", help="Predicted notes, a model folder or name, or `rules` (for PHI)."),
+    ] = None,
+    attribute: Annotated[
+        Attribute | None, typer.Option(help="What to score; else what the model predicts, or all that the notes hold.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability from which a code counts; else the model's own, or 0.5.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Score groups apart, by a field such as sex, or lang.")
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(metavar="NOTES", help="Score frequent and rare codes apart, as counted in these.")
+    ] = None,
+    show_text: Annotated[
+        bool, typer.Option("--show-text", help="Show words of the notes beside each error; **they may hold PHI**.")
+    ] = False,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+) -> None:
+    """Draw notes, a training run or an evaluation.
+
+    Notes and `-o PAGE.html`: one page with every span, context and diagnosis highlighted; it holds the
+    text. Everything else goes to a folder: `index.html` with all figures and tables in it, `scores.json`,
+    `figures/` as PNG and SVG, and for an evaluation `errors.jsonl`: every missed, spurious and
+    wrong span or code. Pages open offline and ask nothing of a network. Figures need clinlp-emr[plots].
+
+    **Examples**
+
+    - `clinlp report out/notes.jsonl -o notes.html`
+    - `clinlp report runs/ours -o report/`
+    - `clinlp report gold.jsonl predicted.jsonl -o report/ --by sex`
+    - `clinlp report gold.jsonl runs/ours/best -o report/ --show-text`
+    """
+    from clinlp.report.run import is_run, report_run
+
+    if source.is_dir() and is_run(source):
+        if predicted is not None:
+            raise UsageError(f"{source}: a run's folder needs no PREDICTED, got one; its model is {source / 'best'}")
+        made = report_run(source, title)
+    elif predicted is None:
+        _notes(source, out, title)
+        return
+    else:
+        from clinlp.records import read_notes
+        from clinlp.report.evaluation import report_evaluation
+        from clinlp.report.scored import Asked
+
+        gold = list(read_notes(source))
+        if not gold:
+            raise DataError(f"{source}: annotated notes needed, got none")
+        found = predict(predicted, gold, attribute, device)
+        counts = None if train is None else _frequencies(train, found.code_length)
+        asked = Asked(chosen(found, threshold), config.sampling, by, counts, show_text)
+        named = title or f"Evaluation 评估 · {Path(predicted).name or predicted}"
+        made = report_evaluation(gold_of(gold, found), found.notes, found.attributes, asked, named)
+    _folder(out)
+    for path in made.write(out):
+        say(str(path))
+
+
+def _notes(source: Path, out: Path, title: str | None) -> None:
+    """Write the page of notes."""
+    from clinlp.records import read_notes
+    from clinlp.report.page import render
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{out}: PAGE.html needed for notes alone, got another name")
+    notes: Sequence[Note] = list(read_notes(source))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(render(notes, title or source.name), "utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
+    say(f"{len(notes):,} notes: {out}")
+
+
+def _folder(out: Path) -> None:
+    if out.suffix.lower() in (".html", ".htm"):
+        raise UsageError(f"{out}: a folder needed, for figures and tables stand beside the page, got a page's name")
+
+
+def _frequencies(train: Path, length: int | None) -> Counter[str]:
+    """Count the training notes of each code, at the length that the model learned."""
+    from clinlp.records import read_notes
+
+    notes = (shortened(note, length) for note in read_notes(train))
+    return Counter(code for note in notes for code in {each.code for each in note.diagnoses or ()})
