@@ -145,8 +145,8 @@ def confusion_matrix(counts: Floats, rows: Sequence[str], columns: Sequence[str]
         from matplotlib.colors import LinearSegmentedColormap
 
         axes = figure.add_subplot()
-        colours = LinearSegmentedColormap.from_list("share", ["#e6f0f8", "#6aaed6", "#08519c"])
-        colours = colours.with_extremes(under=PAPER)
+        ramp = LinearSegmentedColormap.from_list("share", ["#e6f0f8", "#6aaed6", "#08519c"])
+        colours = ramp.with_extremes(under=PAPER)
         axes.pcolormesh(np.where(counts > 0, shares, -1), cmap=colours, vmin=0, vmax=1, edgecolors=PAPER, lw=0.6)
         axes.invert_yaxis()
         axes.grid(visible=False)

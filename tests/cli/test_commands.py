@@ -27,6 +27,7 @@ COMMANDS = (
     "evaluate",
     "evidence",
     "predict",
+    "report",
     "check",
     "compare",
     "models",
