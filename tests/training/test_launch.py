@@ -14,6 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from clinlp.records import write_notes
+
+from .patient_cases import ward
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -106,3 +110,29 @@ def _step(folder):
 def _children(pid):
     """The processes that one started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_model_of_patients_as_one_does(tmp_path):
+    """Patients of many notes are encoded in chunks, twice each, on both."""
+    file = tmp_path / "train.jsonl"
+    write_notes(ward(8, 1), file)
+    options = ["--train", file, "--dev", file, "--epochs", "2", "--hidden", "16", "--patients", "next"]
+    options += ["--dropout", "0", "--word-dropout", "0", "--no-baselines", "--single"]
+    launchers = {
+        1: ["accelerate.commands.launch", "--cpu", "--num_processes", "1", "--num_machines", "1"],
+        2: ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+    }
+    losses = []
+    for n_processes, launcher in launchers.items():
+        out = tmp_path / str(n_processes)
+        run = ["--batch-pieces", "16", "--accumulate", str(2 // n_processes), "--out", out]
+        subprocess.run(
+            [sys.executable, "-m", *launcher, ROOT / "scripts" / "train_diagnosis.py", *options, *run],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+            timeout=300,
+        )
+        losses.append([json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)  # dropout over notes is drawn anew by each process
