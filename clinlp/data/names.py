@@ -127,15 +127,29 @@ def learn_names(notes: Iterable[Note], codes: Sequence[str], code_length: int | 
 
 
 def forms(name: str) -> list[str]:
-    """Give the forms in which a name of a code system stands in notes.
+    """Give the forms in which a name of a code system stands in notes, the longest first.
 
     >>> forms("Pneumonia, unspecified (organism)")
     ['Pneumonia, unspecified (organism)', 'Pneumonia, unspecified', 'Pneumonia']
+    >>> forms("Malignant neoplasm of colon, unspecified site")[1:]
+    ['Malignant neoplasm of colon', 'colon cancer', 'cancer of colon', 'colon carcinoma', 'carcinoma of colon']
     """
     name = " ".join(name.split())
-    bare = _brackets().sub("", name).strip()
-    held = [name, bare, _endings().sub("", bare).strip()]
+    held = [name, bare := _brackets().sub("", name).strip()]
+    while (plainer := _beginnings().sub("", _endings().sub("", bare)).strip(" ,，")) != bare and _says_much(plainer):
+        held.append(bare := plainer)
+    if match := _turned().fullmatch(bare):  # Anemia, iron deficiency
+        held.append(f"{match[2]} {match[1]}")
+    if match := _cancers().fullmatch(bare):
+        held += [f"{match[1]} cancer", f"cancer of {match[1]}", f"{match[1]} carcinoma", f"carcinoma of {match[1]}"]
+    elif bare.endswith("恶性肿瘤"):
+        held.append(f"{bare.removesuffix('恶性肿瘤')}癌")
     return [form for form in dict.fromkeys(held) if any(map(str.isalnum, form))]
+
+
+def _says_much(words: str) -> bool:
+    """Whether words can be a name: two Han characters or three letters."""
+    return sum(character >= "\u2e80" for character in words) >= 2 or sum(map(str.isalpha, words)) >= 3
 
 
 def _stated(note: Note) -> Iterator[Span]:
@@ -168,7 +182,28 @@ def _brackets() -> re.Pattern[str]:
 @cache
 def _endings() -> re.Pattern[str]:
     return re.compile(
-        r"(?:,?\s*(?:unspecified|not otherwise specified|not elsewhere classified|NOS|NEC|"
-        r"without (?:mention of )?complications?)|[，,]?(?:未特指的?|未特指|NOS))$",
+        r"(?:,?\s*(?:(?:and |or )?(?:(?:of|with|due to|in) )?unspecified"
+        r"(?: (?:site|organism|part|type|cause|side|severity|degree|etiology|location|quadrant|nature|duration"
+        r"|complications?|trimester|ear|eye|limb|foot|hand|leg|arm|(?:lower|upper) extremity|kidney|knee|hip|shoulder"
+        r"|breast|lung|ovary)\b)*(?: and (?:site|organism|severity|type))?"
+        r"|(?:initial|subsequent) encounter.*|not otherwise specified|not elsewhere classified|NOS|NEC"
+        r"|without (?:mention of )?(?:complications?|[^,]*))|[，,]?(?:未特指的?|不可归类在他处者?|NOS))$",
         re.IGNORECASE,
     )
+
+
+@cache
+def _beginnings() -> re.Pattern[str]:
+    return re.compile(
+        r"^(?:(?:other and |other )?(?:unspecified|specified) |(?:其他和)?未特指的?|其他特指的?)", re.IGNORECASE
+    )
+
+
+@cache
+def _turned() -> re.Pattern[str]:
+    return re.compile(r"([A-Za-z][^,]*), ([^,]*[A-Za-z])")
+
+
+@cache
+def _cancers() -> re.Pattern[str]:
+    return re.compile(r"malignant neoplasm of (?:the )?([^,]+)", re.IGNORECASE)

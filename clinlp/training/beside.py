@@ -69,8 +69,8 @@ def train_beside(
 ) -> None:
     """Train what a run lacks beside its network, in the main process, and tell the scores of all models.
 
-    Scores of what was fitted on dev, which are the rates of the dictionary and the weights of the ensemble, come from
-    fits that did not see the note: dev is dealt into folds by patient.
+    Scores of the ensemble, whose weights are fitted on dev, come from fits that did not see the note: dev is dealt into
+    folds by patient.
 
     Args:
         dev: Notes with codes of the length that is learned; of a network that reads patients, their history too.
@@ -132,81 +132,64 @@ class _Run:
             self._keep(part, "tfidf", probabilities(DiagnosisPredictor.load(part), self.dev), began)
 
     def dictionary(self) -> None:
-        """Gather names, and fit how far they can be believed."""
+        """Gather names, and fit on train how far they can be believed."""
         began = time.perf_counter()
-        length = self.shape.code_length
-        held = learn_names(self.notes, self.shape.codes, length)
+        codes = self.shape.codes
+        stated: dict[str, set[int]] = {}
         for table in filter(None, (self.config.codes, self.config.code_names)):  # what they say needs no proof
-            held |= table_names(find_names(self.shape.codes, read_codes(table)), self.shape.codes)
-        names = CodeNames(held)
-        named = self._named(names)
-        model = self._filled(*self._rates(named, np.ones(len(self.dev), bool)))
+            stated |= table_names(find_names(codes, read_codes(table), below=True), codes)
+        names = CodeNames(learn_names(self.notes, codes, self.shape.code_length) | stated)
+        model = Dictionary(DictionaryConfig(**self.shape.model_dump()))
+        rates = name_rates(self._named(names, stated), targets(self.notes, codes, self.shape.code_length), self.usual)
+        model.named, model.unnamed = (torch.from_numpy(each.astype(np.float32)) for each in rates)
         with writing(self.config.out / "dictionary.part", "the dictionary") as part:
             save_model(part, model)
             names.save(part)
-            self._keep(part, "dictionary", self._blank(self._unseen(named, np.ones(len(self.dev), bool))), began)
+            self._keep(part, "dictionary", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+
+    def _named(self, names: CodeNames, stated: dict[str, set[int]]) -> Bools:
+        """Say which training note names which code, by names that were not learned from the note.
+
+        Args:
+            stated: Names that were not learned at all.
+        """
+        n_folds = min(_FOLDS, count_patients(self.notes)) if names.names.keys() - stated.keys() else 1
+        folds = deal(self.notes, n_folds, self.config.seed) if n_folds > 1 else [0] * len(self.notes)
+        named = np.zeros((len(self.notes), len(self.shape.codes)), bool)
+        for fold in range(n_folds):
+            if n_folds > 1:
+                others = [note for note, at in zip(self.notes, folds, strict=True) if at != fold]
+                names = CodeNames(learn_names(others, self.shape.codes, self.shape.code_length) | stated)
+            for row in np.flatnonzero(np.array(folds) == fold).tolist():
+                named[row, list(names.find(self.notes[row]))] = True
+        return named
 
     def ensemble(self) -> None:
         """Weigh the network, the n-grams and the names, and join them in a folder that needs no other."""
         began = time.perf_counter()
         annotated = [note.diagnoses is not None for note in self.read]
-        fixed = [
-            self._warmed(
-                name, probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.read)[annotated]
-            )
-            for name in MEMBERS[:2]
-        ]
-        predictor = DiagnosisPredictor.load(self.folder("dictionary"))
-        named = self._named(predictor.names)  # type: ignore[attr-defined]
-        worded = np.asarray(np.isfinite(np.stack(fixed)).all((0, 2)), bool)
-        fixed = [np.nan_to_num(each, nan=0.5) for each in fixed]
+        said = np.stack(
+            [
+                self._warmed(
+                    name,
+                    probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.read)[annotated],
+                )
+                for name in MEMBERS
+            ]
+        )
+        worded = np.asarray(np.isfinite(said).all((0, 2)), bool)
+        said = np.nan_to_num(said, nan=0.5)
         found = np.full(self.gold.shape, np.nan)
-        if self.folds.any():
-            for fold in range(self.folds.max() + 1):
-                seen, apart = self.folds != fold, self.folds == fold
-                model = self._weighed(fixed, self._last(named, seen), seen & worded)
-                last = self._filled(*self._rates(named, seen)).predict(torch.from_numpy(named)).double().numpy()
-                last = self._warmed("dictionary", last)
-                found[apart] = _join(model, [*fixed, last])[apart]
-        model = self._weighed(fixed, self._last(named, np.ones(len(self.dev), bool)), worded)
-        if not self.folds.any():  # one patient: there is nothing to hold apart
-            found = _join(model, [*fixed, self._last(named, np.ones(len(self.dev), bool))])
+        for fold in range(self.folds.max() + 1):
+            apart = self.folds == fold
+            seen = worded if apart.all() else worded & ~apart  # of one patient there is nothing to hold apart
+            found[apart] = _join(self._weighed(said, seen), said)[apart]
         found[~worded] = np.nan
         with writing(self.config.out / "ensemble.part", "the ensemble") as part:
-            save_model(part, model)
+            save_model(part, self._weighed(said, worded))
             for name in MEMBERS:
                 _share(self.folder(name), part / name)
             self._keep(part, "ensemble", found, began)
-
-    def _named(self, names: CodeNames) -> Bools:
-        """Say which dev note names which code."""
-        named = np.zeros(self.gold.shape, bool)
-        for row, note in enumerate(self.dev):
-            named[row, list(names.find(note))] = True
-        return named
-
-    def _rates(self, named: Bools, rows: Bools) -> tuple[Floats, Floats]:
-        """Fit the dictionary's rates on some dev notes, drawn to how often train has each code."""
-        return name_rates(named[rows], self.gold[rows], self.usual)
-
-    def _filled(self, rates: Floats, rest: Floats) -> Dictionary:
-        model = Dictionary(DictionaryConfig(**self.shape.model_dump()))
-        model.named, model.unnamed = (torch.from_numpy(each.astype(np.float32)) for each in (rates, rest))
-        return model
-
-    def _unseen(self, named: Bools, rows: Bools) -> Floats:
-        """Give the dictionary's probabilities in dev; in each fold of `rows` by rates of their other folds."""
-        found = np.empty(named.shape)
-        for fold in range(self.folds.max() + 1):
-            apart = self.folds == fold
-            others = rows & ~apart
-            model = self._filled(*self._rates(named, others if others.any() else rows))
-            found[apart] = model.predict(torch.from_numpy(named[apart])).numpy()
-        return found
-
-    def _last(self, named: Bools, rows: Bools) -> Floats:
-        """Give what the dictionary says in an ensemble."""
-        return self._warmed("dictionary", self._unseen(named, rows))
 
     def _warmed(self, name: str, found: Floats) -> Floats:
         """Bring what a member says to its temperature, which was fitted on the same dev notes."""
@@ -215,20 +198,19 @@ class _Run:
             raise TypeError(f"{name}: a model of diagnoses needed, got one of {config.task}")
         return Decision(config, self.shape.codes).warmed(found)
 
-    def _weighed(self, fixed: Sequence[Floats], last: Floats, rows: Bools) -> Ensemble:
-        """Fit an ensemble on some dev notes."""
-        stacked = np.stack([*fixed, last])[:, rows]
+    def _weighed(self, said: Floats, rows: Bools) -> Ensemble:
+        """Fit an ensemble on some dev notes.
+
+        Args:
+            said: `(member, note, code)`.
+        """
+        stacked = said[:, rows]
         model = Ensemble(EnsembleConfig(**self.shape.model_dump(), members=MEMBERS, warmed=True)).double()
         weight, bias = fit_weights(stacked, self.gold[rows], single=self.shape.single)
         model.weight, model.bias = torch.from_numpy(weight), torch.tensor(bias, dtype=torch.float64)
         if rows.any():
             model.usual = evidence(torch.from_numpy(stacked), single=self.shape.single).mean((1, 2))
         return model
-
-    def _blank(self, found: Floats) -> Floats:
-        """Take back what was said of notes without words, of which no model says anything."""
-        found[[not any(map(str.isalnum, note.text)) for note in self.dev]] = np.nan
-        return found
 
     def _keep(self, part: Path, name: str, found: NDArray[Any], began: float) -> None:
         """Score a model that is written, fit its thresholds, say what it is, and give it its name."""
@@ -246,8 +228,8 @@ class _Run:
         part.replace(self.config.out / name)
 
 
-def _join(model: Ensemble, members: Sequence[Floats]) -> Floats:
-    return np.asarray(model.predict(torch.from_numpy(np.stack(members))).numpy(), np.float64)
+def _join(model: Ensemble, said: Floats) -> Floats:
+    return np.asarray(model.predict(torch.from_numpy(said)).numpy(), np.float64)
 
 
 def _ranked(note: Note, row: NDArray[Any], codes: Sequence[str]) -> Note:
@@ -271,7 +253,7 @@ def _share(source: Path, target: Path) -> None:
 
 def _card(name: str, shape: CodesConfig, n_notes: int, n_dev: int, scores: Mapping[str, float]) -> str:
     """Write what a model is and how good."""
-    fitted = " (in folds, by fits that did not see the note)" if name != "tfidf" else ""
+    fitted = " (in folds, by fits that did not see the note)" if name == "ensemble" else ""
     head, line, cells = (
         " | ".join(column)
         for column in zip(

@@ -135,8 +135,12 @@ def start_diagnoser(
     return model
 
 
-def find_names(codes: Sequence[str], table: CodeNames) -> Mapping[str, tuple[str, ...]]:
-    """Give the names of each code: its own, or in another spelling (a00.0, A000), else of what begins with it."""
+def find_names(codes: Sequence[str], table: CodeNames, *, below: bool = False) -> Mapping[str, tuple[str, ...]]:
+    """Give the names of each code: its own, or in another spelling (a00.0, A000), else of what begins with it.
+
+    Args:
+        below: Give those of what begins with it too where it has names of its own.
+    """
     spelled: dict[str, tuple[str, ...]] = {}
     for code, names in table.items():
         if names:
@@ -148,10 +152,11 @@ def find_names(codes: Sequence[str], table: CodeNames) -> Mapping[str, tuple[str
         for length in lengths:
             if length < len(plain) and plain[:length] in begun:
                 begun[plain[:length]].extend(names)
-    return {
-        code: table.get(code) or spelled.get(_plain(code)) or tuple(dict.fromkeys(begun[_plain(code)]))
-        for code in codes
-    }
+    made = {}
+    for code in codes:
+        own = table.get(code) or spelled.get(_plain(code)) or ()
+        made[code] = tuple(dict.fromkeys((*own, *begun[_plain(code)]))) if below or not own else own
+    return made
 
 
 def _plain(code: str) -> str:

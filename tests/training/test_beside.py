@@ -192,9 +192,25 @@ def test_names_of_a_table_stand_for_their_codes():
     assert table_names(table, CODES) == wanted | {"肺炎（病原体未特指）": {2}, "肺炎": {2}}
 
 
-def test_forms_leave_out_what_notes_do_not_say():
-    assert forms("Pneumonia, unspecified (organism)")[-1] == "Pneumonia"
-    assert forms("肺炎（未特指）")[-1] == "肺炎"
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("Pneumonia, unspecified (organism)", "Pneumonia"),
+        ("Pneumonia, unspecified organism", "Pneumonia"),
+        ("Unspecified abdominal pain", "abdominal pain"),
+        ("Type 2 diabetes mellitus without complications", "Type 2 diabetes mellitus"),
+        ("Anemia, iron deficiency", "iron deficiency Anemia"),
+        ("Malignant neoplasm of the colon, unspecified", "carcinoma of colon"),
+        ("肺炎（未特指）", "肺炎"),
+        ("未特指的贫血", "贫血"),
+        ("结肠恶性肿瘤", "结肠癌"),
+        ("Unspecified", "Unspecified"),
+        ("未特指", "未特指"),
+    ],
+)
+def test_forms_are_what_notes_say(name, last):
+    assert forms(name)[0] == name
+    assert forms(name)[-1] == last
 
 
 def test_names_are_learned_from_evidence_and_entities():
@@ -207,6 +223,37 @@ def test_names_are_learned_from_evidence_and_entities():
     ]
     held = learn_names([marked, *entities, *notes_of()[:1]], CODES)
     assert held == {"htn": {1}, "糖尿病": {0}}
+
+
+def test_a_learned_name_is_believed_as_far_as_notes_show_it_was_not_learned_from(tmp_path):
+    """Each note has an entity of its own words: learned from all notes it would look certain."""
+    texts = [(f"Sees spots{at % 4} again." if at % 2 else f"再次见斑{at % 4}点。") for at in range(16)]
+    notes = []
+    for at, text in enumerate(texts):
+        start = text.index("spots" if at % 2 else "斑")
+        end = text.index(" again" if at % 2 else "。")
+        code = CODES[at // 4 % 3]
+        notes.append(Note(f"n{at}", text, diagnoses=(Diagnosis(code, evidence=(Span(start, end, "E"),)),)))
+    write_notes(notes, tmp_path / "train.jsonl")
+    finetune_diagnosis(run_config(tmp_path / "train.jsonl", tmp_path / "out", epochs=1))
+    model = load_model(tmp_path / "out" / "dictionary")
+    assert model.named.max() < 0.9
+
+
+def test_a_cut_code_is_named_by_what_begins_with_it(tmp_path):
+    write_notes(
+        notes_of([("Iron deficiency anemia.", ("D50.9",)), ("缺铁性贫血。", ("D50.0",)), *TEXTS]), tmp_path / "t.jsonl"
+    )
+    rows = "D50,Anemias\nD50.9,Iron deficiency anemia\nD50.0,缺铁性贫血\n"
+    (tmp_path / "names.csv").write_text("code,name\n" + rows, "utf-8")
+    finetune_diagnosis(
+        run_config(tmp_path / "t.jsonl", tmp_path / "out", epochs=1, code_length=3, code_names=tmp_path / "names.csv")
+    )
+    found = DiagnosisPredictor.load(tmp_path / "out" / "dictionary", top=1)(
+        [Note("en", "Known iron deficiency anemia."), Note("zh", "诊断：缺铁性贫血。")]
+    )
+    assert [note.diagnoses[0].code for note in found] == ["D50", "D50"]
+    assert all(note.diagnoses[0].evidence for note in found)
 
 
 def test_rates_lean_on_all_codes_where_notes_are_few():

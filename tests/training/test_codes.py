@@ -164,6 +164,9 @@ def test_names_are_found_in_other_spellings_and_for_cut_codes():
     assert found["A00.1"] == ("霍乱",)
     assert found["A00"] == found["A0"] == ("cholera", "霍乱")
     assert found["B20"] == ()
+    own = {"A00": ("Cholera",), "A00.0": ("classical cholera",), "A001": ("霍乱",)}
+    assert find_names(("A00", "A00.0"), own)["A00"] == ("Cholera",)
+    assert find_names(("A00", "A00.0"), own, below=True)["A00"] == ("Cholera", "classical cholera", "霍乱")
 
 
 @pytest.mark.parametrize("loss", ["bce", "asymmetric", "balanced"])
