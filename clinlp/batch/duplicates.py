@@ -39,21 +39,26 @@ class Ids:
 
     def repeated(self) -> NDArray[np.uint64]:
         """The numbers of records whose id came before, ascending; the files are removed."""
-        self._flush()
-        found = [np.zeros(0, np.uint64)]
-        for path in sorted(self._folder.iterdir()):
-            entries = np.fromfile(path, np.uint64).reshape(-1, 2)
-            order = np.argsort(entries[:, 0], kind="stable")  # stable: the first record of an id stays the first
-            digests = entries[order, 0]
-            found.append(entries[order[1:][digests[1:] == digests[:-1]], 1])
+        paths = sorted(self._folder.iterdir())
+        if not paths:
+            found = [_repeated(self._entries())]
+        else:
+            self._flush()
+            paths = sorted(self._folder.iterdir())
+            found = [_repeated(np.fromfile(path, np.uint64).reshape(-1, 2)) for path in paths]
+        for path in paths:
             path.unlink()
         self._folder.rmdir()
         return np.sort(np.concatenate(found))
 
+    def _entries(self) -> NDArray[np.uint64]:
+        """The digests and numbers that are in memory, `(record, 2)`."""
+        return np.stack([np.array(self._digests, np.uint64), np.array(self._numbers, np.uint64)], 1)
+
     def _flush(self) -> None:
         if not self._digests:
             return
-        entries = np.stack([np.frombuffer(self._digests, np.uint64), np.frombuffer(self._numbers, np.uint64)], 1)
+        entries = self._entries()
         buckets = (entries[:, 0] >> np.uint64(64 - _BUCKETS.bit_length() + 1)).astype(np.int64)
         order = np.argsort(buckets, kind="stable")
         borders = np.searchsorted(buckets[order], np.arange(_BUCKETS + 1))
@@ -63,3 +68,11 @@ class Ids:
                 with (self._folder / f"{bucket:02}.ids").open("ab") as file:
                     file.write(np.ascontiguousarray(entries[chosen]).tobytes())
         self._digests, self._numbers = array("Q"), array("Q")
+
+
+def _repeated(entries: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The numbers of all but the first record of each digest."""
+    order = np.argsort(entries[:, 0], kind="stable")  # stable: the first record of an id stays the first
+    digests = entries[order, 0]
+    later: NDArray[np.uint64] = entries[order[1:][digests[1:] == digests[:-1]], 1]
+    return later

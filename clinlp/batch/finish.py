@@ -15,7 +15,7 @@ from clinlp.batch.summary import Summary
 
 _SHOWN: Final = ("note_id", "source", "input", "line", "stage", "error", "reason")
 _ORDER: Final = (
-    *("read", "sections", "phi", "entities", "context", "diagnosis", "release"),
+    *("load", "read", "sections", "phi", "entities", "context", "diagnosis", "release"),
     *("tokens", "sentences", "write"),
 )
 
@@ -46,6 +46,7 @@ def finish(out: Path, config: BatchConfig, plan: Plan, journal: Journal, summary
     Raises:
         UsageError: They cannot be written.
     """
+    summary.recount(each for _, _, each in failures(journal))
     held = ({name: each[name] for name in _SHOWN} for _, _, each in failures(journal))
     if write_quarantine(out, held):
         summary.quarantine = out / QUARANTINE
@@ -57,8 +58,13 @@ def _facts(config: BatchConfig, plan: Plan, journal: Journal, summary: Summary, 
     """What the manifest holds."""
     models: set[str] = set()
     parts: dict[str, Any] = {}
+    retries: list[dict[str, Any]] = []
     for entry in journal.entries():
         models |= set(entry["models"])
+        if entry.get("retry"):
+            retries.append({"part": entry["part"] or None, "records": len(entry["handled"]), "with": entry["with"]})
+        if not entry["part"]:
+            continue
         parts[entry["part"]] = {"notes": entry["counts"].get("notes", 0)} | {
             name: entry[name] for name in ("bytes", "sha256")
         }
@@ -95,5 +101,6 @@ def _facts(config: BatchConfig, plan: Plan, journal: Journal, summary: Summary, 
         "left_out": dict(sorted(summary.left_out.items())),
         "lost": dict(sorted(summary.lost.items())),
         "parts": parts,
+        "retries": retries,
         "seconds_by_stage": {stage: round(seconds, 3) for stage, seconds in summary.seconds.items()},
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -34,7 +34,7 @@ class Journal:
         """
         self._path = folder / JOURNAL
         self.done: dict[int, int] = {}
-        self._retries: list[int] = []
+        self._retries: dict[int, int] = {}
         with cannot_write(folder.parent):
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -69,16 +69,18 @@ class Journal:
     def entries(self) -> Iterator[dict[str, Any]]:
         """The last line of every shard, in the order of the shards, then those of retries."""
         with self._path.open("rb") as file:
-            for _, place in sorted(self.done.items()):
-                file.seek(place)
-                yield json.loads(file.readline())
-            for place in self._retries:
+            for _, place in (*sorted(self.done.items()), *sorted(self._retries.items())):
                 file.seek(place)
                 yield json.loads(file.readline())
 
-    def forget(self, number: int) -> None:
-        """Let a shard be done again: its part is gone."""
-        del self.done[number]
+    def forget(self, entry: Mapping[str, Any]) -> None:
+        """Let what an entry speaks of be done again: its part is gone."""
+        del (self._retries if entry.get("retry") else self.done)[entry["shard"]]
+
+    @property
+    def next_number(self) -> int:
+        """A number for a part that no other has."""
+        return max((*self.done, *self._retries), default=-1) + 1
 
     def close(self) -> None:
         """Let another job hold the journal."""
@@ -106,7 +108,4 @@ class Journal:
         return size
 
     def _note(self, entry: dict[str, Any], place: int) -> None:
-        if entry.get("retry"):
-            self._retries.append(place)
-        else:
-            self.done[entry["shard"]] = place
+        (self._retries if entry.get("retry") else self.done)[entry["shard"]] = place

@@ -16,7 +16,7 @@ from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder,
 from clinlp.batch.plan import Plan, changes, load_plan, make_plan, weights_of
 from clinlp.batch.pool import Done, Here, Processes, Runner, n_cores
 from clinlp.batch.sinks import ENDINGS, n_bytes
-from clinlp.batch.sources import Unpacked, find_inputs, find_sources, first_notes
+from clinlp.batch.sources import Source, Unpacked, find_inputs, find_sources, first_notes
 from clinlp.batch.stop import Stop
 from clinlp.batch.summary import Summary, TellJob
 from clinlp.batch.worker import Mark, Piece, Task
@@ -154,10 +154,9 @@ class Job:
         *,
         vault: VaultWriter | None = None,
         tell: TellJob | None = None,
-        retry: int = 0,
     ) -> None:
         self.out, self.config, self.plan, self.journal, self.runner = out, config, plan, journal, runner
-        self.vault, self.retry, self._tell = vault, retry, tell
+        self.vault, self._tell = vault, tell
         self.summary = Summary()
         self._unpacked = Unpacked()
         self._marks: dict[int, Mark] = {}
@@ -168,12 +167,11 @@ class Job:
     def left(self) -> Iterator[Task]:
         """Count what was finished before, and give the tasks that are left, in order."""
         for entry in self.journal.entries():
-            part = self.out / entry["part"]
-            if n_bytes(part) == entry["bytes"]:
+            if not entry["part"] or n_bytes(self.out / entry["part"]) == entry["bytes"]:
                 self.summary.add(entry, new=False)
-            elif not entry.get("retry"):
-                self.journal.forget(entry["shard"])
-        return (self._task(number) for number in range(len(self.plan.shards)) if number not in self.journal.done)
+            else:
+                self.journal.forget(entry)
+        return (self.task(number) for number in range(len(self.plan.shards)) if number not in self.journal.done)
 
     def run(self, tasks: Iterator[Task]) -> Summary:
         """Work until the tasks end or a signal comes, then write down how far it came.
@@ -208,7 +206,8 @@ class Job:
         """The name of a part."""
         return f"part-{number:05}{ENDINGS[self.config.to]}"
 
-    def _task(self, number: int) -> Task:
+    def task(self, number: int) -> Task:
+        """The task that makes the part of a shard."""
         shard = self.plan.shards[number]
         source = self.plan.sources[shard.source]
         names = (shard.start, shard.end) if source.names else (0, 0)
@@ -216,17 +215,14 @@ class Job:
         known = tuple(self.plan.duplicates(number)), tuple(self.plan.strays_of(number))
         return Task(number, str(self.temporary / self.part(number)), (piece,), *known)
 
-    def _text(self, task: Task) -> bytes | None:
-        shard = self.plan.shards[task.number] if not task.retry else None
-        [first, *_] = task.pieces
-        source = self.plan.sources[shard.source] if shard else None
-        if source is None:
-            from clinlp.batch.sources import Source
+    def facts(self, task: Task) -> dict[str, Any]:  # noqa: ARG002  what a retry knows more
+        """What else the journal is to hold of a task."""
+        return {}
 
-            source = Source.of(first.source)
+    def _text(self, task: Task) -> bytes | None:
+        source, (start, end, _) = Source.of(task.pieces[0].source), task.pieces[0].stretch
         if not source.packed:
             return None
-        start, end, _ = first.stretch
         source.check()
         return self._unpacked.take(source.path, start, end)
 
@@ -256,14 +252,14 @@ class Job:
                 sealed.unlink()
             if path.is_dir():
                 remove(path)
-            temporary.replace(path)
+            if task.retry and not entry["counts"].get("notes"):
+                path = Path()  # nothing that was tried again succeeded
+            else:
+                temporary.replace(path)
             sync(self.out)
-        entry = {"shard": task.number, "part": path.name, **entry} | self._retried(task)
+        entry = {"shard": task.number, "part": path.name, **entry, **self.facts(task)}
         self.journal.add(entry)
         self.summary.add(entry, new=True)
-
-    def _retried(self, task: Task) -> dict[str, Any]:
-        return {"retry": task.retry} if task.retry else {}
 
     def _check_share(self, *, end: bool) -> None:
         n_failures, n_records = self.summary.n_failures, self.summary.n_records

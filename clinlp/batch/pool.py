@@ -228,7 +228,9 @@ class Processes:
         limit, mark = self._config.limit_s, worker.mark
         if mark.record >= 0:
             return limit
-        if mark.chunk < 0 or not self._slowest:
+        if mark.chunk < 0:
+            return _START_S
+        if not self._slowest:
             return 10 * limit
         return limit + 20 * self._slowest * mark.n_characters
 

@@ -68,13 +68,11 @@ class Summary:
 
     def add(self, entry: Mapping[str, Any], *, new: bool) -> None:
         """Count what a journal says of a shard; seconds only of one that is `new`."""
-        self._add(entry["counts"])
-        self.n_parts += 1
+        counts = entry["counts"] if not entry.get("retry") else entry["counts"] | {"records": 0}
+        self._add(counts)
+        self.n_parts += bool(entry["part"])
         for each in entry["failures"]:
-            self.failures[each["stage"], each["error"]] += 1
-            if self.first_failure is None:
-                known = ("source", "line", "note_id", "stage", "error", "reason")
-                self.first_failure = Failure(*(each[name] for name in known))
+            self._fail(each)
         for name in ("left_out", "lost"):
             held = getattr(self, name)
             for kind, n in entry[name].items():
@@ -84,7 +82,19 @@ class Summary:
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
             self.busy_s += entry["busy_s"]
         else:
-            self.n_before += entry["counts"]["records"]
+            self.n_before += counts["records"]
+
+    def recount(self, held: Iterable[Mapping[str, Any]]) -> None:
+        """Count failures anew: what quarantine holds when all is done."""
+        self.failures, self.first_failure = Counter(), None
+        for each in held:
+            self._fail(each)
+
+    def _fail(self, held: Mapping[str, Any]) -> None:
+        self.failures[held["stage"], held["error"]] += 1
+        if self.first_failure is None:
+            known = ("source", "line", "note_id", "stage", "error", "reason")
+            self.first_failure = Failure(*(held[name] for name in known))
 
     def _add(self, counts: Mapping[str, int]) -> None:
         for name, n in counts.items():

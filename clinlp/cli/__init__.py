@@ -28,6 +28,7 @@ from clinlp.cli import (
     export,
     predict,
     report,
+    retry,
     search,
     serve,
     train,
@@ -57,6 +58,7 @@ evidence.register(app)
 export.register(app)
 predict.register(app)
 report.register(app)
+retry.register(app)
 search.register(app)
 serve.register(app)
 train.register(app)

@@ -197,12 +197,12 @@ def test_what_was_done_is_kept_when_an_input_breaks_off(dump: Dump, tmp_path: Pa
 def test_a_stage_that_fails_on_one_note_stops_no_other(
     dump: Dump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(text: str, lang: str) -> tuple[()]:
-        if text == ZH:
-            raise RuntimeError(text)  # a message that quotes the note must not come out
-        return ()
+    def fail(pipeline: Pipeline, note: Note) -> Note:
+        if note.text == ZH:
+            raise RuntimeError(note.text)  # a message that quotes the note must not come out
+        return note
 
-    monkeypatch.setattr("clinlp.inference.pipeline.find_sections", fail)
+    monkeypatch.setattr(Pipeline, "_add_sections", fail)
     annotate([dump(records(8))], tmp_path / "out", BatchConfig(**RULES))
     assert [record["note_id"] for record in released(tmp_path / "out")] == ["n0", "n2", "n3", "n4", "n6", "n7"]
     [first, second] = lines(tmp_path / "out" / "quarantine.jsonl")
