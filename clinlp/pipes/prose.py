@@ -25,8 +25,9 @@ class ClinicalTokenizer(DummyTokenizer):
     One space after a token belongs to it; any other white space is a token of its own, as in spaCy.
     """
 
-    def __init__(self, vocab: Vocab) -> None:
-        self.vocab = vocab
+    def __init__(self, vocab: Vocab, segmenter: str | None = None) -> None:
+        """Cut Chinese into characters, or into the words of a segmenter (`clinlp.text.segment`)."""
+        self.vocab, self.segmenter = vocab, segmenter
 
     def __call__(self, text: str) -> Doc:
         """Cut one text.
@@ -34,12 +35,14 @@ class ClinicalTokenizer(DummyTokenizer):
         Raises:
             DataError: spaCy cannot hold it, because half of a surrogate pair is in it.
         """
+        from clinlp.text.segment import segment
         from clinlp.text.tokens import tokenize
 
+        tokens = segment(text, self.segmenter) if self.segmenter else tokenize(text)
         words: list[str] = []
         spaces: list[bool] = []
         at = 0
-        for start, end in (*tokenize(text), (len(text), len(text))):
+        for start, end in (*tokens, (len(text), len(text))):
             if at < start and at and text[at] == " ":
                 spaces[-1] = True
                 at += 1
@@ -91,10 +94,14 @@ def make_sentences_pipe(nlp: Language, name: str) -> SentencesPipe:
 
 
 @registry.tokenizers("clinlp.Tokenizer.v1")  # type: ignore[untyped-decorator]
-def make_tokenizer() -> Callable[[Language], ClinicalTokenizer]:
-    """Give what makes the tokenizer of a pipeline."""
-    return _tokenizer_of
+def make_tokenizer(segmenter: str | None = None) -> Callable[[Language], ClinicalTokenizer]:
+    """Give what makes the tokenizer of a pipeline.
 
+    Args:
+        segmenter: `jieba` or `pkuseg:FOLDER` cut Chinese into words (extra `segment`); else into characters.
+    """
 
-def _tokenizer_of(nlp: Language) -> ClinicalTokenizer:
-    return ClinicalTokenizer(nlp.vocab)
+    def tokenizer_of(nlp: Language) -> ClinicalTokenizer:
+        return ClinicalTokenizer(nlp.vocab, segmenter)
+
+    return tokenizer_of
