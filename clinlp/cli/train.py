@@ -103,6 +103,7 @@ def diagnosis(
     - `clinlp train diagnosis --train train.jsonl --dev dev.jsonl -o runs/icd --code-length 3`
     - `clinlp train diagnosis --train train.jsonl -o runs/triage --single --encoder models/bert`
     - `clinlp train diagnosis --train notes.csv -o runs/fields --number age --number lactate --category sex`
+    - `clinlp train diagnosis --train visits.jsonl -o runs/forecast --patients next --number age`
     """
     with teller() as tell:
         run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())

@@ -102,7 +102,8 @@ def cross_validate(
     folds = deal(notes, n_folds, config.seed, lambda note: labels_of(config, note))
     dev = [note for path in config.dev for note in read_notes(path)]
     open_series(config, "folds.json", {"n_folds": n_folds, "notes": digest([*notes, *dev])}, resume=resume)
-    found: dict[str, tuple[Note, NoteCounts]] = {}
+    found: dict[str, Note] = {}
+    counted: dict[str, NoteCounts] = {}  # not of notes that are a patient's history alone
     done: list[Fold] = []
     for at in range(n_folds):
         apart = [note for note, fold in zip(notes, folds, strict=True) if fold == at]
@@ -111,18 +112,21 @@ def cross_validate(
         parts = (rest, dev) if dev else hold_out(rest, config)
         predicted = run_part(run, parts, apart, f"fold {at + 1} of {n_folds}", tell)
         counts = count(config, apart, predicted, choice_of(run))
-        by_id = {note.note_id: note for note in predicted}
-        found |= {each.note_id: (by_id[each.note_id], each) for each in counts}
+        found |= {note.note_id: note for note in predicted}
+        counted |= {each.note_id: each for each in counts}
         done.append(Fold(len(apart), count_patients(apart), score(counts)))
-    return _kept(config, [found[note.note_id] for note in notes], done)
+    in_order = [counted[note.note_id] for note in notes if note.note_id in counted]
+    return _kept(config, [found[note.note_id] for note in notes], in_order, done)
 
 
-def _kept(config: TrainConfig, found: Sequence[tuple[Note, NoteCounts]], done: Sequence[Fold]) -> CrossValidation:
+def _kept(
+    config: TrainConfig, found: Sequence[Note], counts: Sequence[NoteCounts], done: Sequence[Fold]
+) -> CrossValidation:
     """Write the predictions of all folds in the order of the notes, and the scores by each fold's own thresholds."""
     file = config.out / PREDICTIONS
-    pooled = measure([counts for _, counts in found], Sampling(seed=config.seed))
+    pooled = measure(counts, Sampling(seed=config.seed))
     made = CrossValidation(tuple(done), pooled, predictions=file)
     if is_main():
-        write_notes([note for note, _ in found], file)
+        write_notes(found, file)
         write_whole(config.out / "scores.json", json.dumps(made.to_dict(), indent=1, ensure_ascii=False))
     return made

@@ -196,7 +196,7 @@ def test_sets_are_promised_of_notes_as_they_are_read(tmp_path, target):
 
 def test_what_a_model_of_patients_cannot_do_is_said(folder, predictor, tmp_path):
     pytest.importorskip("captum")
-    with pytest.raises(UsageError, match="a network with label attention needed for gradients, got another kind"):
+    with pytest.raises(UsageError, match="a network with label attention needed for gradients, got patients"):
         Explainer(predictor)
     with pytest.raises(UsageError, match="a network needed to export, got a model of the kind patients"):
         export_model(folder, tmp_path / "int8", "int8")

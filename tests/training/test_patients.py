@@ -11,20 +11,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clinlp import DataError, Diagnosis, Note, write_notes
+from clinlp import DataError, Diagnosis, Note, read_notes, write_notes
 from clinlp.data.patients import next_codes
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.models.store import load_model
 from clinlp.training.beside import Beside
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.finetune import finetune_diagnosis
+from clinlp.training.folds import cross_validate
 from clinlp.training.loop import Epoch
 
 from .patient_cases import SMALL, agreement, codes, ward
 
 
 def config(out, **options):
-    return DiagnosisConfig.load(None, train=("train.jsonl",), out=out, **SMALL | {"epochs": 1} | options)
+    return DiagnosisConfig.load(None, out=out, **SMALL | {"train": ("train.jsonl",), "epochs": 1} | options)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +95,9 @@ class Killed(BaseException):
     """Stands for a signal."""
 
 
-@pytest.mark.parametrize("target", ["same", "next"])
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, target):
-    options = {"patients": target, "epochs": 3, "checkpoint_steps": 2, "dropout": 0.2}
+@pytest.mark.parametrize(("target", "batch_pieces"), [("same", 64), ("next", 16)])  # 16: chunks are encoded twice
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, target, batch_pieces):
+    options = {"patients": target, "epochs": 3, "checkpoint_steps": 2, "dropout": 0.2, "batch_pieces": batch_pieces}
     parts = (ward(8, 1), ward(4, 2))
     whole = finetune_diagnosis(config(tmp_path / "whole", **options), parts=parts)
 
@@ -241,3 +242,14 @@ def test_baselines_and_an_ensemble_stand_beside_a_model_of_patients(tmp_path, ta
     for note in few:
         scores = {item.code: item.score for item in whole[note.note_id]}
         assert {item.code: item.score for item in note.diagnoses} == pytest.approx(scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("target", ["same", "next"])
+def test_folds_score_every_note_that_is_annotated(tmp_path, target):
+    file = tmp_path / "ward.jsonl"
+    write_notes(ward(8, 24), file)
+    made = cross_validate(config(tmp_path / "run", patients=target, train=(file,), dev=(file,)), 2)
+    notes = list(read_notes(file))
+    gold = next_codes(notes) if target == "next" else notes
+    assert [note.note_id for note in read_notes(made.predictions)] == [note.note_id for note in notes]
+    assert made.pooled.n_notes == sum(note.diagnoses is not None for note in gold)
