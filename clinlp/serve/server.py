@@ -38,10 +38,10 @@ def serve(config: ServeConfig) -> None:
             raise
         raise MissingExtraError(error.name, "serve") from None
     check(config)
-    with _listen(config) as listening:
+    with listen(config) as listening:
         app = create_app(config)
         log_to_standard_error()
-        server = uvicorn.Server(_settings(config, app, protocol(config.read_s)))
+        server = uvicorn.Server(settings(config, app, protocol(config.read_s)))
         port = listening.getsockname()[1]
         tell("listening", {"host": config.host, "port": port, "tls": config.tls_cert is not None})
         if not config.local and config.tls_cert is None:
@@ -90,8 +90,12 @@ def _check_tls(cert: Path, key: Path) -> None:
         ) from None
 
 
-def _listen(config: ServeConfig) -> socket.socket:
-    """Take the port before any model is loaded."""
+def listen(config: ServeConfig) -> socket.socket:
+    """Take the port, before any model is loaded.
+
+    Raises:
+        UsageError: It cannot be had.
+    """
     where = f"{config.host}:{config.port}"
     try:
         family, _, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
@@ -102,7 +106,8 @@ def _listen(config: ServeConfig) -> socket.socket:
         raise UsageError(f"{where}: a free port of this machine needed, got: {error.strerror}") from None
 
 
-def _settings(config: ServeConfig, app: FastAPI, http: type) -> uvicorn.Config:
+def settings(config: ServeConfig, app: FastAPI, http: type) -> uvicorn.Config:
+    """Give what uvicorn is told."""
     import uvicorn
 
     return uvicorn.Config(

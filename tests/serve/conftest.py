@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 
 from clinlp.serve import ServeConfig
 
-from .serve_cases import client_of
+from .serve_cases import RULES, client_of
 
 
 @pytest.fixture(scope="session")
 def rules() -> Iterator[TestClient]:
     """The service by rules alone: at once there."""
-    with client_of(ServeConfig(phi="off", entities="off", diagnosis="off")) as client:
+    with client_of(ServeConfig(**RULES)) as client:
         yield client
 
 

@@ -1,0 +1,219 @@
+"""Time the service: `python scripts/bench/serve.py [latency|load|overload|memory ...]`.
+
+`latency`: one note of 2,000 characters through de-identification, entities and diagnosis with the bundled models,
+in Python, one thread, warm; seconds of the processor and of the wall, and where they go. `load`: so many clients
+ask on kept connections for so many seconds, each with one note of 1,000 characters after the other, of a service
+that makes batches and of one that does not (`--batch-notes 1`), in turns; notes a second of the wall and of the
+service's processor time. `overload`: the same with a queue that is too short. `memory`: what the service holds after
+so many requests. Notes are those of the synthetic corpora, joined and cut. Results go to `results/serve.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from statistics import median, quantiles
+from types import SimpleNamespace
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from clinlp.inference import pipeline as pipelines
+from clinlp.inference.pipeline import Pipeline, PipelineConfig
+from clinlp.note import Note
+from clinlp.records import read_notes
+from scripts.bench.annotate import machine
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).parent / "results" / "serve.json"
+PORT = 8799
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def texts(lang: str, n_characters: int, n_texts: int) -> list[str]:
+    """Cut the corpus of a language into texts of one length."""
+    held = "\n".join(note.text for note in read_notes(ROOT / "corpora" / lang / "test.jsonl"))
+    held *= n_texts * n_characters // len(held) + 1
+    return [held[at * n_characters : (at + 1) * n_characters] for at in range(n_texts)]
+
+
+def measure_latency(lang: str, options: dict[str, Any], n_notes: int, rounds: int) -> dict[str, Any]:
+    """Time notes one by one."""
+    import torch
+
+    torch.set_num_threads(1)
+    pipeline = Pipeline(PipelineConfig(**options))
+    notes = [Note(str(at), text, lang=lang) for at, text in enumerate(texts(lang, 2000, n_notes))]
+    for note in notes[:5]:
+        pipeline([note])
+    pipelines.time = SimpleNamespace(perf_counter=time.process_time)  # stages in seconds of the processor
+    pipeline.seconds.clear()
+    cpu, wall = [], []
+    for note in notes * rounds:
+        began = time.perf_counter(), time.process_time()
+        pipeline([note])
+        wall.append(time.perf_counter() - began[0])
+        cpu.append(time.process_time() - began[1])
+    pipelines.time = time
+    stages = {name: 1000 * seconds / len(cpu) for name, seconds in pipeline.seconds.items()}
+    return {
+        "n_notes": n_notes,
+        "rounds": rounds,
+        "cpu_ms": 1000 * median(cpu),
+        "wall_ms": 1000 * median(wall),
+        "best_wall_ms": 1000 * min(wall),
+        "stages_cpu_ms": stages,
+        "each_cpu_ms": [round(1000 * each, 2) for each in cpu],
+    }
+
+
+class Service:
+    """A service in a process of its own."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def cpu_s(self) -> float:
+        """Seconds of the processor so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def resident_mib(self) -> float:
+        """Memory that it holds."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextmanager
+def service(*flags: str) -> Iterator[Service]:
+    """Start it and wait until it is ready."""
+    from clinlp.serve import Client
+
+    command = [sys.executable, "-m", "clinlp.cli", "serve", "--port", str(PORT), *flags]
+    settings = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=settings)  # noqa: S603  our own
+    try:
+        with Client(f"http://127.0.0.1:{PORT}") as client:
+            while not client.ready():
+                time.sleep(0.2)
+        yield Service(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def ask(path: str, bodies: Iterator[bytes], end: float, limit: int, seconds: list[float]) -> Counter[int]:
+    """Post one body after the other on one connection, until the time or the number is over."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    statuses: Counter[int] = Counter()
+    while time.perf_counter() < end and statuses.total() < limit:
+        body = next(bodies)
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        began = time.perf_counter()
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        headers = dict(line.split(b": ", 1) for line in answer.split(b"\r\n")[1:-2])
+        await reader.readexactly(int(headers[b"content-length"]))
+        status = int(answer[9:12])
+        statuses[status] += 1
+        if status == 200:
+            seconds.append(time.perf_counter() - began)
+        elif status == 429:
+            await asyncio.sleep(0.05)  # sooner than it asks for: it has to bear that too
+    writer.close()
+    return statuses
+
+
+async def ask_all(path: str, bodies: list[bytes], n_clients: int, wall_s: float, limit: int) -> dict[str, Any]:
+    """Let all clients ask at once."""
+    seconds: list[float] = []
+    stream, began = cycle(bodies), time.perf_counter()
+    asked = [ask(path, stream, began + wall_s, limit, seconds) for _ in range(n_clients)]
+    statuses = sum(await asyncio.gather(*asked), Counter())
+    took = time.perf_counter() - began
+    cuts = quantiles(seconds, n=100) if len(seconds) > 1 else [0.0] * 99
+    return {
+        "n_clients": n_clients,
+        "wall_s": took,
+        "statuses": {str(status): n for status, n in sorted(statuses.items())},
+        "notes_per_s": statuses[200] / took,
+        "p50_ms": 1000 * cuts[49],
+        "p99_ms": 1000 * cuts[98],
+    }
+
+
+def load(path: str, lang: str, wall_s: float, *flags: str, n_clients: int = 64) -> dict[str, Any]:
+    """Load a service and say what it did and what that cost it."""
+    bodies = [json.dumps({"text": text}, ensure_ascii=False).encode() for text in texts(lang, 1000, 64)]
+    with service(*flags) as served:
+        asyncio.run(ask_all(path, bodies, 8, 2.0, 10**9))  # warm
+        before = served.cpu_s()
+        done = asyncio.run(ask_all(path, bodies, n_clients, wall_s, 10**9))
+        cpu_s = served.cpu_s() - before
+        n_done = done["statuses"].get("200", 0)
+        return done | {
+            "flags": list(flags),
+            "cpu_s": cpu_s,
+            "notes_per_cpu_s": n_done / cpu_s,
+            "resident_mib": served.resident_mib(),
+        }
+
+
+def memory(n_requests: int, steps: int) -> dict[str, Any]:
+    """Say what the service holds after so many requests, each of other words."""
+    held = []
+    with service() as served:
+        for step in range(steps):
+            pieces = texts("en", 200, 512) + texts("zh", 60, 512)
+            bodies = [
+                json.dumps({"note_id": f"{step}-{at}", "text": f"{at} {text}", f"column {step} {at}": at}).encode()
+                for at, text in enumerate(pieces)
+            ]
+            done = asyncio.run(ask_all("/v1/annotate", bodies, 64, 1e9, n_requests // steps // 64))
+            held.append({"n_requests": sum(done["statuses"].values()), "resident_mib": served.resident_mib()})
+            sys.stderr.write(f"{step} {held[-1]}\n")
+    return {"steps": held}
+
+
+def main() -> None:
+    """Measure what is asked for, and keep the other results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", default=["latency", "load", "overload", "memory"])
+    parser.add_argument("--seconds", type=float, default=20.0, help="of one side of `load`")
+    parser.add_argument("--requests", type=int, default=100_000, help="of `memory`")
+    given = parser.parse_args()
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    ways = {"all": {}, "PHI by rules alone": {"phi": "off"}}
+    for lang in ("en", "zh"):
+        for way, options in ways.items():
+            if "latency" in given.what:
+                found[f"latency {lang}, {way}"] = measure_latency(lang, options, 20, 3)
+        if "load" in given.what:
+            for path in ("/v1/annotate", "/v1/diagnose"):
+                for name, flags in (("batched", ()), ("unbatched", ("--batch-notes", "1"))):
+                    found[f"load {lang}, {path}, {name}"] = load(path, lang, given.seconds, *flags)
+        if "overload" in given.what:
+            flags = ("--queue-notes", "16", "--max-notes", "16")
+            found[f"overload {lang}"] = load("/v1/annotate", lang, given.seconds / 2, *flags)
+    if "memory" in given.what:
+        found["memory"] = memory(given.requests, 10)
+    found["machine"] = machine()
+    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for name, held in found.items():
+        shown = {key: round(value, 1) for key, value in held.items() if isinstance(value, float)}
+        print(name, shown)
+
+
+if __name__ == "__main__":
+    main()
