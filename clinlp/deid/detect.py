@@ -193,6 +193,7 @@ def _find_patterns(notes: Sequence[Note], *, all_ages: bool) -> list[list[Span]]
 def _find_listed(notes: Sequence[Note]) -> list[list[Span]]:
     from clinlp.deid.en import names as names_en
     from clinlp.deid.en import places as places_en
+    from clinlp.deid.en.around import is_standing
     from clinlp.deid.zh import names as names_zh
     from clinlp.deid.zh import places as places_zh
 
@@ -204,8 +205,8 @@ def _find_listed(notes: Sequence[Note]) -> list[list[Span]]:
             spans += names_zh.find(note.text)
             spans += places_zh.find(note.text)
         if not is_zh or has_other:
-            spans += names_en.find(note.text)
-            spans += places_en.find(note.text)
+            found = [*names_en.find(note.text), *places_en.find(note.text)]
+            spans += [span for span in found if not is_standing(note.text, span)]
         answers.append(spans)
     return answers
 

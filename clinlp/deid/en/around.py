@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from string import ascii_uppercase
+from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, kinds
 from clinlp.deid.en.dates import is_score
 from clinlp.deid.en.ids import code_systems
-from clinlp.deid.words import word_set, words
+from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 
 _BACK = 26  # characters before a find that are read
@@ -33,7 +34,7 @@ def is_other(text: str, span: Span) -> bool:
     if any(map(str.isdigit, said)):
         return said.isascii() and _is_figure(text, start, end, span.label)
     if span.label == PhiLabel.NAME:
-        return _is_eponym(said, text[end : end + 40]) or _is_trial(text, start, end)
+        return _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end) or _is_trial(text, start, end)
     if span.label in _PLACES:
         return _is_no_place(text, start, end, span.label)
     return span.label == PhiLabel.DATE and _is_no_day(said)
@@ -95,6 +96,33 @@ def _is_country(said: str, label: str) -> bool:
 @cache
 def _phrase() -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(words('en', 'standing_phrases'))})(?!\w)")
+
+
+def _is_compound(text: str, start: int, end: int) -> bool:
+    """Say whether a find is, or is part of, two names with a hyphen that an eponym is in: Parsonage-Turner."""
+    low, high = start, end
+    while low and (text[low - 1].isalpha() or text[low - 1] == "-"):
+        low -= 1
+    while high < len(text) and (text[high].isalpha() or text[high] == "-"):
+        high += 1
+    parts = text[low:high].strip("-").split("-")
+    if len(parts) < 2 or not all(part[:1].isupper() and part[1:].islower() for part in parts):
+        return False
+    held = [kinds().get(part.lower(), 0) for part in parts]
+    return any(bits & EPONYM for bits in held) and all(bits & EPONYM or not bits & (FIRST | LAST) for bits in held)
+
+
+def is_standing(text: str, span: Span) -> bool:
+    """Say whether a guess of the rules is part of what is called by a name, or a city that criteria are named after."""
+    if span.label not in _NAMED or span.score is None or span.score >= _SURE or not text[span.start].isupper():
+        return False
+    said = text[span.start : span.end].lower()
+    is_city = span.score < _TOLD and said in listed("en_criteria_places") and said not in listed("en_frequent_names")
+    return (span.label == PhiLabel.NAME and is_city) or _in_phrase(text, span.start, span.end)
+
+
+_SURE: Final = 0.9
+_TOLD: Final = 0.65  # a role or a title says that a person is meant
 
 
 def _is_trial(text: str, start: int, end: int) -> bool:
