@@ -22,7 +22,7 @@ def words(lang: Lang, key: str) -> tuple[str, ...]:
     """Give one list of `data/LANG.toml`, in the order of the file; a `;` allows blanks inside an item."""
     text: str = _vocabulary(lang)[key]
     items = text.split(";") if ";" in text else text.split()
-    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+    return tuple(dict.fromkeys(" ".join(item.split()) for item in items if item.strip()))
 
 
 @cache

@@ -118,7 +118,9 @@ def is_standing(text: str, span: Span) -> bool:
         return False
     said = text[span.start : span.end].lower()
     is_city = span.score < _TOLD and said in listed("en_criteria_places") and said not in listed("en_frequent_names")
-    return (span.label == PhiLabel.NAME and is_city) or _in_phrase(text, span.start, span.end)
+    if span.label == PhiLabel.NAME and (is_city or _is_country(text[span.start : span.end], span.label)):
+        return True
+    return _in_phrase(text, span.start, span.end)
 
 
 _SURE: Final = 0.9

@@ -107,6 +107,9 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in year_month.finditer(text):
         if match[0][:2] in ("19", "20") and 1 <= int(match[0][5:]) <= 12:
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.7)
+    if ".," in text or ".;" in text or ".)" in text:
+        for match in _dotted().finditer(text):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
     for match in _nth().finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.DATE.value, 0.6)
 
@@ -140,6 +143,12 @@ def _is_short(text: str, match: re.Match[str]) -> bool:
 @cache
 def _chain() -> re.Pattern[str]:
     return re.compile(r" ?(?:&|and|,|to|-|or) ?")
+
+
+@cache
+def _dotted() -> re.Pattern[str]:
+    """A day and a month with points after both: 24.05., 71 %."""
+    return re.compile(rf"{_D}[0-9]\.(?:0[1-9]|1[0-2])\.(?=[,;)])")
 
 
 @cache

@@ -51,7 +51,7 @@ def is_short(text: str, window: str, high: int) -> bool:
 @cache
 def _before_one() -> re.Pattern[str]:
     return re.compile(
-        r"(?<![A-Za-z])(?:bed|room|bay|iso|hall|cubicle|isolette|stall|[a-z]{0,2}icu|hdu|pcu|cvu"
+        r"(?<![A-Za-z])(?:bed|room|bay|cot|chair|iso|hall|cubicle|isolette|stall|[a-z]{0,2}icu|hdu|pcu|cvu"
         r"|vitale|nir|script number|(?:plates?|rego?|registration|tag)(?: [A-Z]{1,3})?)[ :#]*$",
         re.IGNORECASE,
     )

@@ -152,6 +152,20 @@ def find_logins(text: str) -> Iterator[Span]:
             yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
 
 
+def find_spoken(text: str) -> Iterator[Span]:
+    """Find numbers that are said digit by digit: six six oh two four."""
+    low = text.lower()
+    if any(word in low for word in (" oh ", "zero", " dash ", "double ")):
+        for match in _spoken().finditer(low if len(low) == len(text) else text):
+            yield Span(match.start(), match.end(), PhiLabel.ID.value, 0.7)
+
+
+@cache
+def _spoken() -> re.Pattern[str]:
+    digit = "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|dash)"
+    return re.compile(rf"(?<![a-z-]){digit}(?:[ ,-]{{1,2}}{digit}){{4,}}(?![a-z-])")
+
+
 def _is_theatre(window: str) -> bool:
     """Say whether the room is one of work, whose number tells nothing of a person: operating room #2."""
     return (

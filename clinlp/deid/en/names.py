@@ -14,6 +14,7 @@ from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
 from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
+from clinlp.deid.en.names_beside import find_beside
 from clinlp.deid.en.names_lower import find_lower
 from clinlp.deid.en.names_signs import Signs
 from clinlp.deid.en.sites import find_sites
@@ -47,7 +48,7 @@ class _Names(Signs):
             *self.running(),
         ]
         spans += find_lower(self.text, len(self.starts))
-        spans += [*find_sites(self), *find_institutions(self)]
+        spans += [*find_beside(self), *find_sites(self), *find_institutions(self)]
         spans += find_alone(self, spans)
         spans += self.again(spans)
         spans += list(self.coordinated(spans))
@@ -213,8 +214,9 @@ class _Names(Signs):
         if bits & (FIRST | LAST) and not bits & (WORD | EPONYM) and not self.is_eponym(at):
             return at + 1, 0.65
         is_kin = role in word_set("en", "close_roles") and bits & FIRST and not bits & (STOP | TITLE)
-        if is_kin and self.text[self.ends[at] : self.ends[at] + 1] in (",", ".", ";", ")", "'", ""):
-            return at + 1, 0.6  # wife Opal, daughter (Temperance)
+        is_end = self.text[self.ends[at] : self.ends[at] + 1] in (",", ".", ";", ")", "'", "")
+        if is_kin and (is_end or _verb().match(self.text, self.ends[at])):
+            return at + 1, 0.66  # wife Opal, daughter (Temperance), mom Calliope wants
         return at, 0.0
 
     def role_before(self, at: int) -> str:
