@@ -20,6 +20,8 @@ from clinlp.errors import DataError
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.patients import PatientPredictor
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
+from clinlp.models.encoder import Encoder
+from clinlp.models.fields import FieldsConfig
 from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Diagnosis, Note
 from clinlp.training.beside import code_scores, train_beside
@@ -73,11 +75,7 @@ def finetune_diagnosis(
     prepare(config, resume=resume)
     reader, encoder = start_encoder(config, seen)
     names, unnamed = embed_names(config, chosen, reader, encoder)
-    held = DiagnoserConfig(
-        encoder=encoder.config, codes=chosen.codes, code_length=config.code_length, single=config.single, fields=columns
-    )
-    if config.patients is not None:
-        held = PatientConfig(**dict(held) | {"target": config.patients, "history": config.history})
+    held = _shape(config, chosen.codes, encoder, columns)
     model = start_diagnoser(held, encoder, chosen, names)
     model.code_loss = code_loss(config, chosen.counts)
     if isinstance(model, PatientDiagnoser):
@@ -110,7 +108,7 @@ def finetune_diagnosis(
     )
     train(model, task, config, resume=resume, tell=tell)
     if config.baselines:
-        train_beside(config, notes, dev, resume=resume, tell=tell)
+        train_beside(config, chosen.notes, dev, resume=resume, tell=tell)
     return config.out / "best"
 
 
@@ -129,6 +127,18 @@ def _parts(config: DiagnosisConfig, parts: Parts) -> tuple[list[Note], list[Note
         return list(notes), dev
     notes, dev = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
     return notes, dev
+
+
+def _shape(
+    config: DiagnosisConfig, codes: tuple[str, ...], encoder: Encoder, columns: FieldsConfig | None
+) -> DiagnoserConfig:
+    """Say what the model is, of notes or of patients."""
+    held = DiagnoserConfig(
+        encoder=encoder.config, codes=codes, code_length=config.code_length, single=config.single, fields=columns
+    )
+    if config.patients is None:
+        return held
+    return PatientConfig(**dict(held) | {"target": config.patients, "history": config.history})
 
 
 def _read_notes(notes: Sequence[Note], held: DiagnoserConfig, reader: PieceReader, fields: Tensor | None) -> _Read:

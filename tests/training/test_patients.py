@@ -253,3 +253,14 @@ def test_folds_score_every_note_that_is_annotated(tmp_path, target):
     gold = next_codes(notes) if target == "next" else notes
     assert [note.note_id for note in read_notes(made.predictions)] == [note.note_id for note in notes]
     assert made.pooled.n_notes == sum(note.diagnoses is not None for note in gold)
+
+
+def test_where_a_note_has_a_single_code_notes_without_one_teach_no_model(tmp_path):
+    """Neither the network nor what stands beside it takes them for notes of the first code."""
+    notes = [replace(note, text="Nothing at all. 无。", diagnoses=()) for note in ward(8, 25)]
+    learned = ward(8, 26)
+    for name, train in (("with", [*learned, *notes]), ("without", learned)):
+        run = config(tmp_path / name, baselines=True)
+        finetune_diagnosis(run, parts=(train, ward(6, 27)))
+    one, other = (load_file(tmp_path / name / "tfidf" / "model.safetensors") for name in ("with", "without"))
+    assert all(torch.equal(one[name], other[name]) for name in other)
