@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clinlp.data.likeness import NameUnits, sentences
 from clinlp.data.names import CodeNames
 from clinlp.data.ngrams import NgramReader, Ngrams
 from clinlp.data.patients import portions
@@ -23,7 +24,7 @@ from clinlp.inference.config import Precision
 from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import DiagnosisPredictor, Scored
 from clinlp.inference.evidence import LABEL, attended_spans
-from clinlp.models.baselines import Baseline, Dictionary, Ensemble, Tfidf
+from clinlp.models.baselines import Baseline, Dictionary, Ensemble, Likeness, Tfidf
 from clinlp.models.codes import CodesConfig
 from clinlp.models.store import save_model
 from clinlp.note import Note
@@ -53,6 +54,11 @@ def load_predictor(
         if names.n_codes > len(model.config.codes):
             raise UsageError(f"{folder}: names of the codes in labels.json needed, got others")
         return DictionaryPredictor(model, names, top=top)
+    if isinstance(model, Likeness):
+        units = NameUnits.load(folder)
+        if units.n_codes > len(model.config.codes):
+            raise UsageError(f"{folder}: names of the codes in labels.json needed, got others")
+        return LikenessPredictor(model, units, top=top)
     reader = NgramReader.load(folder)
     if len(reader.ngrams) != model.config.n_features:
         raise UsageError(f"{folder}: {model.config.n_features:,} n-grams needed, got {len(reader.ngrams):,}")
@@ -150,6 +156,42 @@ class DictionaryPredictor(_BaselinePredictor):
         save_model(folder, self.model)
         self.names.save(folder)
         write_titles(folder, self.titles)
+
+
+class LikenessPredictor(_BaselinePredictor):
+    """Ranks codes by how much of their names stands together in a sentence of a note."""
+
+    model: Likeness
+
+    def __init__(self, model: Likeness, units: NameUnits, *, top: int | None = None, evidence: bool = True) -> None:
+        super().__init__(model, top=top, evidence=evidence)
+        self.units = units
+
+    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+        """Give every code's probability in each note that has words."""
+        for at, note in enumerate(notes):
+            if any(map(str.isalnum, note.text)):
+                shares, where = self.units(note, len(self.codes))
+                found = self.model.predict(torch.from_numpy(shares)[None])[0].numpy()
+                yield Scored(at, found, partial(self._explain, note, shares, where))
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder, but for its card."""
+        save_model(folder, self.model)
+        self.units.save(folder)
+        write_titles(folder, self.titles)
+
+    def _explain(
+        self, note: Note, shares: NDArray[np.float32], where: NDArray[np.int32], codes: Sequence[int]
+    ) -> list[tuple[Span, ...]]:
+        """Give the words of each code's name in the sentence that holds most of it; they share the evidence alike."""
+        read = sentences(note)
+        found = []
+        for code in codes:
+            start, end = read[int(where[code])] if shares[code] > 0 else (0, 0)
+            cells = self.units.marks(note.text[start:end], code) if end > start else []
+            found.append(in_order(Span(start + a, start + b, LABEL, 1 / len(cells)) for a, b in cells))
+        return found
 
 
 class EnsemblePredictor(_BaselinePredictor):

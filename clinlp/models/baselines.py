@@ -30,6 +30,12 @@ class DictionaryConfig(CodesConfig):
     model: Literal["dictionary"] = "dictionary"
 
 
+class LikenessConfig(CodesConfig):
+    """All that is needed to build a `Likeness` anew."""
+
+    model: Literal["likeness"] = "likeness"
+
+
 class EnsembleConfig(CodesConfig):
     """All that is needed to build an `Ensemble` anew; the members are model folders inside its own."""
 
@@ -91,6 +97,33 @@ class Dictionary(nn.Module):
         return odds / odds.sum(-1, keepdim=True)
 
 
+class Likeness(nn.Module):
+    """How probable a code is by how usual it is and by how much of its name a note holds."""
+
+    def __init__(self, config: LikenessConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.weight: Tensor
+        self.usual: Tensor
+        self.register_buffer("weight", torch.zeros(4))  # of a share, of its square, of the log-odds below; and a bias
+        self.register_buffer("usual", torch.zeros(len(config.codes)))  # log-odds of a code among the training notes
+
+    def logits(self, shares: Tensor) -> Tensor:
+        """Score every code for every note, `(note, code)`.
+
+        Args:
+            shares: `(note, code)`, how much of a code's name the note holds, 0 to 1.
+        """
+        linear, square, usual, bias = self.weight
+        scored: Tensor = linear * shares + square * shares**2 + usual * self.usual + bias
+        return scored
+
+    def predict(self, shares: Tensor) -> Tensor:
+        """Give every code's probability, `(note, code)`."""
+        logits = self.logits(shares)
+        return torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
+
+
 class Ensemble(nn.Module):
     """A weighed sum of what several models say, as log-odds; as logarithms if a note has a single code."""
 
@@ -126,7 +159,7 @@ class Ensemble(nn.Module):
         return torch.where(total > 0, raised / total.clamp_min(1e-12), even)
 
 
-Baseline = Tfidf | Dictionary | Ensemble
+Baseline = Tfidf | Dictionary | Likeness | Ensemble
 """Any model of diagnoses that is no network."""
 
 

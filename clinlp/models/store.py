@@ -3,7 +3,7 @@
 A folder holds `config.json`, `labels.json`, `model.safetensors`, the piece reader's file
 (`vocabulary.json` or `tokenizer.json`) and `README.md`, the model card. In one exported to ONNX, the
 encoder is in `encoder.onnx`, and the safetensors hold the rest. A model of n-grams has `ngrams.json`, one
-of names `names.json`, and an ensemble has the folders of its members inside its own.
+of names `names.json` or `likeness.json`, and an ensemble has the folders of its members inside its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from clinlp.models.baselines import (
     DictionaryConfig,
     Ensemble,
     EnsembleConfig,
+    Likeness,
+    LikenessConfig,
     Tfidf,
     TfidfConfig,
     pack,
@@ -48,6 +50,7 @@ _DIAGNOSIS: Final[dict[str | None, type[CodesConfig]]] = {
     "patients": PatientConfig,
     "tfidf": TfidfConfig,
     "dictionary": DictionaryConfig,
+    "likeness": LikenessConfig,
     "ensemble": EnsembleConfig,
 }
 """The `model` of a `config.json` whose task is diagnosis -> what it is; a network of notes says nothing."""
@@ -138,21 +141,21 @@ def load_model(name: str | Path) -> Model:
     return model.eval()
 
 
+_KINDS: Final[dict[type[TaggerConfig | CodesConfig], Any]] = {
+    TaggerConfig: Tagger,
+    TfidfConfig: Tfidf,
+    DictionaryConfig: Dictionary,
+    LikenessConfig: Likeness,
+    EnsembleConfig: Ensemble,
+    PatientConfig: PatientDiagnoser,
+    DiagnoserConfig: Diagnoser,
+}
+
+
 def _build(config: TaggerConfig | CodesConfig) -> Model:
     """Make the model of a config, without its weights."""
-    if isinstance(config, TaggerConfig):
-        return Tagger(config)
-    if isinstance(config, TfidfConfig):
-        return Tfidf(config)
-    if isinstance(config, DictionaryConfig):
-        return Dictionary(config)
-    if isinstance(config, EnsembleConfig):
-        return Ensemble(config)
-    if isinstance(config, PatientConfig):
-        return PatientDiagnoser(config)
-    if isinstance(config, DiagnoserConfig):
-        return Diagnoser(config)
-    raise TypeError(f"config of a model needed, got {type(config).__name__}")
+    model: Model = _KINDS[type(config)](config)
+    return model
 
 
 def _load_graph(folder: Path, encoder: OnnxEncoder) -> None:

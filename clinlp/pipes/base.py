@@ -38,10 +38,11 @@ _FILES = (
     "tokenizer.json",
     "ngrams.json",
     "names.json",
+    "likeness.json",
     "README.md",
 )
 """What a model folder may hold."""
-_MEMBERS = ("network", "tfidf", "dictionary")
+_MEMBERS = ("network", "tfidf", "likeness", "dictionary")
 """Folders inside that of an ensemble."""
 
 

@@ -1,4 +1,4 @@
-"""What is trained beside a network of diagnoses: a TF-IDF baseline, a dictionary, and an ensemble of the three.
+"""What is trained beside a network of diagnoses: TF-IDF, names of codes in part and whole, and an ensemble of all.
 
 Each is a model folder of the run. One that is there already is kept by a run that goes on.
 """
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clinlp.data.likeness import NameUnits
 from clinlp.data.names import CodeNames, learn_names, table_names
 from clinlp.data.splits import count_patients, deal
 from clinlp.data.titles import read_titles, write_titles
@@ -34,12 +35,13 @@ from clinlp.training.baselines import Bools, Floats, fit_tfidf, fit_weights, nam
 from clinlp.training.codes import find_names
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.folder import writing
+from clinlp.training.likeness import fit_likeness
 from clinlp.training.trust import settle_codes
 
-MEMBERS: Final = ("network", "tfidf", "dictionary")
 _FOLDS: Final = 5
 _TITLES: Final = {
     "tfidf": "TF-IDF and logistic regression: words, pairs and parts of words, runs of Han characters",
+    "likeness": "Names of codes, by how much of them a sentence holds",
     "dictionary": "Names of codes, where a note states them of the patient",
     "ensemble": "A network, TF-IDF and names of codes, weighed by what they bring on dev",
 }
@@ -84,13 +86,14 @@ def train_beside(
     if not resume:
         for name in _TITLES:
             shutil.rmtree(config.out / name, ignore_errors=True)
-    for name, train in (("tfidf", run.tfidf), ("dictionary", run.dictionary), ("ensemble", run.ensemble)):
+    steps = {"tfidf": run.tfidf, "likeness": run.likeness, "dictionary": run.dictionary, "ensemble": run.ensemble}
+    for name in run.beside:
         if not (config.out / name).is_dir():  # it has its name once it is whole
-            train()
+            steps[name]()
     if tell is not None:
         if not run.gold.any():
             tell("dev: no code that is learned; the members of the ensemble weigh alike, and scores are 0")
-        for name in ("network", *_TITLES):
+        for name in ("network", *run.beside):
             held = json.loads((run.folder(name) / "scores.json").read_text("utf-8"))
             tell(Beside(name, _shown(held), held.get("seconds", 0.0)))
 
@@ -118,6 +121,21 @@ class _Run:
         with_code = targets(notes, shape.codes, shape.code_length)
         self.usual: Floats = (with_code.sum(0) + 0.5) / (len(notes) + 1)
 
+        self.table: dict[str, set[str]] = {}
+        for path in filter(None, (config.codes, config.code_names)):
+            for code, names in find_names(shape.codes, read_codes(path), below=True).items():
+                self.table.setdefault(code, set()).update(names)
+
+    @property
+    def beside(self) -> list[str]:
+        """What is trained beside the network; names in part need a table of names."""
+        return [name for name in _TITLES if name != "likeness" or any(self.table.values())]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """What the ensemble weighs."""
+        return ("network", *self.beside[:-1])
+
     def folder(self, name: str) -> Path:
         """Where a model of the run lies."""
         return self.config.out / ("best" if name == "network" else name)
@@ -131,13 +149,22 @@ class _Run:
             reader.save(part)
             self._keep(part, "tfidf", probabilities(DiagnosisPredictor.load(part), self.dev), began)
 
+    def likeness(self) -> None:
+        """Weigh the words of all names of the tables, and fit how far a part of a name can be believed."""
+        began = time.perf_counter()
+        names = {at: sorted(self.table.get(code, ())) for at, code in enumerate(self.shape.codes)}
+        units = NameUnits.build(names, self.notes)
+        model = fit_likeness(self.notes, self.shape, units)
+        with writing(self.config.out / "likeness.part", "the names in part") as part:
+            save_model(part, model)
+            units.save(part)
+            self._keep(part, "likeness", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+
     def dictionary(self) -> None:
         """Gather names, and fit on train how far they can be believed."""
         began = time.perf_counter()
         codes = self.shape.codes
-        stated: dict[str, set[int]] = {}
-        for table in filter(None, (self.config.codes, self.config.code_names)):  # what they say needs no proof
-            stated |= table_names(find_names(codes, read_codes(table), below=True), codes)
+        stated = table_names(self.table, codes)  # what a table says needs no proof
         names = CodeNames(learn_names(self.notes, codes, self.shape.code_length) | stated)
         model = Dictionary(DictionaryConfig(**self.shape.model_dump()))
         rates = name_rates(self._named(names, stated), targets(self.notes, codes, self.shape.code_length), self.usual)
@@ -174,7 +201,7 @@ class _Run:
                     name,
                     probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.read)[annotated],
                 )
-                for name in MEMBERS
+                for name in self.members
             ]
         )
         worded = np.asarray(np.isfinite(said).all((0, 2)), bool)
@@ -187,7 +214,7 @@ class _Run:
         found[~worded] = np.nan
         with writing(self.config.out / "ensemble.part", "the ensemble") as part:
             save_model(part, self._weighed(said, worded))
-            for name in MEMBERS:
+            for name in self.members:
                 _share(self.folder(name), part / name)
             self._keep(part, "ensemble", found, began)
 
@@ -205,7 +232,7 @@ class _Run:
             said: `(member, note, code)`.
         """
         stacked = said[:, rows]
-        model = Ensemble(EnsembleConfig(**self.shape.model_dump(), members=MEMBERS, warmed=True)).double()
+        model = Ensemble(EnsembleConfig(**self.shape.model_dump(), members=self.members, warmed=True)).double()
         weight, bias = fit_weights(stacked, self.gold[rows], single=self.shape.single)
         model.weight, model.bias = torch.from_numpy(weight), torch.tensor(bias, dtype=torch.float64)
         if rows.any():

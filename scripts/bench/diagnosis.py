@@ -2,7 +2,7 @@
 
 A job is a corpus and an encoder. The part that is scored chooses nothing: a tenth of train is held out for the
 epoch, the thresholds, the calibration and the weights of the ensemble. The network, the TF-IDF baseline, the
-dictionary of code names and the ensemble of the three are scored side by side; a gold code that train lacks counts
+names of codes, in part and whole, and the ensemble of all are scored side by side; a gold code that train lacks counts
 as missed. Results are added to `scripts/bench/results/diagnosis.json`.
 """
 
@@ -46,13 +46,13 @@ ENCODERS: dict[str, dict[str, Any]] = {  # paths are named here and come from th
 # Name: corpus, what is read of it (a text in `fields`, codes that begin so), settings, epochs of a transformer and
 # of the others. A corpus without a dev part gives a fifth of its notes, chosen by a hash of their ids.
 SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
-    "codiesp": ({"set": "en/codiesp_en", "batch_pieces": 4096}, (40, 60)),
-    "codiesp3": ({"set": "en/codiesp_en", "batch_pieces": 4096, "code_length": 3}, (40, 60)),
+    "codiesp": ({"set": "en/codiesp_en", "batch_pieces": 4096}, (30, 40)),
+    "codiesp3": ({"set": "en/codiesp_en", "batch_pieces": 4096, "code_length": 3}, (30, 40)),
     "openi": ({"set": "en/openi_iu_xray", "batch_pieces": 2048}, (20, 30)),
     "symptoms": ({"set": "en/symptom2disease", "batch_pieces": 1024, "single": True}, (20, 20)),
     "tcm": ({"set": "zh/tcm_tbosd", "begins": "disease:", "batch_pieces": 8192, "single": True}, (15, 25)),
-    "dialogues": ({"set": "zh/dialogues", "text": "patient_text", "batch_pieces": 4096, "single": True}, (10, 15)),
-    "triage": ({"set": "zh/triage_2022", "batch_pieces": 4096, "single": True}, (5, 8)),
+    "dialogues": ({"set": "zh/dialogues", "text": "patient_text", "batch_pieces": 4096, "single": True}, (8, 10)),
+    "triage": ({"set": "zh/triage_2022", "batch_pieces": 4096, "single": True}, (6, 6)),
 }
 
 
@@ -78,7 +78,7 @@ def _jobs() -> dict[str, dict[str, Any]]:
 
 
 JOBS = _jobs()
-MODELS = {"network": "best", "tfidf": "tfidf", "dictionary": "dictionary", "ensemble": "ensemble"}
+MODELS = {"network": "best"} | {name: name for name in ("tfidf", "likeness", "dictionary", "ensemble")}
 """Models of a run, and their folders."""
 
 
@@ -137,12 +137,12 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def _beside(config: DiagnosisConfig, kept: Sequence[Note], dev: Sequence[Note], shared: Path) -> None:
     """Train what stands beside a network; what depends on the corpus alone is fitted once for all its networks."""
-    for name in ("tfidf", "dictionary"):
+    for name in ("tfidf", "likeness", "dictionary"):
         if (shared / name).is_dir():
             shutil.copytree(shared / name, config.out / name, dirs_exist_ok=True)
     train_beside(config, kept, gold_notes(config, dev), resume=True)
-    for name in ("tfidf", "dictionary"):
-        if not (shared / name).is_dir():
+    for name in ("tfidf", "likeness", "dictionary"):
+        if (config.out / name).is_dir() and not (shared / name).is_dir():
             part = shared / f"{name}.{os.getpid()}"  # a job beside this one sees it whole or not at all
             shutil.copytree(config.out / name, part)
             with suppress(OSError):

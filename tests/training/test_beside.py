@@ -320,17 +320,17 @@ def run_config(train, out, **options):
 def test_a_run_measures_all_models_on_dev(trained):
     config, told = trained
     rows = {news.name: news.scores for news in told if isinstance(news, Beside)}
-    assert list(rows) == ["network", "tfidf", "dictionary", "ensemble"]
+    assert list(rows) == ["network", "tfidf", "likeness", "dictionary", "ensemble"]
     assert rows["tfidf"]["map"] == 1.0
     assert all(set(scores) == {"score", "map", "micro_f1", "macro_f1"} for scores in rows.values())
-    for name in ("tfidf", "dictionary", "ensemble"):
+    for name in ("tfidf", "likeness", "dictionary", "ensemble"):
         assert (config.out / name / "README.md").read_text("utf-8").startswith("# ")
         assert read_config(config.out / name).codes == CODES
-    for name in ("best", "tfidf", "dictionary", "ensemble", "ensemble/network"):
+    for name in ("best", "tfidf", "likeness", "dictionary", "ensemble", "ensemble/network"):
         assert read_titles(config.out / name) == {"J18": ("Pneumonia", "肺炎"), "E11": ("diabetes", "糖尿病")}
 
 
-@pytest.mark.parametrize("name", ["tfidf", "dictionary", "ensemble"])
+@pytest.mark.parametrize("name", ["tfidf", "likeness", "dictionary", "ensemble"])
 def test_every_model_is_loaded_like_a_network(trained, name, tmp_path):
     config, _ = trained
     notes = list(read_notes(config.train[0]))[:8]
@@ -432,7 +432,7 @@ def test_models_of_the_store_are_what_was_saved(tmp_path):
         assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["tfidf", "dictionary", "ensemble"])
+@pytest.mark.parametrize("name", ["tfidf", "likeness", "dictionary", "ensemble"])
 def test_every_model_is_a_spacy_component_and_travels_with_it(trained, name, tmp_path):
     import spacy
 
