@@ -71,6 +71,7 @@ def _heads() -> dict[str, re.Pattern[str]]:
             rf"(?:(?:(?<=[0-9])|(?<=[0-9] )|(?<=yo )|(?<=/o ))[MFmf],? )?"
             rf"(?:(?:{kin}|{hello}|{titles})\.?,? )*(?=[A-ZÀ-Þ])"
         ),
+        PhiLabel.LOCATION.value: re.compile("[于在](?![都洪田家集桥平])(?=[\u4e00-\u9fff]{2})"),
         **dict.fromkeys(_NUMBERED, re.compile(number)),
         PhiLabel.BED.value: re.compile(rf"(?:(?:{bed})\.? ?#?)+(?=[0-9A-Z])"),
     }

@@ -45,6 +45,8 @@ from clinlp.spans import Span
         ("DATE", "12 March morning", "12 March"),
         ("DATE", "Labor Day weekend", "Labor Day weekend"),
         ("PHONE", "ext 6118", "6118"),
+        ("LOCATION", "于黑龙江省哈尔滨市", "黑龙江省哈尔滨市"),
+        ("LOCATION", "于都县", "于都县"),
         ("DEVICE", "S/N 8829-A", "8829-A"),
         ("HOSPITAL", "St Brendan's ED", "St Brendan's"),
         ("BED", "Bed 12", "12"),

@@ -125,6 +125,8 @@ def find_employers(text: str) -> Iterator[Span]:
         while low and match.start() - low < 22 and ("\u4e00" <= text[low - 1] <= "\u9fff" or text[low - 1] in "（）()"):
             low -= 1
         start, is_sure = _employer_start(text, low, match, left)
+        person = _person_before().match(text, start, match.start())
+        start = person.end() if person else start
         lead = text[start : match.start()]
         if (
             len(lead) > 1
@@ -132,6 +134,12 @@ def find_employers(text: str) -> Iterator[Span]:
             and text[start] not in "某该本我外当一两几他她它你咱这那哪不只"
         ):
             yield Span(start, match.end(), PhiLabel.ORG.value, 0.75)
+
+
+@cache
+def _person_before() -> re.Pattern[str]:
+    """What is said of somebody before where they work: 岁的女性, 担任, 近期她与."""
+    return re.compile(".*(?:岁的?|[男女]性的?|担任|现任|近期[他她]?与?|来自)")
 
 
 def _employer_start(text: str, low: int, anchor: re.Match[str], left: re.Pattern[str]) -> tuple[int, bool]:
