@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clinlp.inference.pipeline import Pipeline
     from clinlp.inference.release import Deidentifier
     from clinlp.records import WriteReport
+    from clinlp.report.fragment import Shown
 
 __all__ = [
     "AlignmentError",
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "read_notes",
     "rewrite",
+    "show",
     "write_notes",
 ]
 __version__ = "0.1.0"
@@ -129,3 +131,16 @@ def write_notes(notes: Iterable[Note], path: str | Path) -> WriteReport:
     from clinlp.records import write_notes as write
 
     return write(notes, Path(path))
+
+
+def show(notes: Note | Iterable[Note]) -> Shown:
+    """Give what a notebook displays of one note, or of a few: spans, context, diagnoses and their evidence.
+
+    A note alone displays no text, since it may hold PHI. What a notebook displays is saved with it.
+
+    Raises:
+        DataError: There are too many notes; `clinlp report` makes a page of thousands.
+    """
+    from clinlp.report.fragment import show as made
+
+    return made(notes)

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-_UNSHOWABLE: Final = r"[\x00\ud800-\udfff]"  # no HTML file can hold these
+UNSHOWABLE: Final = r"[\x00\ud800-\udfff]"  # no HTML file can hold these
 
 
 @cache
@@ -30,4 +30,4 @@ def policy(style: str, script: str = "") -> str:
 
 def showable(page: str) -> str:
     """Show a lone surrogate or NUL as U+FFFD."""
-    return re.sub(_UNSHOWABLE, "\ufffd", page)
+    return re.sub(UNSHOWABLE, "\ufffd", page)

@@ -1,27 +1,31 @@
 """One self-contained HTML page of notes: spans, context, sections, diagnoses and their evidence.
 
-The page asks nothing of a network: style and script stand in it, and its policy allows these two alone.
-Filters work without the script.
+The page asks nothing of a network: style, script and data stand in it, and its policy allows these
+alone. Its script draws the notes that are near the screen, so that thousands of them open at once; it
+writes text as text and never as markup.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import accumulate
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 from clinlp.labels import ENTITY_LABELS
-from clinlp.note import Diagnosis, Note
-from clinlp.report.assets import asset, policy, showable
+from clinlp.note import Note
+from clinlp.report.assets import UNSHOWABLE, asset, policy, showable
 from clinlp.report.names import CONTEXT_NAMES, context_marks, label_names, section_name
-from clinlp.report.segments import Mark, Segment, lay_out, segments
 from clinlp.spans import Span
 
-Kinds = Mapping[tuple[str, str], int]  # (set, label) -> number of its colour and filter
+Kinds = Mapping[tuple[str, str], int]  # (set, label) -> its number
 
 _HUES: Final = (2, 28, 212, 188, 272, 140, 96, 72, 50, 322)  # of ENTITY_LABELS, in their order
+_MARKS: Final = list(CONTEXT_NAMES)
 
 
 def render(notes: Iterable[Note], title: str = "clinlp") -> str:
@@ -35,160 +39,105 @@ def render(notes: Iterable[Note], title: str = "clinlp") -> str:
         title: Heading of the page.
     """
     notes = list(notes)
-    counts = Counter(
-        (kind, span.label) for note in notes for kind in ("entities", "phi") for span in getattr(note, kind)
-    )
-    kinds = {key: number for number, key in enumerate(sorted(counts, key=_rank))}
-    style = asset("page.css") + "\n".join(_rules(kinds))
+    kinds, counts = number_labels(notes)
+    style = asset("marks.css") + asset("page.css") + "\n".join(colours(kinds))
     script = asset("page.js")
     page = Template(asset("page.html")).substitute(
         policy=policy(style, script),
         title=escape(title),
         style=style,
         script=script,
-        summary=_summary(notes, counts),
-        filters="\n".join(_filters(kinds, counts)),
-        outline="\n".join(_outline(number, note) for number, note in enumerate(notes)),
-        notes="\n".join(_note(number, note, kinds) for number, note in enumerate(notes)),
+        summary=_summary(len(notes), counts),
+        data=data_block(
+            {
+                "labels": _labels(kinds, counts),
+                "marks": _marks(notes),
+                "notes": [_note(note, kinds) for note in notes],
+            }
+        ),
     )
     return showable(page)
 
 
-def _rank(key: tuple[str, str]) -> tuple[str, int, str]:
-    """Order labels: entities before PHI, the usual labels first."""
-    kind, label = key
-    known = list(ENTITY_LABELS)
-    return kind, known.index(label) if label in known else len(known), label
+def number_labels(notes: Sequence[Note]) -> tuple[dict[tuple[str, str], int], Counter[tuple[str, str]]]:
+    """Number the labels of notes, entities before PHI and the usual ones first; and count their spans."""
+    counts = Counter(
+        (kind, span.label) for note in notes for kind in ("entities", "phi") for span in getattr(note, kind)
+    )
+    known = {label: at for at, label in enumerate(ENTITY_LABELS)}
+    ordered = sorted(counts, key=lambda key: (key[0], known.get(key[1], len(known)), key[1]))
+    return {key: number for number, key in enumerate(ordered)}, counts
 
 
-def _rules(kinds: Kinds) -> Iterator[str]:
-    """Colour each label, and hide its boxes when its filter is off."""
+def colours(kinds: Kinds, within: str = "") -> Iterator[str]:
+    """Give each label of entities its colour, in elements of the class given."""
     known = list(ENTITY_LABELS)
     for (kind, label), number in kinds.items():
         if kind == "entities":
             hue = _HUES[known.index(label)] if label in known else round(number * 137.5) % 360
-            yield f".l{number} {{ --h: {hue}; }}"
-        off = f"body:has(#f{number}:not(:checked)) .text .l{number}"
-        yield f"{off} {{ all: unset; }} {off}::after {{ content: none; }}"
+            yield f"{within}.l{number} {{ --h: {hue}; }}"
 
 
-def _summary(notes: Sequence[Note], counts: Counter[tuple[str, str]]) -> str:
+def data_block(data: Mapping[str, Any]) -> str:
+    """Write data as JSON in which nothing ends or opens an element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _summary(n_notes: int, counts: Counter[tuple[str, str]]) -> str:
     n_entities, n_phi = (sum(n for (k, _), n in counts.items() if k == kind) for kind in ("entities", "phi"))
-    return (
-        f"{len(notes):,} notes 份病历 · {n_entities:,} entities 实体 · {n_phi:,} PHI 隐私信息 · "
-        "<kbd>j</kbd> <kbd>k</kbd> next and previous note 上下份病历 · <kbd>←</kbd> <kbd>→</kbd> spans 逐个标注"
-    )
+    return f"{n_notes:,} notes 份病历 · {n_entities:,} entities 实体 · {n_phi:,} PHI 隐私信息"
 
 
-def _filters(kinds: Kinds, counts: Counter[tuple[str, str]]) -> Iterator[str]:
-    """One box a label, and the key to the context marks."""
-    for kind, heading in (("entities", "Entities 实体"), ("phi", "PHI 隐私")):
-        chips = []
-        for (of, label), number in kinds.items():
-            if of != kind:
-                continue
-            names = escape(" ".join(dict.fromkeys((label, label_names(kind, label)[1]))))
-            swatch = f'<i class="m l{number}{" phi" if kind == "phi" else ""}"></i>'
-            box = f'<input type="checkbox" id="f{number}" checked>'
-            chips.append(f'<label class="chip">{box}{swatch}{names} <b>{counts[kind, label]:,}</b></label>')
-        if chips:
-            words = (("all", "全选"), ("none", "清除"))
-            both = "".join(f'<button type="button" value="{en}">{en} {zh}</button>' for en, zh in words)
-            yield f"<fieldset><legend>{heading}</legend>{''.join(chips)}{both}</fieldset>"
-    yield '<label class="chip"><input type="checkbox" id="tags" checked>label tags 标签文字</label>'
-    keys = "".join(f'<span class="m {mark}">{en} {zh}</span>' for mark, (en, zh) in CONTEXT_NAMES.items())
-    yield f'<div class="key" role="note" aria-label="Context · 语境">{keys}</div>'
+def _labels(kinds: Kinds, counts: Counter[tuple[str, str]]) -> list[list[Any]]:
+    """Give the set, the label, its names and its count, in the order of the numbers."""
+    return [[kind, _shown(label), *map(_shown, label_names(kind, label)), counts[kind, label]] for kind, label in kinds]
 
 
-def _outline(number: int, note: Note) -> str:
-    sections = "".join(
-        f'<li><a href="#n{number}s{i}">{escape(section_name(section.label, note.lang))}</a></li>'
-        for i, section in enumerate(note.sections)
-    )
-    inner = f"<ol{_lang(note)}>{sections}</ol>" if sections else ""
-    return f'<li><a href="#n{number}">{escape(note.note_id)}</a>{inner}</li>'
+def _marks(notes: Sequence[Note]) -> list[list[Any]]:
+    """Give each context mark with its names, and how many spans have it."""
+    counts = Counter(mark for note in notes for span in note.entities for mark in context_marks(span.context))
+    return [[mark, *CONTEXT_NAMES[mark], counts[mark]] for mark in _MARKS]
 
 
-def _note(number: int, note: Note, kinds: Kinds) -> str:
-    diagnoses = _diagnoses(note) if note.diagnoses is not None else ""
-    facts = f"{len(note.text):,} characters 字 · {len(note.entities):,} entities 实体 · {len(note.phi):,} PHI"
-    name = escape(note.note_id)
-    return (
-        f'<article id="n{number}" aria-labelledby="h{number}">'
-        f'<header><h2 id="h{number}">{name}</h2><span class="faint">{facts}</span></header>'
-        f'<div class="body{"" if diagnoses else " wide"}">'
-        f'<div class="text"{_lang(note)} tabindex="0" role="group" aria-labelledby="h{number}">'
-        f"{''.join(_text(number, note, kinds))}</div>{diagnoses}</div></article>"
-    )
+def _note(note: Note, kinds: Kinds) -> dict[str, Any]:
+    """Give what the script needs of a note, with offsets as its strings count them.
+
+    Spans come in the order in which they are laid out: by start, the longer first.
+    """
+    at = _units(note.text)
+    held = [(kind, span) for kind in ("entities", "phi") for span in getattr(note, kind)]
+    held.sort(key=lambda pair: (pair[1].start, -pair[1].end, pair[0], pair[1].label))
+    made: dict[str, Any] = {"id": _shown(note.note_id), "text": _shown(note.text)}
+    made["spans"] = [_span(span, kinds[kind, span.label], at) for kind, span in held]
+    if note.lang:
+        made["lang"] = "zh-Hans" if note.lang == "zh" else note.lang
+    if note.sections:
+        made["sections"] = [[at(each.start), _shown(section_name(each.label, note.lang))] for each in note.sections]
+    if note.diagnoses is not None:
+        ordered = sorted(note.diagnoses, key=lambda each: -1.0 if each.score is None else -each.score)
+        made["codes"] = [
+            [_shown(each.code), each.score, [[at(span.start), at(span.end)] for span in each.evidence]]
+            for each in ordered
+        ]
+    return made
 
 
-def _lang(note: Note) -> str:
-    return {"zh": ' lang="zh-Hans"', "en": ' lang="en"', None: ""}[note.lang]
+def _span(span: Span, number: int, at: Callable[[int], int]) -> list[Any]:
+    """Give start, end, number of the label, score and marks; what is nothing at the end is left out."""
+    marks = [_MARKS.index(mark) for mark in context_marks(span.context)]
+    made: list[Any] = [at(span.start), at(span.end), number]
+    score = None if span.score is None else round(span.score, 4)
+    return made + ([score, marks] if marks else [] if score is None else [score])
 
 
-def _text(number: int, note: Note, kinds: Kinds) -> Iterator[str]:
-    """The note's text, with a box around every span and an anchor where a section begins."""
-    marks = lay_out((kind, span) for kind in ("entities", "phi") for span in getattr(note, kind))
-    anchors: dict[int, list[str]] = {}
-    for i, section in enumerate(note.sections):
-        heading = escape(section_name(section.label, note.lang))
-        anchor = f'<span class="sec" id="n{number}s{i}" data-name="{heading}"></span>'
-        anchors.setdefault(section.start, []).append(anchor)
-    evidence = lay_out((str(i), span) for i, d in enumerate(note.diagnoses or ()) for span in d.evidence)
-    for segment in segments(len(note.text), [*marks, *evidence], anchors):
-        yield from anchors.get(segment.start, ())
-        inner = escape(note.text[segment.start : segment.end])
-        supports = sorted({int(mark.kind) for mark in segment.marks if mark.kind.isdigit()})
-        for mark in reversed(segment.marks):
-            if not mark.kind.isdigit():
-                inner = _box(mark, segment, inner, note, kinds)
-        yield f'<span class="ev" data-d="{" ".join(map(str, supports))}">{inner}</span>' if supports else inner
+def _units(text: str) -> Callable[[int], int]:
+    """Give what turns offsets in characters into offsets in UTF-16, which is how scripts count."""
+    if not text or max(text) <= "\uffff":
+        return lambda at: at
+    before = [0, *accumulate(2 if each > "\uffff" else 1 for each in text)]
+    return before.__getitem__
 
 
-def _box(mark: Mark, segment: Segment, inner: str, note: Note, kinds: Kinds) -> str:
-    """Draw one span's box around the part of it that a segment holds."""
-    span, kind = mark.span, mark.kind
-    held = context_marks(span.context)
-    names = label_names(kind, span.label)
-    classes = ["m", f"l{kinds[kind, span.label]}", f"d{min(mark.lane, 4)}", *held]
-    attributes = ""
-    if kind == "phi":
-        classes.append("phi")
-    if segment.start == span.start:
-        classes.append("a")
-        attributes += ' tabindex="-1"'
-    if segment.end == span.end:
-        classes.append("z")
-        shown = [names[1], *(CONTEXT_NAMES[key][1] for key in held)] if note.lang == "zh" else [span.label, *held]
-        attributes += f' data-n="{escape(" · ".join(shown))}"'
-    return f'<span class="{" ".join(classes)}" title="{escape(_tip(span, names, held))}"{attributes}>{inner}</span>'
-
-
-def _tip(span: Span, names: tuple[str, str], held: Sequence[str]) -> str:
-    """Say in one line what a span is."""
-    facts = [" ".join(dict.fromkeys((span.label, *names)))]
-    facts += [" ".join(CONTEXT_NAMES[key]) for key in held]
-    if span.score is not None:
-        facts.append(f"score 置信度 {span.score:.2f}")
-    return " · ".join(facts)
-
-
-def _diagnoses(note: Note) -> str:
-    """List codes by falling probability, each with a bar."""
-    numbered = sorted(
-        enumerate(note.diagnoses or ()), key=lambda pair: -(1.0 if pair[1].score is None else pair[1].score)
-    )
-    rows = "".join(_diagnosis(number, diagnosis) for number, diagnosis in numbered)
-    return f"<aside><h3>Diagnoses 诊断</h3>{rows or '<p class=faint>none 无</p>'}</aside>"
-
-
-def _diagnosis(number: int, diagnosis: Diagnosis) -> str:
-    share, bar = "", ""
-    if diagnosis.score is not None:
-        share = f"{100 * diagnosis.score:.1f}%"
-        bar = f'<meter aria-hidden="true" min="0" max="1" value="{diagnosis.score:.4f}">{share}</meter>'
-    n = len(diagnosis.evidence)
-    return (
-        f'<button type="button" class="dx" data-d="{number}" aria-pressed="false"><b>{escape(diagnosis.code)}</b>'
-        f"<span>{share}</span>{bar}<small>evidence 依据: {n}</small></button>"
-    )
+def _shown(text: str) -> str:
+    return re.sub(UNSHOWABLE, "\ufffd", text)

@@ -1,12 +1,14 @@
-"""The page: it keeps every character, escapes everything, asks nothing of a network, and shows what notes hold."""
+"""The page of notes: its data hold every character, nothing in them is markup, nothing is asked of a network."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ from clinlp.report.page import render
 from clinlp.spans import Context, Span
 
 VOID = {"meta", "input"}
-EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(1)>' $title &amp;"""
+EVIL = """</script><!--<script>alert(1)</script>"><img src=x onerror=alert(1)>' $title &amp; \u202eabc\u202c \u200b"""
 
 
 @dataclass
@@ -26,15 +28,10 @@ class Element:
     attributes: dict[str, str]
     children: list[Element | str] = field(default_factory=list)
 
-    def all(self, **wanted: str) -> list[Element]:
-        """Elements below, in order, whose attributes hold these words."""
-        found = []
-        for child in self.children:
-            if isinstance(child, Element):
-                if all(word in child.attributes.get(key.rstrip("_"), "").split() for key, word in wanted.items()):
-                    found.append(child)
-                found += child.all(**wanted)
-        return found
+    def all(self) -> list[Element]:
+        """Elements below, in order."""
+        inner = [child for child in self.children if isinstance(child, Element)]
+        return [each for child in inner for each in (child, *child.all())]
 
     def tags(self, tag: str) -> list[Element]:
         return [element for element in self.all() if element.tag == tag]
@@ -73,8 +70,16 @@ def read(page: str) -> Element:
     return reader.root
 
 
-def draw(*notes: Note) -> Element:
-    return read(render(notes, "notes"))
+def data(*notes: Note, title: str = "notes") -> dict[str, Any]:
+    found = [each for each in read(render(notes, title)).tags("script") if each.attributes.get("id") == "data"]
+    assert len(found) == 1
+    return dict(json.loads(found[0].words))
+
+
+def sliced(text: str, start: int, end: int) -> str:
+    """Cut a text as a script does, in UTF-16."""
+    held = text.encode("utf-16-le", "surrogatepass")
+    return held[2 * start : 2 * end].decode("utf-16-le", "surrogatepass")
 
 
 def at(text: str, words: str, label: str, score: float | None = None, context: Context | None = None) -> Span:
@@ -123,130 +128,83 @@ def chinese() -> Note:
     )
 
 
-BOTH = pytest.mark.parametrize("note", [english(), chinese()], ids=["en", "zh"])
-
-
-@BOTH
-def test_the_text_stands_there_whole(note: Note) -> None:
-    (text,) = draw(note).all(class_="text")
-    assert text.words == note.text
-    assert text.attributes["lang"] == {"en": "en", "zh": "zh-Hans"}[str(note.lang)]
-
-
-@BOTH
-def test_every_span_has_one_beginning_one_end_and_its_words(note: Note) -> None:
-    (text,) = draw(note).all(class_="text")
-    n_spans = len(note.entities) + len(note.phi)
-    assert len(text.all(class_="a")) == len(text.all(class_="z")) == n_spans
-    for span in note.entities:
-        boxes = [box for box in text.all(class_="m") if box.attributes["title"].split()[0] == span.label]
-        assert note.text[span.start : span.end] in "".join(box.words for box in boxes)
-
-
-def test_a_nested_span_stands_inside_the_outer_one() -> None:
-    (text,) = draw(english()).all(class_="text")
-    outer = [box for box in text.all(class_="m") if box.attributes["title"].startswith("DISEASE")]
-    assert any(inner.attributes["title"].startswith("ANATOMY") for box in outer for inner in box.all(class_="m"))
-
-
-def test_a_span_tells_its_label_context_and_score() -> None:
-    (text,) = draw(english()).all(class_="text")
-    (fever,) = (box for box in text.all(class_="negated"))
-    assert fever.attributes["title"] == "SYMPTOM symptom or sign 症状体征 · negated 否定 · score 置信度 0.97"
-    assert fever.attributes["data-n"] == "SYMPTOM · negated"
-    (text,) = draw(chinese()).all(class_="text")
-    assert text.all(class_="negated")[0].attributes["data-n"] == "症状体征 · 否定"
-
-
-def test_context_is_visible_without_hovering() -> None:
-    (text,) = draw(english()).all(class_="text")
-    assert "".join(box.words for box in text.all(class_="uncertain")).startswith("Severe stenosis")
-    assert [box.words for box in text.all(class_="family")] == ["breast cancer"]
-
-
-@BOTH
-def test_phi_looks_different_from_entities(note: Note) -> None:
-    (text,) = draw(note).all(class_="text")
-    span = note.phi[0]
-    assert [box.words for box in text.all(class_="phi")] == [note.text[span.start : span.end]]
-
-
-def test_each_label_has_one_filter_with_its_count() -> None:
-    page = draw(english(), chinese())
-    chips = {chip.words.split()[0]: chip for chip in page.all(class_="chip")}
-    assert chips["DISEASE"].words.split() == ["DISEASE", "疾病", "3"]
-    assert chips["NAME"].words.split() == ["NAME", "姓名", "2"]
-    number = chips["DISEASE"].tags("input")[0].attributes["id"]
-    assert f"body:has(#{number}:not(:checked)) .text .l{number[1:]}" in page.tags("style")[0].words
-
-
-def test_the_outline_leads_to_every_note_and_section() -> None:
-    page = draw(english(), chinese(), Note("n3", "x"))
-    links = [link.attributes["href"].removeprefix("#") for link in page.tags("nav")[0].tags("a")]
-    assert links == ["n0", "n0s0", "n1", "n1s0", "n2"]
-    ids = [element.attributes["id"] for element in page.all() if "id" in element.attributes]
-    assert len(ids) == len(set(ids))
-    assert set(links) <= set(ids)
-    assert [link.words for link in page.tags("nav")[0].tags("a")][1::2][:2] == ["Assessment", "评估"]
-
-
-@BOTH
-def test_a_diagnosis_points_to_its_evidence(note: Note) -> None:
-    (article,) = draw(note).tags("article")
-    for number, diagnosis in enumerate(note.diagnoses or ()):
-        parts = (part for part in article.all(class_="ev") if str(number) in part.attributes["data-d"].split())
-        lit = "".join(part.words for part in parts)
-        assert lit == "".join(note.text[span.start : span.end] for span in diagnosis.evidence)
-
-
-def test_the_likeliest_diagnosis_stands_first() -> None:
-    rows = draw(english()).all(class_="dx")
-    assert [row.tags("b")[0].words for row in rows] == ["I25.10", "I10"]
-    assert rows[0].tags("meter")[0].attributes["value"] == "0.8800"
-    assert [row.attributes["data-d"] for row in rows] == ["1", "0"]
-
-
-def test_none_predicted_and_not_annotated_look_different() -> None:
-    assert "none 无" in draw(Note("n1", "x", diagnoses=())).words
-    assert draw(Note("n1", "x")).tags("aside") == []
-
-
-def test_a_page_without_notes() -> None:
-    assert draw().tags("article") == []
-
-
-# safety
-
-
 def evil_note() -> Note:
     span = Span(0, len(EVIL), EVIL, 0.5)
     return Note(EVIL, EVIL, entities=(span,), phi=(span,), sections=(span,), diagnoses=(Diagnosis(EVIL, 0.5, (span,)),))
 
 
+BOTH = pytest.mark.parametrize("note", [english(), chinese()], ids=["en", "zh"])
+
+
+@BOTH
+def test_text_spans_and_marks_stand_in_the_data(note: Note) -> None:
+    held = data(note)
+    [row] = held["notes"]
+    assert (row["id"], row["text"]) == (note.note_id, note.text)
+    assert row["lang"] == {"en": "en", "zh": "zh-Hans"}[str(note.lang)]
+    fever = next(span for span in row["spans"] if held["labels"][span[2]][1] == "SYMPTOM")
+    assert (row["text"][fever[0] : fever[1]], fever[3]) == ("fever" if note.lang == "en" else "发热", 0.97)
+    assert [held["marks"][mark][0] for mark in fever[4]] == ["negated"]
+    assert len(row["spans"]) == len(note.entities) + len(note.phi)
+
+
+def test_labels_have_both_names_and_their_counts() -> None:
+    labels = data(english(), chinese())["labels"]
+    assert ["entities", "DISEASE", "disease", "疾病", 3] in labels
+    assert [label[1] for label in labels] == ["DISEASE", "SYMPTOM", "ANATOMY", "NAME"]
+    assert labels[-1][0] == "phi"
+
+
+def test_sections_are_named_in_the_language_of_the_note_and_the_likeliest_diagnosis_stands_first() -> None:
+    one, other = data(english(), chinese())["notes"]
+    assert (one["sections"][0][1], other["sections"][0][1]) == ("Assessment", "评估")
+    assert [code[:2] for code in one["codes"]] == [["I25.10", 0.88], ["I10", 0.2]]
+    assert [EN[start:end] for start, end in one["codes"][0][2]] == ["stenosis of the left", "artery"]
+
+
+def test_none_predicted_and_not_annotated_are_different() -> None:
+    one, other = data(Note("n1", "x", diagnoses=()), Note("n2", "x"))["notes"]
+    assert one["codes"] == []
+    assert "codes" not in other
+
+
+def test_a_page_without_notes() -> None:
+    assert data()["notes"] == []
+
+
+# safety
+
+
 def test_nothing_of_a_note_becomes_markup() -> None:
-    page = read(render([evil_note()], EVIL))
-    assert len(page.tags("script")) == len(page.tags("style")) == 1
+    text = render([evil_note()], EVIL)
+    page = read(text)
+    assert [each.attributes.get("type") for each in page.tags("script")] == ["application/json", None]
+    assert len(page.tags("style")) == 1
     assert page.tags("img") == []
     assert not [key for element in page.all() for key in element.attributes if key.startswith("on")]
     assert page.tags("h1")[0].words == page.tags("title")[0].words == EVIL
-    assert page.all(class_="text")[0].words == EVIL
-    assert EVIL not in page.tags("style")[0].words + page.tags("script")[0].words
+    assert EVIL not in page.tags("style")[0].words + page.tags("script")[1].words
+    block = page.tags("script")[0].words
+    assert not {"<", ">", "&"} & {*block}
+    [row] = json.loads(block)["notes"]
+    assert row["id"] == row["text"] == row["codes"][0][0] == EVIL
 
 
 def test_the_policy_allows_the_style_and_script_of_the_page_and_nothing_else() -> None:
-    page = draw(english())
+    page = read(render([english()]))
     (policy,) = (m.attributes["content"] for m in page.tags("meta") if "http-equiv" in m.attributes)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules.pop("default-src") == rules.pop("base-uri") == rules.pop("form-action") == "'none'"
-    for kind in ("style", "script"):
-        digest = hashlib.sha256(page.tags(kind)[0].words.encode()).digest()
+    for kind, element in (("style", page.tags("style")[0]), ("script", page.tags("script")[1])):
+        digest = hashlib.sha256(element.words.encode()).digest()
         assert rules.pop(f"{kind}-src") == f"'sha256-{base64.b64encode(digest).decode()}'"
     assert rules == {}
 
 
-def test_the_page_asks_nothing_of_a_network() -> None:
+def test_the_page_asks_nothing_of_a_network_and_its_script_writes_no_markup() -> None:
     page = render([english(), chinese()])
     assert not re.search(r"https?:|//\w|@import|url\(|<link|<iframe|fetch\(|XMLHttpRequest|WebSocket|import\(", page)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(", page)
     for element in read(page).all():
         assert "src" not in element.attributes
         assert "style" not in element.attributes
@@ -254,33 +212,19 @@ def test_the_page_asks_nothing_of_a_network() -> None:
 
 
 def test_what_no_file_can_hold_is_shown_as_such() -> None:
-    note = Note("n1", "a\ud800b\x00c 😀 é", entities=(Span(1, 2, "DRUG"),))
-    page = render([note])
-    page.encode("utf-8")
-    (text,) = read(page).all(class_="text")
-    assert text.words == "a\ufffdb\ufffdc 😀 é"
+    note = Note("n1", "a\ud800b\x00c 😀 é", entities=(Span(1, 2, "DRUG"), Span(8, 9, "DRUG")))
+    render([note]).encode("utf-8")
+    [row] = data(note)["notes"]
+    assert row["text"] == "a\ufffdb\ufffdc 😀 é"
+    assert [sliced(row["text"], *span[:2]) for span in row["spans"]] == ["\ufffd", "é"]
 
 
-@st.composite
-def notes(draw: st.DrawFn) -> Note:
-    text = draw(st.text("ab<&\"' 高血压\n😀", min_size=1, max_size=30))
-
-    def spans() -> tuple[Span, ...]:
-        found = []
-        for _ in range(draw(st.integers(0, 5))):
-            start = draw(st.integers(0, len(text) - 1))
-            found.append(
-                Span(start, draw(st.integers(start + 1, len(text))), draw(st.sampled_from(["DRUG", "NAME", "x"])))
-            )
-        return tuple(found)
-
-    return Note("n1", text, None, None, None, spans(), spans(), spans(), (Diagnosis("A", 0.5, spans()),))
-
-
-@given(notes())
+@given(st.text("ab<&\"' 高血压\n😀\u202e\u200d", min_size=1, max_size=30), st.data())
 @settings(max_examples=60)
-def test_any_spans_over_any_text_make_a_whole_page(note: Note) -> None:
-    (text,) = draw(note).all(class_="text")
-    assert text.words == note.text
-    assert len(text.all(class_="a")) == len(text.all(class_="z")) == len(note.entities) + len(note.phi)
-    assert len(text.all(class_="sec")) == len(note.sections)
+def test_offsets_are_those_of_the_words(text: str, drawn: st.DataObject) -> None:
+    starts = drawn.draw(st.lists(st.integers(0, len(text) - 1), max_size=5))
+    spans = tuple(Span(start, drawn.draw(st.integers(start + 1, len(text))), "x") for start in starts)
+    [row] = data(Note("n", text, entities=spans, diagnoses=(Diagnosis("A", 0.5, spans),)))["notes"]
+    words = sorted(text[span.start : span.end] for span in spans)
+    assert sorted(sliced(row["text"], *span[:2]) for span in row["spans"]) == words
+    assert sorted(sliced(row["text"], *place) for place in row["codes"][0][2]) == words
