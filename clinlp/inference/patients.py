@@ -26,19 +26,22 @@ class PatientPredictor(DiagnosisPredictor):
 
     All notes of a patient must be given together. What is said at a note never rests on a later one. A model
     of the target `next` says at each note which codes the patient's next visit will have.
+
+    Attributes:
+        n_undated: Patients so far whose notes were read in the order given, for some have no time; said once.
     """
 
     diagnoser: PatientDiagnoser
-    _said = False
+    n_undated = 0
 
     def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
         """Give every code's probability at each note that has words, or has notes with words before it."""
         read = [self.reader(note.text) for note in notes]
         encoder = self.diagnoser.config.encoder
         patients = patients_of(notes)
-        if not self._said and (remark := undated(patients)):
+        if (remark := undated(patients)) and not self.n_undated:
             _log.warning("%s (said once)", remark)
-            self._said = True
+        self.n_undated += sum(not patient.dated and len(patient.notes) > 1 for patient in patients)
         cohort = Cohort(
             [each.features for each in read], patients, (encoder.max_pieces, encoder.overlap), self.fields(notes)
         )

@@ -174,6 +174,7 @@ def test_missing_dates_fall_back_to_the_order_given_which_is_said_once(same, cap
     with caplog.at_level(logging.WARNING):
         found = predictor(bare)
         predictor(bare)
+    assert predictor.n_undated == 40
     [record] = caplog.records
     assert f"20 patients with {len(bare)} notes, of which some have no time: they are read" in record.message
     assert agreement(bare, found) > 0.8  # the gaps are not known, the order is
@@ -264,3 +265,13 @@ def test_where_a_note_has_a_single_code_notes_without_one_teach_no_model(tmp_pat
         finetune_diagnosis(run, parts=(train, ward(6, 27)))
     one, other = (load_file(tmp_path / name / "tfidf" / "model.safetensors") for name in ("with", "without"))
     assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "bert"])
+def test_bf16_trains_and_predicts_about_the_same(tmp_path, tiny_bert, kind):
+    options = {"encoder": "lstm", "hidden": 8} if kind == "lstm" else {"encoder": str(tiny_bert)}
+    run = config(tmp_path / "run", patients="same", precision="bf16", numbers=("age",), **options)
+    parts = [[replace(note, fields={"age": len(note.text)}) for note in ward(6, seed)] for seed in (28, 29)]
+    best = finetune_diagnosis(run, parts=parts)
+    whole, half = (DiagnosisPredictor.load(best, precision=each).probabilities(parts[1]) for each in ("fp32", "bf16"))
+    assert whole == pytest.approx(half, abs=0.05)
