@@ -62,3 +62,12 @@ def test_a_corpus_without_dev_gives_a_fifth_by_hash(tmp_path, lang):
     assert {note.note_id for note in train}.isdisjoint(note.note_id for note in scored)
     assert len(train) + len(scored) == 200 and 20 <= len(scored) <= 60
     assert all(note.text == f"y{note.note_id[1:]}" and [d.code for d in note.diagnoses] == ["a:1"] for note in scored)
+
+
+CODES = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "bench" / "codes.py"))
+
+
+def test_label_attention_is_timed_against_its_products():
+    found = CODES["attention"](20, 64, 16, 8)
+    assert found["times_the_floor"] == pytest.approx(found["step_s"] / found["floor_s"])
+    assert found["gflop"] == pytest.approx(6 * 64 * 20 * 24 / 1e9)

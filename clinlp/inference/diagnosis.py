@@ -24,6 +24,7 @@ from clinlp.inference.device import Precision, autocast, place, settle, usual_ba
 from clinlp.inference.evidence import attended_spans
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
+from clinlp.models.label_attention import LabelAttention
 from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import find_model, load_model, save_model
 from clinlp.models.tagger import Tagger
@@ -188,15 +189,16 @@ class DiagnosisPredictor:
                 [(read[at].features, overlapping(len(read[at]), encoder.max_pieces, encoder.overlap)) for at in chosen]
             )
             with torch.inference_mode(), autocast(self.device, self.precision, encoder.kind):
-                probabilities, attention = network.predict(
+                found, keys = network.rank(
                     batch.pieces.to(self.device),
                     batch.mask.to(self.device),
                     batch.places.to(self.device),
                     None if fields is None else fields[chosen].to(self.device),
                 )
+            probabilities = found.float().cpu().numpy()
             for row, at in enumerate(chosen):
-                explain = partial(_attended, attention[row], read[at], notes[at].text)
-                yield Scored(at, probabilities[row].float().cpu().numpy(), explain)
+                explain = partial(_attended, network.attention, keys[row], read[at], notes[at].text)
+                yield Scored(at, probabilities[row], explain)
 
     def fields(self, notes: Sequence[Note]) -> torch.Tensor | None:
         """Give the columns that the model reads beside the text, `(note, column)`; None if it reads none.
@@ -228,8 +230,11 @@ class DiagnosisPredictor:
         )
 
 
-def _attended(attention: torch.Tensor, pieces: Pieces, text: str, codes: Sequence[int]) -> list[tuple[Span, ...]]:
+def _attended(
+    attention: LabelAttention, keys: torch.Tensor, pieces: Pieces, text: str, codes: Sequence[int]
+) -> list[tuple[Span, ...]]:
     """Say where the codes of one note looked."""
-    chosen = torch.tensor(codes, dtype=torch.int64, device=attention.device)
-    rows = attention[chosen, : len(pieces)].float().cpu().numpy()
+    chosen = torch.tensor(codes, dtype=torch.int64, device=keys.device)
+    with torch.inference_mode():
+        rows = attention.looks(keys[: len(pieces)], chosen).cpu().numpy()
     return [attended_spans(row, pieces.offsets, text) for row in rows]

@@ -83,6 +83,18 @@ class Diagnoser(nn.Module):
         probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
         return probabilities, attention
 
+    @torch.no_grad()
+    def rank(self, pieces: Tensor, mask: Tensor, places: Tensor, fields: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Give every code's probability, in memory that does not grow with the number of codes.
+
+        Returns:
+            `(note, code)`, and the keys `(note, piece, inner)` from which `attention.looks` says where a code looked.
+        """
+        hidden = self._joined(pieces, mask, places)
+        logits = self._with_fields(self.attention.score(hidden, places >= 0), fields)
+        probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
+        return probabilities, self.attention.keys(hidden)
+
     def _with_fields(self, logits: Tensor, fields: Tensor | None) -> Tensor:
         """Add what the fields say of each code: the rest of the dot product with the joined vector."""
         if self.fields is None:

@@ -131,3 +131,26 @@ def test_a_device_that_is_not_there_is_refused(tagger, reader, tmp_path):
     reader.save(tmp_path)
     with pytest.raises(UsageError, match="device: cpu or a CUDA device"):
         EntityPredictor.load(tmp_path, device="abacus")
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_many_codes_are_ranked_in_groups_and_looked_up_one_by_one(single):
+    torch.manual_seed(3)
+    texts = ["Cough and fever for two days.", "患者咳嗽、发热2天，伴胸痛。"]
+    reader = LexicalPieces.build(texts)
+    shape = LstmConfig(n_words=reader.n_words, n_characters=reader.n_characters, hidden=8, word_width=8)
+    codes = tuple(f"C{at}" for at in range(40))
+    model = Diagnoser(DiagnoserConfig(encoder=shape, codes=codes, single=single)).eval()
+    notes = [Note(f"n{at}", text) for at, text in enumerate(texts)]
+    predictor = DiagnosisPredictor(model, reader, top=3)
+    whole = predictor(notes)
+    model.attention.most_cells = 64  # a few codes at a time
+    assert predictor(notes) == whole
+    for note, read in zip(whole, map(reader, texts), strict=True):
+        pieces = torch.from_numpy(read.features.astype("int64"))[None]
+        places = torch.arange(len(read))[None]
+        probabilities, looked = model.predict(pieces, torch.ones(1, len(read), dtype=torch.bool), places)
+        for diagnosis in note.diagnoses:
+            at = codes.index(diagnosis.code)
+            assert diagnosis.score == pytest.approx(float(probabilities[0, at]), rel=1e-5)
+            assert diagnosis.evidence == attended_spans(looked[0, at].numpy(), read.offsets, note.text)
