@@ -15,6 +15,8 @@ from clinlp.cli.predicted import Attribute, chosen, gold_of, predict, shortened
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 
+_PAGES = (".html", ".htm")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -53,16 +55,18 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
 ) -> None:
-    """Draw notes, a training run or an evaluation.
+    """Draw notes, a corpus, a training run or an evaluation.
 
     Notes and `-o PAGE.html`: one page with every span, context and diagnosis highlighted; it holds the
-    text. Everything else goes to a folder: `index.html` with all figures and tables in it, `scores.json`,
-    `figures/` as PNG and SVG, and for an evaluation `errors.jsonl`: every missed, spurious and
-    wrong span or code. Pages open offline and ask nothing of a network. Figures need clinlp-emr[plots].
+    text. Everything else goes to a folder: `index.html` with all figures and tables in it, `scores.json`
+    with all numbers, `figures/` as PNG and SVG, and for an evaluation `errors.jsonl`: every missed,
+    spurious and wrong span or code. Notes alone: how long they are, which labels and codes they have.
+    Pages open offline and ask nothing of a network. Figures need clinlp-emr[plots].
 
     **Examples**
 
     - `clinlp report out/notes.jsonl -o notes.html`
+    - `clinlp report out/notes.jsonl -o report/ --by sex`
     - `clinlp report runs/ours -o report/`
     - `clinlp report gold.jsonl predicted.jsonl -o report/ --by sex`
     - `clinlp report gold.jsonl runs/ours/best -o report/ --show-text`
@@ -73,9 +77,14 @@ def report(
         if predicted is not None:
             raise UsageError(f"{source}: a run's folder needs no PREDICTED, got one; its model is {source / 'best'}")
         made = report_run(source, title)
-    elif predicted is None:
+    elif predicted is None and out.suffix.lower() in _PAGES:
         _notes(source, out, title)
         return
+    elif predicted is None:
+        from clinlp.records import read_notes
+        from clinlp.report.corpus import report_corpus
+
+        made = report_corpus(list(read_notes(source)), by, title or f"Corpus 语料 · {source.name}")
     else:
         from clinlp.records import read_notes
         from clinlp.report.evaluation import report_evaluation
@@ -99,8 +108,6 @@ def _notes(source: Path, out: Path, title: str | None) -> None:
     from clinlp.records import read_notes
     from clinlp.report.page import render
 
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{out}: PAGE.html needed for notes alone, got another name")
     notes: Sequence[Note] = list(read_notes(source))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +118,7 @@ def _notes(source: Path, out: Path, title: str | None) -> None:
 
 
 def _folder(out: Path) -> None:
-    if out.suffix.lower() in (".html", ".htm"):
+    if out.suffix.lower() in _PAGES:
         raise UsageError(f"{out}: a folder needed, for figures and tables stand beside the page, got a page's name")
 
 

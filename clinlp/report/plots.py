@@ -239,7 +239,13 @@ def histogram(name: str, title: Title, values: Mapping[str, Sequence[int]], axis
         low, high = float(every.min()), float(every.max())
         logarithmic = low > 0 and high / low > 100
         edges = np.geomspace(low, high, 31) if logarithmic else np.linspace(low, high + (high == low), 31)
-        axes.hist(list(values.values()), edges.tolist(), stacked=True, label=[plain(each) for each in values])
+        axes.hist(
+            list(values.values()),
+            edges.tolist(),
+            stacked=True,
+            label=[plain(each) for each in values],
+            color=COLOURS[: len(values)],
+        )
         if logarithmic:
             axes.set_xscale("log")
         axes.set_xlabel(words(*axis))

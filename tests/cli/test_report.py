@@ -39,6 +39,16 @@ def test_notes_become_a_page(clinlp: Command, tmp_path: Path) -> None:
     assert all(word in page for word in ("gold.jsonl", "zh2", "en0"))
 
 
+def test_notes_become_the_report_of_a_corpus(clinlp: Command, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    gold, _ = save(tmp_path)
+    done = clinlp("report", gold, "-o", tmp_path / "out", "--by", "lang")
+    assert (done.code, done.err) == (0, "")
+    numbers = json.loads((tmp_path / "out" / "scores.json").read_text("utf-8"))
+    assert numbers["groups"] == {"en": 3, "zh": 3}
+    assert not (tmp_path / "out" / "errors.jsonl").exists()
+
+
 def test_gold_and_predicted_become_a_folder(clinlp: Command, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     gold, found = save(tmp_path)
