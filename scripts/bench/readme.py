@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -14,7 +15,7 @@ README = HERE.parent.parent / "README.md"
 START, END = "<!-- results -->\n", "<!-- end of results -->\n"
 OPTIONS = {"minilm": "--minilm ENCODER", "e5": "--e5 ENCODER", "en": "--en EN.vec.gz", "zh": "--zh ZH.vec.gz"}
 ENCODERS = {"minilm": "MiniLM", "e5": "e5-small", None: "BiLSTM"}
-HEADS = {"pointer": "span scorer", "linear": "linear head", None: "CRF"}
+HEADS: dict[str | None, str] = {"pointer": "span scorer", "linear": "linear head", None: "CRF"}
 
 
 def read(name: str) -> Any:
@@ -24,16 +25,7 @@ def read(name: str) -> Any:
 
 def rows() -> list[tuple[str, str, str, str]]:
     """Give what was measured, on what, the figures and the command."""
-    made = []
-    for job in read("entities"):
-        strict, overlap = (100 * job[match]["micro"]["f1"] for match in ("strict", "overlap"))
-        where = f"{job['scored_on']} ({job['device'].removeprefix('NVIDIA ')})"
-        used = job["settings"]
-        needed = " ".join(option for name, option in OPTIONS.items() if name in used.values())
-        command = f"scripts/bench/entities.py {job['job']} --data DATA {needed}"
-        model = f"{ENCODERS[used.get('encoder')]} + {HEADS[used.get('head')]}"
-        figures = f"strict F1 {strict:.1f}, overlap F1 {overlap:.1f}"
-        made.append((f"{model}, trained on its train part", where, figures, command))
+    made = [*entity_rows(), *diagnosis_rows()]
     for name, sets in read("bundled").items():
         if name.startswith("phi"):  # shown beside the rules, as they are used
             continue
@@ -55,6 +47,72 @@ def rows() -> list[tuple[str, str, str, str]]:
         command = f"scripts/bench/annotate.py DATA/...{off}"
         made.append(("annotate, one core", name, figures, command))
     return [*made, *training_rows(), *inference_rows()]
+
+
+def entity_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of taggers trained on public corpora: the mean of the seeds and their spread."""
+    made = []
+    for seeds in by_job("entities"):
+        used, scored_on = seeds[0]["settings"], seeds[0]["scored_on"]
+        needed = " ".join(option for name, option in OPTIONS.items() if name in used.values())
+        parts = "train and dev" if used.get("whole") and scored_on.endswith("test") else "train"
+        model = f"{ENCODERS[used.get('encoder')]} {'+ words ' * bool(used.get('stacked'))}+ {HEADS[used.get('head')]}"
+        figures = [
+            f"{match} F1 {spread([each[match]['micro']['f1'] for each in seeds])}" for match in ("strict", "overlap")
+        ]
+        command = f"scripts/bench/entities.py {seeds[0]['job']} --data DATA {needed}"
+        made.append(
+            (f"{model}, trained on its {parts}", f"{scored_on} ({devices(seeds)})", ", ".join(figures), command)
+        )
+    return made
+
+
+def diagnosis_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of diagnosers: the network, and what stands beside it."""
+    made = []
+    for seeds in by_job("diagnosis"):
+        used, models = seeds[0]["settings"], seeds[0]["models"]
+        single = bool(used.get("single"))
+        kinds = [("micro", "accuracy"), ("macro", "macro F1")] if single else [("map", "MAP"), ("micro", "micro F1")]
+        kinds += [] if single else [("macro", "macro F1")]
+        figures = [
+            f"{name}: "
+            + ", ".join(f"{shown} {spread([_value(each, name, key) for each in seeds])}" for key, shown in kinds)
+            for name in models
+        ]
+        needed = " ".join(
+            option for name, option in (*OPTIONS.items(), ("icd", "--icd ICD.csv")) if name in used.values()
+        )
+        encoder = {"lstm": "BiLSTM", "cnn": "CNN"}.get(used["encoder"]) or ENCODERS[used["encoder"]]
+        on = f"{seeds[0]['scored_on']}{', 3 characters' * (used.get('code_length') == 3)} ({devices(seeds)})"
+        command = f"scripts/bench/diagnosis.py {seeds[0]['job']} --data DATA {needed}".rstrip()
+        made.append((f"diagnoser, {encoder}", on, "; ".join(figures), command))
+    return made
+
+
+def _value(result: dict[str, Any], model: str, key: str) -> float:
+    held = result["models"][model][key]
+    return float(held["f1"] if isinstance(held, dict) else held)
+
+
+def by_job(name: str) -> list[list[dict[str, Any]]]:
+    """Give the results of each job, all seeds together."""
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for result in read(name):
+        jobs.setdefault(result["job"], []).append(result)
+    return [sorted(seeds, key=lambda each: each["seed"]) for seeds in jobs.values()]
+
+
+def spread(shares: list[float]) -> str:
+    """Write the mean in percent; of several seeds with the standard deviation."""
+    if len(shares) == 1:
+        return f"{100 * shares[0]:.1f}"
+    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} ({len(shares)} seeds)"
+
+
+def devices(seeds: list[dict[str, Any]]) -> str:
+    """Name what they were trained on."""
+    return ", ".join(dict.fromkeys(each["device"].removeprefix("NVIDIA ") for each in seeds))
 
 
 def training_rows() -> list[tuple[str, str, str, str]]:
