@@ -201,6 +201,8 @@ def checksum(source: Source) -> str:
 def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
     """Checksums of the models that a config names."""
     named = {"phi": config.phi, "entities": config.entities, "diagnosis": config.diagnosis}
+    if config.context_model != "rules":
+        named["context"] = config.context_model
     found: dict[str, dict[str, str]] = {}
     if set(named.values()) == {"off"}:
         return found

@@ -28,6 +28,7 @@ _TEXT_ONLY = (
     "keep_entities",
     "sections",
     "context",
+    "context_model",
     "rules",
     "top",
     "sets",

@@ -14,7 +14,7 @@ from clinlp.cli.console import remark, say
 from clinlp.cli.options import takes
 from clinlp.cli.series import Curve, Folds, run
 from clinlp.config import Config
-from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
+from clinlp.training.config import ContextConfig, DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
 PANELS: dict[type[Config], str] = {
     EntitiesConfig: "Entities",
+    ContextConfig: "Context",
     DiagnosisConfig: "Diagnoses",
     TrainConfig: "Every model",
 }
 DIAGNOSIS_FLAGS = {"out": "--out -o", "numbers": "--number", "categories": "--category"}
+CODES_ONLY = (
+    *("code_length", "min_notes", "single", "codes", "unknown_codes", "code_names", "numbers", "categories"),
+    *("patients", "history", "baselines"),
+)
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT, to the weights of an unbroken run.")
 ]
@@ -107,6 +112,24 @@ def diagnosis(
     """
     with teller() as tell:
         run(config, tell, resume=resume, folds=folds, curve=learning_curve, speaks=is_main())
+
+
+@train.command()
+@takes(ContextConfig, PANELS, names=DIAGNOSIS_FLAGS, hidden=CODES_ONLY)
+def context(config: ContextConfig, resume: Resume = False) -> None:
+    """Train a classifier of context on notes whose entities have one; the best epoch is written to `OUT/best`.
+
+    It reads the section and the sentence of each entity and says whether it is negated, uncertain,
+    historical, hypothetical, and whose it is. What no entity of train shows is left to the rules. Use it
+    with `clinlp annotate --context-model OUT/best`.
+
+    **Examples**
+
+    - `clinlp train context --train train.jsonl --dev dev.jsonl -o runs/context`
+    - `clinlp train context --train train.jsonl -o runs/context-bert --encoder models/bert --epochs 4`
+    """
+    with teller() as tell:
+        run(config, tell, resume=resume, speaks=is_main())
 
 
 @contextmanager

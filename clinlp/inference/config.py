@@ -40,6 +40,9 @@ class PipelineConfig(Config):
     diagnosis: str = Field("bundled", description="`bundled` (by language), `off`, or a model folder.")
     sections: bool = Field(True, description="Find sections by their headings.")
     context: bool = Field(True, description="Say of each entity whether it is denied, doubted, past or another's.")
+    context_model: str = Field(
+        "rules", description="What finds context: `rules`, or a model of `clinlp train context`."
+    )
     rules: Path | None = Field(
         None, description="File of rules for sections and context, beside those of the package: what it says counts."
     )

@@ -23,6 +23,7 @@ from clinlp.text.rules import load_rules
 from clinlp.text.sections import SectionFinder
 
 if TYPE_CHECKING:  # torch: loaded with the first model, never for rules alone
+    from clinlp.inference.context import ContextPredictor
     from clinlp.inference.diagnosis import DiagnosisPredictor
     from clinlp.inference.entities import EntityPredictor
 
@@ -54,6 +55,7 @@ class Pipeline:
         self.deidentifier = Deidentifier(self.config)
         self._taggers: dict[str, EntityPredictor] = {}
         self._diagnosers: dict[str, DiagnosisPredictor] = {}
+        self._classifier: ContextPredictor | None = None
         self._readers: dict[Lang, tuple[SectionFinder, ContextFinder]] = {}
         if self.config.rules is not None:
             for lang in LANGUAGES:
@@ -61,6 +63,15 @@ class Pipeline:
         for name in (self.config.entities, self.config.diagnosis):  # a wrong name is said before any work
             if name not in ("bundled", "off"):
                 self._tagger("en") if name == self.config.entities else self._diagnoser("en")
+        if self.config.context and self.config.context_model != "rules":
+            from clinlp.inference.context import ContextPredictor
+
+            self._classifier = ContextPredictor.load(
+                self.config.context_model,
+                rules=self.config.rules,
+                device=self.config.device,
+                precision=self.config.precision,
+            )
 
     def __call__(self, notes: Sequence[Note]) -> list[Note | Failure]:
         """Handle every note, in order; a note that fails gives a `Failure` and stops no other."""
@@ -71,7 +82,9 @@ class Pipeline:
         self._all(done, "phi", self.deidentifier.find)
         if self._finds_entities:
             self._by_language(done, "entities", self._tagger)
-        if self.config.context:
+        if self.config.context and self._classifier is not None:
+            self._all(done, "context", self._classify)
+        elif self.config.context:
             self._each(done, "context", self._add_context)
         if self.config.diagnosis == "bundled":
             self._by_language(done, "diagnosis", self._diagnoser)
@@ -97,12 +110,14 @@ class Pipeline:
     @property
     def uses_models(self) -> bool:
         """Whether any stage may load a model."""
-        return self._finds_entities or not self.config.phi == self.config.diagnosis == "off"
+        named = {self.config.phi, self.config.diagnosis, self.config.context_model}
+        return self._finds_entities or not named <= {"off", "rules"}
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names or folders of the models loaded so far."""
-        return (*self.deidentifier.models, *self._taggers, *self._diagnosers)
+        context = (self.config.context_model,) if self._classifier is not None else ()
+        return (*self.deidentifier.models, *self._taggers, *self._diagnosers, *context)
 
     @property
     def whole_patients(self) -> bool:
@@ -131,11 +146,19 @@ class Pipeline:
         if not note.entities:
             return note
         _, find_context = self._reader(_lang(note))
-        found = find_context(note.text, note.entities, note.sections)
-        if self.config.keep_entities:
-            given = zip(note.entities, found, strict=True)
-            found = tuple([new if old.context is None else old for old, new in given])
-        return replace(note, entities=found)
+        return self._kept(note, replace(note, entities=find_context(note.text, note.entities, note.sections)))
+
+    def _classify(self, notes: Sequence[Note]) -> list[Note]:
+        """Do the same by a trained classifier."""
+        if self._classifier is None:
+            raise TypeError("a classifier of contexts needed, got none")
+        return [self._kept(note, found) for note, found in zip(notes, self._classifier(notes), strict=True)]
+
+    def _kept(self, given: Note, found: Note) -> Note:
+        if not self.config.keep_entities:
+            return found
+        pairs = zip(given.entities, found.entities, strict=True)
+        return replace(found, entities=tuple([new if old.context is None else old for old, new in pairs]))
 
     def _reader(self, lang: Lang) -> tuple[SectionFinder, ContextFinder]:
         if lang not in self._readers:

@@ -20,7 +20,8 @@ _COLONS = (":", "：")
 
 
 class _Placed(Protocol):
-    span: Span
+    @property
+    def span(self) -> Span: ...
 
 
 P = TypeVar("P", bound=_Placed)

@@ -229,3 +229,15 @@ class DiagnosisConfig(TrainConfig):
         if self.single and self.thresholds not in ("common", "fixed"):
             raise ValueError(f"thresholds: several codes a note needed for {self.thresholds}, got single")
         return self
+
+
+class ContextConfig(DiagnosisConfig):
+    """Options for a classifier of what a note says about its entities: a diagnoser of their sentences."""
+
+    epochs: int = Field(8, ge=1, description="Times that all entities are seen.")
+    batch_pieces: int = Field(4096, ge=16, description="Pieces of a batch, padding included.")
+    max_pieces: int = Field(256, ge=8, le=8192, description="Pieces of a window; longer sentences are read in several.")
+    thresholds: Literal["common", "per-code", "top-k", "fixed"] = Field(
+        "per-code", description="From which probability something holds: for the best F1 on dev, or `fixed` 0.5."
+    )
+    baselines: bool = False

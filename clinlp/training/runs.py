@@ -23,7 +23,8 @@ from clinlp.note import Diagnosis, Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
-from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
+from clinlp.training.config import ContextConfig, DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
+from clinlp.training.context import finetune_context
 from clinlp.training.diagnosis import finetune_diagnosis
 from clinlp.training.finetune import finetune_entities, finetune_phi
 from clinlp.training.folder import FREE
@@ -62,6 +63,8 @@ def finetune(
         return finetune_phi(config, resume=resume, tell=tell, parts=parts)
     if isinstance(config, EntitiesConfig):
         return finetune_entities(config, resume=resume, tell=tell, parts=parts)
+    if isinstance(config, ContextConfig):
+        return finetune_context(config, resume=resume, tell=tell, parts=parts)
     if isinstance(config, DiagnosisConfig):
         return finetune_diagnosis(config, resume=resume, tell=tell, parts=parts)
     raise TypeError(f"config of entities, phi or diagnoses needed, got {type(config).__name__}")
