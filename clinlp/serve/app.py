@@ -98,6 +98,10 @@ def create_app(config: ServeConfig | None = None) -> FastAPI:
     )
     _add_tasks(app, service)
     _add_states(app, service)
+    if config.page:
+        from clinlp.serve.page import add_page
+
+        add_page(app)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_query)
     if config.cors_origins:

@@ -1,0 +1,334 @@
+"use strict";
+// Offsets count code points, as the service's do: `points` holds the text cut into them.
+const $ = id => document.getElementById(id), $$ = (what, from = document) => [...from.querySelectorAll(what)];
+const NAMES = JSON.parse(document.body.dataset.labels), HUES = [2, 28, 212, 188, 272, 140, 96, 72, 50, 322];
+const FLAGS = ["negated", "uncertain", "historical", "hypothetical"], PEOPLE = ["patient", "family", "other"];
+const WORDS = {
+  en: {
+    skip: "Skip to the note", about: "Paste a note or drop a file (.txt, .jsonl). Nothing is stored.", tools: "Tools", least: "Least score",
+    deid: "Replace PHI by", note: "Note", before: "previous", after: "next", save: "Save", releasedfile: "released text", input: "Your note",
+    go: "Annotate", file: "Open a file", key: "API key", output: "Annotated note", releasedname: "Released text", span: "Selected words",
+    kind: "What", entity: "entity", entities: "entities", label: "Label", put: "Add", drop: "Remove", undo: "Undo", diagnoses: "Diagnoses", code: "Code",
+    keys: "Mouse: select words, or click a span. Keyboard: ← → spans; w W words, e E one more or one less at the end, b B at the beginning; Enter adds or relabels, Delete removes, u undoes, Escape lets go.",
+    facts: "characters", working: "working …", done: "done", none: "none", lost: "Corrections of this note would be lost: annotate again?",
+    busy: "The service is busy; trying again in", reach: "The service cannot be reached.", needkey: "An API key is needed.", failed: "This note failed",
+    bad: "This file cannot be read: text or JSON Lines in UTF-8 needed.", large: "Too many notes: at most", evidence: "evidence", added: "added",
+    removed: "removed", saved: "saved", negated: "negated", uncertain: "uncertain", historical: "past", hypothetical: "hypothetical",
+    patient: "patient", family: "family", other: "someone else", whose: "Whose", modes: { tag: "[NAME]", mask: "mask", placeholder: "[NAME-1]", surrogate: "surrogate" },
+  },
+  zh: {
+    skip: "跳到病历", about: "粘贴一份病历，或拖入文件（.txt、.jsonl）。不保存任何内容。", tools: "工具", least: "最低置信度",
+    deid: "隐私替换方式", note: "病历", before: "上一份", after: "下一份", save: "保存", releasedfile: "脱敏文本", input: "病历原文",
+    go: "标注", file: "打开文件", key: "API 密钥", output: "标注结果", releasedname: "脱敏文本", span: "选中的文字",
+    kind: "类型", entity: "实体", entities: "实体", label: "标签", put: "添加", drop: "删除", undo: "撤销", diagnoses: "诊断", code: "编码",
+    keys: "鼠标：选中文字，或点击标注。键盘：← → 逐个标注；w W 逐字词，e E 末尾增减，b B 开头增减；回车添加或改标签，Delete 删除，u 撤销，Esc 取消。",
+    facts: "字", working: "处理中……", done: "完成", none: "无", lost: "重新标注会丢失对此份病历的修改，是否继续？",
+    busy: "服务繁忙，稍后重试，秒数", reach: "无法连接服务。", needkey: "需要 API 密钥。", failed: "此份病历处理失败",
+    bad: "无法读取文件：需要 UTF-8 的文本或 JSON Lines。", large: "病历过多，最多", evidence: "依据", added: "已添加",
+    removed: "已删除", saved: "已保存", negated: "否定", uncertain: "不确定", historical: "既往", hypothetical: "假设",
+    patient: "患者", family: "家族", other: "他人", whose: "所属", modes: { tag: "[NAME]", mask: "掩码", placeholder: "[NAME-1]", surrogate: "替身" },
+  },
+};
+let lang = navigator.language.startsWith("zh") ? "zh" : "en", say = key => WORDS[lang][key];
+let notes = [], at = 0, points = [], selected = null, chosen = null, timer = 0, asked = 0;
+const note = () => notes[at];
+
+// what the person is told
+const tell = (words, bad = false) => { $("status").textContent = words; $("status").classList.toggle("bad", bad); };
+const nameOf = (kind, label) => (NAMES[kind].find(each => each[0] === label) || [label, label, label])[lang === "zh" ? 2 : 1];
+const hueOf = label => {
+  const known = NAMES.entities.findIndex(each => each[0] === label);
+  return known >= 0 ? HUES[known % HUES.length] : [...label].reduce((sum, each) => (sum * 31 + each.codePointAt(0)) % 360, 7);
+};
+const make = (tag, facts = {}, ...inside) => { const made = Object.assign(document.createElement(tag), facts); made.append(...inside); return made; };
+
+// the service
+async function ask(path, body) {
+  for (let tries = 0; ; tries++) {
+    const headers = { "Content-Type": "application/json" };
+    if ($("key").value) headers.Authorization = `Bearer ${$("key").value}`;
+    let answer;
+    try { answer = await fetch(path, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers }); } catch { throw new Error(say("reach")); }
+    if (answer.ok) return answer.json();
+    if (answer.status === 401) { $("keyrow").hidden = false; $("key").focus(); throw new Error(say("needkey")); }
+    if (answer.status !== 429 || tries === 5) throw new Error(await answer.json().then(held => held.error.message, () => String(answer.status)));
+    const wait = Number(answer.headers.get("Retry-After")) || 1;
+    tell(`${say("busy")} ${wait}`);
+    await new Promise(done => setTimeout(done, wait * 1000));
+  }
+}
+async function annotate(records) {
+  const turn = ++asked;
+  tell(say("working"));
+  try {
+    const held = await ask("v1/annotate?deid=off", { notes: records });
+    if (turn !== asked) return;
+    notes = held.notes.map((found, i) => found.failure
+      ? { note_id: found.note_id, text: records[i].text || "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
+      : { ...found, diagnoses: found.diagnoses || [], past: [], codes: null });
+    at = 0;
+    tell(say("done"));
+    show();
+  } catch (error) { if (turn === asked) tell(error.message, true); }
+}
+async function release() {
+  const one = note(), turn = asked;
+  $("plain").textContent = "";
+  if (!one || one.failure) return;
+  try {
+    const held = await ask(`v1/deidentify?deid=${$("deid").value || "tag"}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
+    if (turn === asked && one === note()) { one.released = held; $("plain").textContent = held.text; }
+  } catch (error) { tell(error.message, true); }
+}
+
+// the note on the screen
+const least = () => Number($("least").value);
+const kept = (one, kind) => one[kind].filter(span => span.score === undefined || span.score >= least());
+const spans = one => ["entities", "phi"].flatMap(kind => kept(one, kind).map(span => ({ kind, span }))).sort((a, b) => a.span.start - b.span.start || b.span.end - a.span.end);
+const words = (start, end) => points.slice(start, end).join("");
+const marksOf = context => context ? [...FLAGS.filter(flag => context[flag]), ...(context.experiencer && context.experiencer !== "patient" ? [context.experiencer] : [])] : [];
+function show() {
+  const one = note();
+  selected = chosen = null;
+  points = one ? [...one.text] : [];
+  $("place").textContent = notes.length ? `${at + 1} / ${notes.length}` : "";
+  $("before").disabled = at <= 0;
+  $("after").disabled = at >= notes.length - 1;
+  $("jsonl").disabled = $("released").disabled = !notes.some(each => !each.failure);
+  if (one && one.failure) tell(`${say("failed")}: ${one.failure.stage} ${one.failure.error} ${one.failure.reason}`, true);
+  draw();
+  release();
+}
+function draw() {
+  const one = note(), text = $("text");
+  text.replaceChildren();
+  if (one) {
+    text.lang = one.lang === "zh" ? "zh-Hans" : "en";
+    const shown = spans(one), evidence = one.diagnoses.flatMap((found, number) => (found.evidence || []).map(span => ({ number, span })));
+    const cuts = new Set([0, points.length]);
+    for (const { span } of [...shown, ...evidence]) cuts.add(span.start).add(span.end);
+    if (selected) cuts.add(selected.start).add(selected.end);
+    const sorted = [...cuts].sort((a, b) => a - b);
+    for (let i = 0; i + 1 < sorted.length; i++) text.append(part(sorted[i], sorted[i + 1], shown, evidence));
+    $("facts").textContent = `${one.note_id} · ${points.length} ${say("facts")} · ${say("entities")} ${kept(one, "entities").length} · PHI ${kept(one, "phi").length}`;
+  } else $("facts").textContent = "";
+  diagnoses(one);
+  editor();
+  light();
+}
+function part(start, end, shown, evidence) {
+  let inner = make("span", { textContent: words(start, end) });
+  inner.dataset.s = start;
+  if (selected && selected.start <= start && end <= selected.end) inner.className = "sel";
+  const numbers = evidence.filter(({ span }) => span.start <= start && end <= span.end).map(({ number }) => number);
+  const over = shown.filter(({ span }) => span.start <= start && end <= span.end);
+  over.reverse().forEach(({ kind, span }, depth) => {
+    const marks = kind === "entities" ? marksOf(span.context) : [];
+    const box = make("span", { className: ["m", `d${Math.min(depth, 4)}`, ...marks].join(" ") }, inner);
+    if (kind === "phi") box.classList.add("phi"); else box.style.setProperty("--h", hueOf(span.label));
+    if (start === span.start) box.classList.add("a");
+    if (end === span.end) { box.classList.add("z"); box.dataset.n = [nameOf(kind, span.label), ...marks.map(say)].join(" · "); }
+    inner = box;
+  });
+  if (!numbers.length) return inner;
+  const lit = make("span", { className: "ev" }, inner);
+  lit.dataset.d = numbers.join(" ");
+  return lit;
+}
+function diagnoses(one) {
+  $("diagnoses").replaceChildren(...(one ? one.diagnoses.map((found, number) => ({ found, number })).sort((a, b) => (b.found.score ?? 1) - (a.found.score ?? 1)) : []).map(({ found, number }) => {
+    const right = codes(one).includes(found.code), share = found.score === undefined ? "" : `${(100 * found.score).toFixed(1)}%`;
+    const box = make("input", { type: "checkbox", checked: right, ariaLabel: found.code });
+    box.addEventListener("change", () => { remember(); one.codes = box.checked ? [...codes(one), found.code] : codes(one).filter(code => code !== found.code); draw(); });
+    const row = make("button", { type: "button", className: "dx", ariaPressed: "false" }, make("b", { textContent: found.code }), make("span", { textContent: share }));
+    row.dataset.d = number;
+    if (share) row.append(make("meter", { min: 0, max: 1, value: found.score, ariaHidden: "true" }));
+    row.append(make("small", { textContent: `${say("evidence")}: ${(found.evidence || []).length}` }));
+    row.addEventListener("click", () => { const pressed = row.ariaPressed !== "true"; $$(".dx").forEach(other => { other.ariaPressed = String(other === row && pressed); }); light(); });
+    for (const event of ["pointerenter", "pointerleave", "focus", "blur"]) row.addEventListener(event, light);
+    return make("div", { className: right ? "dxrow" : "dxrow no" }, box, row);
+  }));
+}
+const codes = one => one.codes || one.diagnoses.filter(found => found.score === undefined || found.score >= least()).map(found => found.code);
+function light() {
+  const on = new Set($$(".dx").filter(row => row.matches(":hover, :focus-visible") || row.ariaPressed === "true").map(row => row.dataset.d));
+  $$(".ev").forEach(each => each.classList.toggle("lit", each.dataset.d.split(" ").some(d => on.has(d))));
+}
+
+// corrections
+const bare = ({ start, end, label, context }) => context ? { start, end, label, context } : { start, end, label };
+const remember = () => { const one = note(); one.past.push([one.entities, one.phi, one.diagnoses, one.codes]); };
+const changed = () => notes.some(one => one.past.length && !one.saved);
+function editor() {
+  const have = Boolean(selected), context = (chosen && chosen.kind === "entities" && chosen.span.context) || {};
+  $("words").textContent = have ? words(selected.start, selected.end) : "";
+  $("put").disabled = !have;
+  $("drop").disabled = !chosen;
+  $("undo").disabled = !(note() && note().past.length);
+  $("addcode").disabled = !note();
+  if (chosen) { $("kind").value = chosen.kind; $("label").value = chosen.span.label; }
+  const kind = $("kind").value;
+  $("labels").replaceChildren(...NAMES[kind].map(([value]) => make("option", { value, textContent: nameOf(kind, value) })));
+  $("marks").replaceChildren(...(kind === "phi" ? [] : [...FLAGS.map(flag => make("label", {}, make("input", { type: "checkbox", name: flag, checked: Boolean(context[flag]) }), say(flag))),
+    make("label", {}, say("whose"), make("select", { name: "experiencer" }, ...PEOPLE.map(who => make("option", { value: who, textContent: say(who), selected: who === (context.experiencer || "patient") }))))]));
+}
+function choose(found) { chosen = found; selected = found ? { start: found.span.start, end: found.span.end } : null; draw(); if (found) tell([words(found.span.start, found.span.end), nameOf(found.kind, found.span.label)].join(" · ")); }
+function context() {
+  const held = Object.fromEntries($$("#marks input").map(box => [box.name, box.checked]));
+  const who = $("marks").querySelector("select");
+  return who ? { ...held, experiencer: who.value } : undefined;
+}
+function put() {
+  const one = note(), label = $("label").value.trim(), kind = $("kind").value;
+  if (!one || !selected || selected.start >= selected.end) return;
+  if (!label) { $("label").focus(); return; }
+  remember();
+  const span = { start: selected.start, end: selected.end, label };
+  if (kind === "entities") span.context = context();
+  if (chosen) one[chosen.kind] = one[chosen.kind].filter(each => each !== chosen.span);
+  one[kind] = [...one[kind].filter(each => each.start !== span.start || each.end !== span.end || each.label !== label), span];
+  choose({ kind, span });
+  tell(`${words(span.start, span.end)} · ${nameOf(kind, label)}: ${say("added")}`);
+  release();
+}
+function drop() {
+  const one = note(), gone = chosen;
+  if (!gone) return;
+  remember();
+  one[gone.kind] = one[gone.kind].filter(each => each !== gone.span);
+  choose(null);
+  tell(`${words(gone.span.start, gone.span.end)}: ${say("removed")}`);
+  release();
+}
+function undo() {
+  const one = note(), past = one && one.past.pop();
+  if (!past) return;
+  [one.entities, one.phi, one.diagnoses, one.codes] = past;
+  choose(null);
+  release();
+}
+function place(node, offset) {
+  const holder = (node.nodeType === 3 ? node.parentElement : node).closest("[data-s]");
+  if (!holder || !$("text").contains(holder)) return null;
+  return Number(holder.dataset.s) + (node.nodeType === 3 ? [...node.data.slice(0, offset)].length : offset ? [...holder.textContent].length : 0);
+}
+$("text").addEventListener("pointerup", () => {
+  const range = getSelection(), one = note();
+  if (!one || !range.rangeCount) return;
+  const from = place(range.anchorNode, range.anchorOffset), to = place(range.focusNode, range.focusOffset);
+  if (from === null || to === null) return;
+  if (from === to) { choose(spans(one).filter(({ span }) => span.start <= from && from <= span.end).sort((a, b) => (a.span.end - a.span.start) - (b.span.end - b.span.start))[0] || null); return; }
+  let [start, end] = [Math.min(from, to), Math.max(from, to)];
+  while (start < end && !points[start].trim()) start++;
+  while (end > start && !points[end - 1].trim()) end--;
+  if (start < end) { chosen = null; selected = { start, end }; draw(); }
+});
+const tokens = () => { const found = [], text = note().text; let start = 0; for (const { segment, isWordLike } of new Intl.Segmenter(note().lang || "en", { granularity: "word" }).segment(text)) { const n = [...segment].length; if (isWordLike) found.push({ start, end: start + n }); start += n; } return found; };
+function step(by) {
+  const all = spans(note()), now = chosen ? all.findIndex(({ span }) => span === chosen.span) : -1;
+  if (all.length) choose(all[now < 0 ? (by > 0 ? 0 : all.length - 1) : (now + by + all.length) % all.length]);
+  const mark = $$(".sel")[0];
+  if (mark) mark.scrollIntoView({ block: "nearest" });
+}
+function word(by) {
+  const all = tokens(), from = selected ? selected.start : -1;
+  const next = by > 0 ? all.find(each => each.start > from) : all.findLast(each => each.start < from);
+  if (next) { chosen = null; selected = next; draw(); tell(words(next.start, next.end)); }
+}
+function stretch(edge, by) {
+  if (!selected) return;
+  const all = tokens();
+  const next = edge === "end"
+    ? (by > 0 ? all.find(each => each.end > selected.end) : all.findLast(each => each.end < selected.end))?.end
+    : (by > 0 ? all.findLast(each => each.start < selected.start) : all.find(each => each.start > selected.start))?.start;
+  const made = { ...selected, ...(next === undefined ? {} : { [edge]: next }) };
+  if (made.start < made.end) { selected = made; draw(); tell(words(made.start, made.end)); }
+}
+const KEYS = {
+  ArrowRight: () => step(1), ArrowLeft: () => step(-1), w: () => word(1), W: () => word(-1), e: () => stretch("end", 1), E: () => stretch("end", -1),
+  b: () => stretch("start", 1), B: () => stretch("start", -1), Enter: () => { if (selected) $("label").focus(); }, Delete: drop, Backspace: drop, u: undo, Escape: () => choose(null),
+};
+$("text").addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !note() || !KEYS[event.key]) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+$("label").addEventListener("keydown", event => { if (event.key === "Enter") { put(); $("text").focus(); } else if (event.key === "Escape") $("text").focus(); });
+$("kind").addEventListener("change", () => { if (chosen) chosen = null; editor(); });
+$("put").addEventListener("click", put);
+$("drop").addEventListener("click", drop);
+$("undo").addEventListener("click", undo);
+$("addcode").addEventListener("click", () => {
+  const one = note(), code = $("code").value.trim();
+  if (!one || !code || codes(one).includes(code)) return;
+  const now = codes(one);
+  remember();
+  if (!one.diagnoses.some(found => found.code === code)) one.diagnoses = [...one.diagnoses, { code }];
+  one.codes = [...now, code];
+  $("code").value = "";
+  draw();
+});
+
+// what comes in and what goes out
+const single = () => { const text = $("input").value; return text.trim() ? [{ note_id: "1", text }] : []; };
+function go() {
+  const records = single();
+  clearTimeout(timer);
+  if (records.length && (!changed() || confirm(say("lost")))) annotate(records);
+}
+$("go").addEventListener("click", go);
+$("input").addEventListener("input", () => { clearTimeout(timer); if (!changed()) timer = setTimeout(go, 600); });
+async function open(file) {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    if (!file.name.endsWith(".jsonl")) { $("input").value = text; go(); return; }
+    const records = text.split("\n").filter(line => line.trim()).map(line => JSON.parse(line));
+    if (!changed() || confirm(say("lost"))) annotate(records);
+  } catch { tell(say("bad"), true); }
+}
+$("file").addEventListener("change", () => { if ($("file").files[0]) open($("file").files[0]); $("file").value = ""; });
+addEventListener("dragover", event => { event.preventDefault(); $$(".in")[0].classList.add("over"); });
+addEventListener("dragleave", () => $$(".in")[0].classList.remove("over"));
+addEventListener("drop", event => { event.preventDefault(); $$(".in")[0].classList.remove("over"); if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]); });
+function save(name, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/octet-stream" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  tell(`${name}: ${say("saved")}`);
+}
+function record(one) {
+  const { note_id, text, patient_id, lang: of, time, sections, fields } = one;
+  const order = (a, b) => a.start - b.start || b.end - a.end;
+  return { note_id, text, patient_id, lang: of, time, entities: kept(one, "entities").map(bare).sort(order), phi: kept(one, "phi").map(bare).sort(order), sections, diagnoses: codes(one).map(code => ({ code })), fields };
+}
+$("jsonl").addEventListener("click", () => {
+  const good = notes.filter(one => !one.failure);
+  save("corrected.jsonl", good.map(one => `${JSON.stringify(record(one))}\n`).join(""));
+  good.forEach(one => { one.saved = true; });
+});
+$("released").addEventListener("click", () => { if (note().released) save("released.txt", note().released.text); });
+addEventListener("beforeunload", event => { if (changed()) event.preventDefault(); });
+$("before").addEventListener("click", () => { at--; show(); });
+$("after").addEventListener("click", () => { at++; show(); });
+$("least").addEventListener("input", () => { $("leastvalue").value = least().toFixed(2); draw(); });
+$("least").addEventListener("change", release);
+$("deid").addEventListener("change", release);
+
+// the interface in one of two languages
+function translate() {
+  document.documentElement.lang = lang === "zh" ? "zh-Hans" : "en";
+  $$("[data-t]").forEach(each => { each.textContent = say(each.dataset.t); });
+  $("lang").textContent = lang === "zh" ? "English" : "中文";
+  $("lang").lang = lang === "zh" ? "en" : "zh-Hans";
+  $("plain").ariaLabel = say("releasedname");
+  $$("#deid option").forEach(each => { each.textContent = say("modes")[each.value]; });
+  draw();
+}
+$("lang").addEventListener("click", () => { lang = lang === "zh" ? "en" : "zh"; translate(); });
+async function begin() {
+  let modes = ["tag", "mask", "placeholder"], first = "tag";
+  try { const held = await ask("v1/models"); modes = held.deid.filter(mode => mode !== "off"); first = modes.includes(held.default_deid) ? held.default_deid : "tag"; } catch (error) { tell(error.message, true); }
+  $("deid").replaceChildren(...modes.map(value => make("option", { value, selected: value === first })));
+  translate();
+}
+begin();
