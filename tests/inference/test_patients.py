@@ -208,6 +208,11 @@ def test_a_field_of_another_kind_is_refused_by_its_note(predictor):
         predictor([bad])
 
 
+def test_bf16_says_about_the_same(folder, predictor):
+    half = DiagnosisPredictor.load(folder, precision="bf16").probabilities(ward())
+    assert half == pytest.approx(predictor.probabilities(ward()), abs=0.05)
+
+
 def test_far_dates_and_large_values_do_no_harm(predictor):
     first, second, *_ = ward()
     far = [replace(first, time=date(1, 1, 1), fields={"age": 1e30}), replace(second, time=date(9999, 12, 31))]

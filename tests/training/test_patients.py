@@ -51,11 +51,12 @@ def test_what_only_history_tells_is_learned(same):
 
 
 def test_a_model_of_notes_cannot_learn_it(tmp_path):
-    best = finetune_diagnosis(config(tmp_path / "run", epochs=2), parts=(ward(50, 1), ward(12, 2)))
+    best = finetune_diagnosis(config(tmp_path / "run", epochs=1), parts=(ward(50, 1), ward(12, 2)))
     test = ward(30, 3)
     assert agreement(test, DiagnosisPredictor.load(best)(test)) < 0.7
 
 
+@pytest.mark.slow
 def test_the_next_visit_is_forecast_from_the_visits_before(forecast):
     test = ward(30, 3, lag=2)
     predictor = DiagnosisPredictor.load(forecast)
@@ -210,7 +211,7 @@ def test_bad_data_is_read_or_refused_in_one_line(tmp_path):
         finetune_diagnosis(config(tmp_path / "z", patients="same"), parts=(nameless, ward(6, 13)))
 
 
-@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("single", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_one_code_in_all_notes_is_learned(tmp_path, single):
     everywhere = [[replace(note, diagnoses=(Diagnosis("Z00"),)) for note in ward(6, seed)] for seed in (15, 16)]
     best = finetune_diagnosis(config(tmp_path / "run", patients="next", single=single, epochs=3), parts=everywhere)
@@ -227,7 +228,7 @@ def test_other_encoders_read_patients_too(tmp_path, tiny_bert, kind):
     write_notes(DiagnosisPredictor.load(best)(ward(2, 20)), tmp_path / "found.jsonl")
 
 
-@pytest.mark.parametrize("target", ["same", "next"])
+@pytest.mark.parametrize("target", [pytest.param("same", marks=pytest.mark.slow), "next"])
 def test_baselines_and_an_ensemble_stand_beside_a_model_of_patients(tmp_path, target):
     parts = (ward(12, 21), ward(12, 22))
     told = []
@@ -245,7 +246,7 @@ def test_baselines_and_an_ensemble_stand_beside_a_model_of_patients(tmp_path, ta
         assert {item.code: item.score for item in note.diagnoses} == pytest.approx(scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("target", ["same", "next"])
+@pytest.mark.parametrize("target", [pytest.param("same", marks=pytest.mark.slow), "next"])
 def test_folds_score_every_note_that_is_annotated(tmp_path, target):
     file = tmp_path / "ward.jsonl"
     write_notes(ward(8, 24), file)
@@ -265,13 +266,3 @@ def test_where_a_note_has_a_single_code_notes_without_one_teach_no_model(tmp_pat
         finetune_diagnosis(run, parts=(train, ward(6, 27)))
     one, other = (load_file(tmp_path / name / "tfidf" / "model.safetensors") for name in ("with", "without"))
     assert all(torch.equal(one[name], other[name]) for name in other)
-
-
-@pytest.mark.parametrize("kind", ["lstm", "bert"])
-def test_bf16_trains_and_predicts_about_the_same(tmp_path, tiny_bert, kind):
-    options = {"encoder": "lstm", "hidden": 8} if kind == "lstm" else {"encoder": str(tiny_bert)}
-    run = config(tmp_path / "run", patients="same", precision="bf16", numbers=("age",), **options)
-    parts = [[replace(note, fields={"age": len(note.text)}) for note in ward(6, seed)] for seed in (28, 29)]
-    best = finetune_diagnosis(run, parts=parts)
-    whole, half = (DiagnosisPredictor.load(best, precision=each).probabilities(parts[1]) for each in ("fp32", "bf16"))
-    assert whole == pytest.approx(half, abs=0.05)
