@@ -6,7 +6,7 @@ Four measurements, on a GPU if there is one, else with one thread:
   cannot do without, timed by themselves in the same shapes and precision.
 - `step`: a whole training step, encoder and 10,000 codes, on one note of 8,000 pieces; the memory it takes.
 - `long_notes`: notes of several thousand pieces through our predictor, against a loop that encodes the windows of one
-  note after the other, pads each to its full length and keeps the attention of every code.
+  note after the other in float32, pads each to its full length and keeps the attention of every code.
 - `tfidf`: the codes of codiesp_en, fitted all at once, against one regression of scikit-learn after the other (some
   codes of all, drawn evenly by how many notes have them, counted up).
 
