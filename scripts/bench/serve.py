@@ -4,8 +4,9 @@
 in Python, one thread, warm; seconds of the processor and of the wall, and where they go. `load`: so many clients
 ask on kept connections for so many seconds, each with one note of 1,000 characters after the other, of a service
 that makes batches and of one that does not (`--batch-notes 1`), in turns; notes a second of the wall and of the
-service's processor time. `overload`: the same with a queue that is too short. `memory`: what the service holds after
-so many requests. Notes are those of the synthetic corpora, joined and cut. Results go to `results/serve.json`.
+service's processor time. `overload`: the same with a queue that is too short. `memory`: what the service, by rules
+alone, holds after so many requests. Notes are those of the synthetic corpora, joined and cut. Results go to
+`results/serve.json`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ def measure_latency(lang: str, options: dict[str, Any], n_notes: int, rounds: in
         "stages_cpu_ms": stages,
         "each_cpu_ms": [round(1000 * each, 2) for each in cpu],
     }
+
+
+def around() -> dict[str, Any]:
+    """On what a number was taken, and what else ran there."""
+    return {"machine": machine(), "load_average": os.getloadavg()}
 
 
 class Service:
@@ -171,9 +177,9 @@ def load(path: str, lang: str, wall_s: float, *flags: str, n_clients: int = 64) 
 
 
 def memory(n_requests: int, steps: int) -> dict[str, Any]:
-    """Say what the service holds after so many requests, each of other words."""
+    """Say what the service, by rules alone, holds after so many requests, each of other words."""
     held = []
-    with service() as served:
+    with service("--phi", "off", "--entities", "off", "--diagnosis", "off") as served:
         for step in range(steps):
             pieces = texts("en", 200, 512) + texts("zh", 60, 512)
             bodies = [
@@ -194,21 +200,20 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="of `memory`")
     given = parser.parse_args()
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    ways = {"all": {}, "PHI by rules alone": {"phi": "off"}}
+    ways = {"all": {}, "PHI by rules alone": {"phi": "off"}, "all, bf16": {"precision": "bf16"}}
     for lang in ("en", "zh"):
         for way, options in ways.items():
             if "latency" in given.what:
-                found[f"latency {lang}, {way}"] = measure_latency(lang, options, 20, 3)
+                found[f"latency {lang}, {way}"] = measure_latency(lang, options, 20, 2) | around()
         if "load" in given.what:
             for path in ("/v1/annotate", "/v1/diagnose"):
                 for name, flags in (("batched", ()), ("unbatched", ("--batch-notes", "1"))):
-                    found[f"load {lang}, {path}, {name}"] = load(path, lang, given.seconds, *flags)
+                    found[f"load {lang}, {path}, {name}"] = load(path, lang, given.seconds, *flags) | around()
         if "overload" in given.what:
             flags = ("--queue-notes", "16", "--max-notes", "16")
-            found[f"overload {lang}"] = load("/v1/annotate", lang, given.seconds / 2, *flags)
+            found[f"overload {lang}"] = load("/v1/annotate", lang, given.seconds / 2, *flags) | around()
     if "memory" in given.what:
-        found["memory"] = memory(given.requests, 10)
-    found["machine"] = machine()
+        found["memory"] = memory(given.requests, 10) | around()
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for name, held in found.items():
         shown = {key: round(value, 1) for key, value in held.items() if isinstance(value, float)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -39,15 +40,15 @@ def client_of(config: ServeConfig) -> Iterator[TestClient]:
 
 
 @contextmanager
-def running(config: ServeConfig) -> Iterator[tuple[str, uvicorn.Server]]:
+def running(config: ServeConfig, context: ssl.SSLContext | None = None) -> Iterator[tuple[str, uvicorn.Server]]:
     """The service on a port of its own, as `clinlp serve` runs it; gives its URL."""
     with listen(config) as listening:
         server = uvicorn.Server(settings(config, create_app(config), protocol(config.read_s)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         port = listening.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        with Client(url) as client:
+        url = f"http{'s' if config.tls_cert else ''}://127.0.0.1:{port}"
+        with Client(url, context=context) as client:
             end = time.monotonic() + 30
             while not client.ready():
                 assert time.monotonic() < end
