@@ -127,7 +127,7 @@ def draw_table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
     )
     return (
-        f'<section><h{level}>{heading}</h{level}><div class="scroll" tabindex="0" role="region" aria-label="{heading}">'
+        f'<section><h{level}>{heading}</h{level}><div class="scroll" tabindex="0" role="group" aria-label="{heading}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
     )
 
@@ -150,7 +150,7 @@ def _section(at: int, section: Section) -> str:
     )
     return (
         f'<section class="part" id="s{at}" aria-labelledby="t{at}"><h2 id="t{at}">{escape(section.title)}</h2>'
-        f'<div class="figures">{figures}</div>{tables}{"".join(_browser(at, section.mistakes))}</section>'
+        f'<div class="figures">{figures}</div>{tables}{"".join(_browser(section.mistakes))}</section>'
     )
 
 
@@ -158,7 +158,7 @@ def _is_wide(picture: Picture) -> bool:
     return picture.name == "epochs"
 
 
-def _browser(at: int, mistakes: Sequence[Row]) -> Iterator[str]:
+def _browser(mistakes: Sequence[Row]) -> Iterator[str]:
     """Draw the list of mistakes, with filters over it that need the script; without it, all are shown."""
     if not mistakes:
         return
@@ -175,7 +175,7 @@ def _browser(at: int, mistakes: Sequence[Row]) -> Iterator[str]:
     columns = ("note 病历", "kind 类型", "gold 标准", "predicted 预测", "place 位置", "score 置信度")
     with_words = any(each.words for each in shown)
     head = "".join(f'<th scope="col">{name}</th>' for name in (*columns, *(("text 原文",) if with_words else ())))
-    yield f'<div class="scroll tall" tabindex="0" role="region" aria-label="Errors 错误 {at}">'
+    yield '<div class="scroll tall" tabindex="0" role="group" aria-label="Errors 错误">'
     yield f"<table><thead><tr>{head}</tr></thead><tbody>"
     yield from (_row(each, with_words=with_words) for each in shown)
     yield "</tbody></table></div></section>"

@@ -220,7 +220,7 @@ def bars(name: str, title: Title, counts: Mapping[str, int]) -> Picture:
         axes = figure.add_subplot()
         at = np.arange(len(counts))[::-1]
         held = axes.barh(at, list(counts.values()), color=COLOURS[0], height=0.7)
-        axes.bar_label(held, [f" {n:,}" for n in counts.values()], fontsize=8.5)
+        axes.bar_label(held, [f"{n:,}" for n in counts.values()], fontsize=8.5, padding=4)
         axes.set_yticks(at, [plain(label) for label in counts])
         axes.set_ylim(-0.6, len(counts) - 0.4)
         axes.grid(axis="y", visible=False)
@@ -238,7 +238,10 @@ def histogram(name: str, title: Title, values: Mapping[str, Sequence[int]], axis
         every = np.concatenate([np.asarray(each, np.float64) for each in values.values()])
         low, high = float(every.min()), float(every.max())
         logarithmic = low > 0 and high / low > 100
-        edges = np.geomspace(low, high, 31) if logarithmic else np.linspace(low, high + (high == low), 31)
+        edges = np.geomspace(low, high, 31) if logarithmic else np.linspace(low, high, 31)
+        if high - low < 40:  # a bar for each whole number
+            edges = np.arange(low, high + 2) - 0.5
+            axes.locator_params(axis="x", integer=True)
         axes.hist(
             list(values.values()),
             edges.tolist(),
@@ -250,6 +253,7 @@ def histogram(name: str, title: Title, values: Mapping[str, Sequence[int]], axis
             axes.set_xscale("log")
         axes.set_xlabel(words(*axis))
         axes.set_ylabel("n")
+        axes.locator_params(axis="y", integer=True)
         if len(values) > 1:
             axes.legend()
 

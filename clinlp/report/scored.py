@@ -100,7 +100,7 @@ def views(
 ) -> tuple[Table, dict[str, Any]]:
     """Lay out scores of several parts, a row each, with how many notes each has."""
     there = [name for name in _SHARES if all(name in each.overall for _, each in measured.values())]
-    columns = ["", "notes 病历", *(part for name in there for part in (_SHARES[name], _level(sampling)))]
+    columns = ["part 部分", "notes 病历", *(part for name in there for part in (_SHARES[name], _level(sampling)))]
     rows = [
         [name, f"{n:,}", *(c for s in there for c in (percent(each.overall[s].value), span_of(each.overall[s])))]
         for name, (n, each) in measured.items()

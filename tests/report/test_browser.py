@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import runpy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,25 +16,26 @@ from clinlp.note import Note
 from clinlp.report.page import render
 from clinlp.spans import Span
 
-from .browser import CHROMIUM, Browser
 from .test_page import EVIL, chinese, english, evil_note
 
+BENCH = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bench" / "browser.py"))
+CHROMIUM, Browser = BENCH["CHROMIUM"], BENCH["Browser"]
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with Browser(tmp_path_factory.mktemp("profile")) as found:
         yield found
 
 
-def show(browser: Browser, tmp_path: Path, *notes: Note) -> None:
+def show(browser: Any, tmp_path: Path, *notes: Note) -> None:
     page = tmp_path / "page.html"
     page.write_text(render(notes, "notes"), "utf-8")
     browser.open(page)
 
 
-def test_any_spans_over_any_text_are_drawn_and_keep_the_text(browser: Browser, tmp_path: Path) -> None:
+def test_any_spans_over_any_text_are_drawn_and_keep_the_text(browser: Any, tmp_path: Path) -> None:
     numbers = random.Random(0)  # noqa: S311
     notes = []
     for number in range(40):
@@ -53,7 +56,7 @@ def test_any_spans_over_any_text_are_drawn_and_keep_the_text(browser: Browser, t
     assert browser.complaints == []
 
 
-def test_an_inner_span_stands_inside_the_outer_one_and_context_is_seen(browser: Browser, tmp_path: Path) -> None:
+def test_an_inner_span_stands_inside_the_outer_one_and_context_is_seen(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path, english(), chinese())
     inner = "[...document.querySelectorAll('.uncertain .m')].map(box => box.textContent).join('')"
     assert browser.run(inner) == "left coronary artery左冠状动脉"
@@ -66,7 +69,7 @@ def test_an_inner_span_stands_inside_the_outer_one_and_context_is_seen(browser: 
     assert browser.run("document.querySelector('.text[lang=zh-Hans] .negated + .tag').dataset.n") == "症状体征 · 否定"
 
 
-def test_nothing_of_a_note_is_run_or_becomes_an_element(browser: Browser, tmp_path: Path) -> None:
+def test_nothing_of_a_note_is_run_or_becomes_an_element(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path, evil_note())
     assert browser.run("document.querySelector('.text').textContent") == EVIL
     assert browser.run("document.querySelectorAll('img').length") == 0
@@ -74,7 +77,7 @@ def test_nothing_of_a_note_is_run_or_becomes_an_element(browser: Browser, tmp_pa
     assert browser.complaints == []
 
 
-def test_evidence_lights_up_by_mouse_and_by_key(browser: Browser, tmp_path: Path) -> None:
+def test_evidence_lights_up_by_mouse_and_by_key(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path, english())
     lit = "[...document.querySelectorAll('.ev.lit')].map(part => part.textContent).join('|')"
     assert browser.run(lit) == ""
@@ -89,7 +92,7 @@ def test_evidence_lights_up_by_mouse_and_by_key(browser: Browser, tmp_path: Path
     assert browser.run(lit) == ""
 
 
-def test_labels_scores_and_contexts_can_be_left_out(browser: Browser, tmp_path: Path) -> None:
+def test_labels_scores_and_contexts_can_be_left_out(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path, english(), chinese())
     shown = "[...document.querySelectorAll('.text .a')].map(box => box.title.split(' ')[0]).join(' ')"
     every = browser.run(shown)
@@ -112,7 +115,7 @@ def test_labels_scores_and_contexts_can_be_left_out(browser: Browser, tmp_path: 
     assert "患者[NAME]，否认发热" in browser.run("document.querySelector('.text[lang=zh-Hans]').textContent")
 
 
-def test_keys_find_and_move(browser: Browser, tmp_path: Path) -> None:
+def test_keys_find_and_move(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path, english(), chinese(), replace(chinese(), note_id="zh-2", text=ZH_OTHER, **EMPTY))
     browser.key("j")
     browser.key("j")
@@ -132,7 +135,7 @@ ZH_OTHER = "考虑肺炎。" + "患者一般情况可。" * 200
 EMPTY: dict[str, object] = {"entities": (), "phi": (), "sections": (), "diagnoses": None}
 
 
-def test_thousands_of_notes_hold_few_elements(browser: Browser, tmp_path: Path) -> None:
+def test_thousands_of_notes_hold_few_elements(browser: Any, tmp_path: Path) -> None:
     notes = [replace(each, note_id=f"{each.note_id}-{at}") for at in range(2500) for each in (english(), chinese())]
     show(browser, tmp_path, *notes)
     assert browser.run("articles.length") == 5000

@@ -31,7 +31,7 @@ class Browser:
             os.dup2(ends[3], 4)
 
         flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  our own flags
             [CHROMIUM, *flags, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(3, 4),
             preexec_fn=connect,  # noqa: PLW1509  no threads here
