@@ -2,14 +2,15 @@
 
 The notes are those of the synthetic corpora, again and again, with a diagnosis and its evidence each.
 What is timed is the browser's own work on its main thread (Chromium's `Performance.getMetrics`, processor
-time), which other programs on the machine do not change: opening the page, three searches, a label
-switched off and on, a jump, and scrolling. Results go to `results/page.json`.
+time); a busy machine makes it longer still, so the load is written beside it. Timed are opening the page,
+three searches, a label switched off and on, a jump, and scrolling. Results go to `results/page.json`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -96,7 +97,7 @@ def main() -> None:
         step: {kind: median(each[step][kind] for each in rounds) for kind in rounds[0][step]} for step in rounds[0]
     }
     facts: dict[str, Any] = {
-        "machine": machine(),
+        "machine": machine() | {"load": round(os.getloadavg()[0], 1)},
         "n_notes": len(notes),
         "n_characters": sum(len(note.text) for note in notes),
         "n_spans": sum(len(note.entities) + len(note.phi) for note in notes),
