@@ -10,7 +10,7 @@ from clinlp.inference.config import PipelineConfig
 from clinlp.records.options import ReadOptions
 
 Target: TypeAlias = Literal["jsonl", "jsonl.gz", "jsonl.zst", "parquet", "docbin", "brat"]
-OPERATION: Final = ("workers", "limit_s", "max_errors", "key_file")
+OPERATION: Final = ("workers", "limit_s", "max_errors", "key_file", "on")
 """Options that leave the output as it is: a job may go on with others."""
 
 
@@ -29,6 +29,9 @@ class BatchConfig(PipelineConfig, ReadOptions):
         ge=0,
         description="Processes, of one thread each; 0 is none beside this one, which then is lost with a note that "
         "hangs or kills it. By default one a core, 8 at most; for a dump of one part 0.",
+    )
+    on: str | None = Field(
+        None, description="Spark cluster that does the work: `spark://HOST:PORT`, `yarn`, `k8s://...` or `local[4]`."
     )
     limit_s: float = Field(300.0, gt=0, description="Seconds for one note; one that takes longer goes to quarantine.")
     max_errors: float = Field(

@@ -85,6 +85,10 @@ def start(config: BatchConfig, *, small: bool) -> Runner:
     Raises:
         UsageError: A model is not as it needs to be.
     """
+    if config.on is not None:
+        from clinlp.batch.spark import Cluster
+
+        return Cluster(config, config.on)
     n_workers = config.workers
     if n_workers is None:
         n_workers = 0 if small else min(_MOST, n_cores())

@@ -34,7 +34,7 @@ _TEXT_ONLY = (
     "sets",
     "max_set",
 )
-_JOB_ONLY = ("to", "tokens", "shard_bytes", "workers", "limit_s", "max_errors")
+_JOB_ONLY = ("to", "tokens", "shard_bytes", "workers", "limit_s", "max_errors", "on")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job before left there.")]
 
 
@@ -74,6 +74,7 @@ def annotate(
 
     - `clinlp annotate dump.jsonl -o out/ --workers 16`
     - `clinlp annotate 'export/2024-*.parquet' -o out/ --to parquet --max-errors 0.001`
+    - `clinlp annotate /shared/dump.jsonl -o /shared/out --on spark://head:7077`
     - `clinlp annotate notes.csv --text-column body --id-column row -o out/ --deid placeholder`
     - `clinlp annotate export/ -o out/ --deid off --keep-field '*' --entities models/ours`
     - `clinlp annotate found.jsonl -o out/ --keep-entities --rules ours.toml`

@@ -54,6 +54,12 @@ def read_arrow(
             raise DataError(f"{path}: {kind} data needed, got {type(error).__name__}") from None
 
 
+def batch_records(batch: Any) -> Iterator[Record | Broken]:
+    """The rows of a batch of another program, as records."""
+    for row in _rows(batch):
+        yield row if isinstance(row, Broken) else _record(row, ours=False)
+
+
 @contextmanager
 def write_arrow(path: Path, kind: Literal["parquet", "arrow"]) -> Iterator[Sink]:
     """Open a sink for typed columns; the fields' columns and types are those of the first batch."""

@@ -1,0 +1,198 @@
+"""The same work on a Spark cluster: rows of a DataFrame, or the shards of a job, through `mapInArrow`.
+
+Spark decides where and when; a shard gives the very part that it gives on one machine. clinlp has to be
+installed on the workers. Models are sent to them; the input and the output of a job have to be where all
+workers reach them under the same name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from clinlp.batch.config import BatchConfig
+from clinlp.batch.frames import Annotator
+from clinlp.batch.worker import Mark, Task, Worker
+from clinlp.errors import DataError, MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from clinlp.batch.pool import Done, Step, Text
+
+_MODELS: Final = ("phi", "entities", "diagnosis")
+_NAME: Final = "clinlp-"  # of what is sent to the workers
+
+
+def annotate_dataframe(df: Any, config: BatchConfig | None = None) -> Any:
+    """Annotate the notes of a Spark DataFrame; every row gives a row.
+
+    Args:
+        df: With columns as those of a dump; the usual names are found, the others told by the config.
+
+    Returns:
+        A DataFrame with the columns of the Parquet output, and `failure` (stage, error, reason) for rows
+        of which no note came.
+
+    Raises:
+        UsageError: The config asks for what a table cannot give.
+        MissingExtraError: pyspark is not installed.
+    """
+    _need_spark()
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    annotator = Annotator(_ship(df.sparkSession, config or BatchConfig()))
+    return df.mapInArrow(_Rows(annotator.config.model_dump_json()), from_arrow_schema(annotator.schema))
+
+
+class Cluster:
+    """Does tasks on Spark, each as a job of its own, as many at once as there are cores."""
+
+    def __init__(self, config: BatchConfig, master: str) -> None:
+        """Connect to the cluster.
+
+        Raises:
+            UsageError: It cannot be reached, or the config asks for what it cannot give.
+            MissingExtraError: pyspark is not installed.
+        """
+        _need_spark()
+        from pyspark.sql import SparkSession
+
+        if config.vault is not None and config.key_file is not None:
+            config = config.model_copy(update={"key_file": config.key_file.resolve()})
+        if master.startswith("local"):
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        try:
+            self._spark: Any = (
+                SparkSession.builder.master(master)
+                .appName("clinlp annotate")
+                .config("spark.ui.showConsoleProgress", "false")
+                .getOrCreate()
+            )
+        except Exception as error:  # noqa: BLE001  whatever Spark's Java side says
+            raise UsageError(f"{master}: a Spark cluster needed, got {type(error).__name__}") from None
+        self._config = _ship(self._spark, config).model_dump_json()
+        self._width = config.workers or int(self._spark.sparkContext.defaultParallelism)
+
+    def run(self, tasks: Iterator[Task], text: Text, step: Step) -> Iterator[Done]:
+        """Do the tasks, in the order in which they are finished; a few are always waiting."""
+        from clinlp.batch.pool import Done
+
+        running: dict[Future[dict[str, Any]], Task] = {}
+        left = True
+        with ThreadPoolExecutor(self._width + 1) as threads:
+            while left or running:
+                while left and len(running) <= self._width:
+                    task = next(tasks, None)
+                    if task is None:
+                        left = False
+                    else:
+                        running[threads.submit(self._do, task, text(task))] = task
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    answer = future.result()
+                    if "stop" in answer:
+                        raise UsageError(answer["stop"])
+                    entry = answer.get("done", {})
+                    step(task.number, Mark(-1, -1, 0, entry.get("counts", {}).get("records", 0), 0))
+                    yield Done(task, entry, answer.get("lost", ""))
+
+    def close(self) -> None:
+        """Let what is running end; the session stays, for it may be another program's."""
+        self._spark.sparkContext.cancelAllJobs()
+
+    def _do(self, task: Task, text: bytes | None) -> dict[str, Any]:
+        """Do one task wherever Spark has room."""
+        rows = [(orjson.dumps(task.held()).decode(), text)]
+        df = self._spark.createDataFrame(rows, "task string, text binary").coalesce(1)
+        try:
+            [row] = df.mapInArrow(_Tasks(self._config), "answer string").collect()
+        except Exception as error:  # noqa: BLE001  a worker that died; what Spark says of it may quote a note
+            return {"lost": f"its process on the cluster ended ({type(error).__name__})"}
+        answer: dict[str, Any] = orjson.loads(row["answer"])
+        return answer
+
+
+class _Rows:
+    """What a worker does with the rows of a partition."""
+
+    def __init__(self, config: str) -> None:
+        self._config = config
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        yield from Annotator(_unpacked(self._config)).batches(batches)
+
+
+class _Tasks:
+    """What a worker does with tasks of a job."""
+
+    def __init__(self, config: str) -> None:
+        self._config = config
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            for row in batch.to_pylist():
+                answer = _do_task(self._config, Task.of(orjson.loads(row["task"])), row["text"])
+                yield pa.RecordBatch.from_pylist([{"answer": orjson.dumps(answer).decode()}])
+
+
+def _do_task(config: str, task: Task, text: bytes | None) -> dict[str, Any]:
+    """Do a task; of an unexpected error only its kind is told, for its words may quote a note."""
+    try:
+        return {"done": _worker(config).run(task, lambda _: None, None if text is None else bytes(text))}
+    except UsageError as error:
+        return {"stop": str(error)}
+    except Exception as error:  # noqa: BLE001  the other side decides what to do
+        return {"lost": str(error) if isinstance(error, DataError) else type(error).__name__}
+
+
+@lru_cache(maxsize=1)
+def _worker(config: str) -> Worker:
+    worker = Worker(_unpacked(config))
+    if worker.pipeline.uses_models:
+        from clinlp.inference.threads import compute_alone
+
+        compute_alone()
+    return worker
+
+
+def _need_spark() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("pyspark") is None:
+        raise MissingExtraError("pyspark", "spark")
+
+
+def _ship(spark: Any, config: BatchConfig) -> BatchConfig:
+    """Send the models that are folders here to the workers; give the config with their names there."""
+    names = {}
+    for task in _MODELS:
+        folder = Path(getattr(config, task))
+        if getattr(config, task) not in ("bundled", "off") and folder.is_dir():
+            name = _NAME + sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+            packed = shutil.make_archive(str(Path(tempfile.mkdtemp()) / name), "zip", folder)
+            spark.sparkContext.addArchive(f"{packed}#{name}")
+            names[task] = name
+    return config.model_copy(update=names)
+
+
+def _unpacked(config: str) -> BatchConfig:
+    """The config with the places where the models are on this worker."""
+    from pyspark import SparkFiles
+
+    read = BatchConfig.model_validate_json(config)
+    held = {task: getattr(read, task) for task in _MODELS}
+    places = {task: SparkFiles.get(name) for task, name in held.items() if name.startswith(_NAME)}
+    return read.model_copy(update=places)

@@ -1,0 +1,85 @@
+"""A real local Spark with two workers: the very output of one machine, models sent along."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinlp.batch import BatchConfig, annotate
+from clinlp.errors import MissingExtraError
+
+from .batch_cases import records
+from .test_resume import output
+
+Dump = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    sql = pytest.importorskip("pyspark.sql")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("no Java here")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dump.jsonl", "dump.csv.gz"])
+def test_a_job_on_spark_gives_the_bytes_of_a_local_one(
+    spark: Any, dump: Dump, tmp_path: Path, models: dict[str, Path], name: str
+) -> None:
+    from clinlp.records import convert
+
+    rows: list[Any] = records(24)
+    rows[5] = rows[2]
+    path = dump(rows, "raw.jsonl")
+    convert(path, tmp_path / name) if name.endswith("gz") else shutil.copy(path, tmp_path / name)
+    given: dict[str, Any] = {kind: str(folder) for kind, folder in models.items()} | {"phi": "off", "shard_bytes": 1500}
+    annotate([tmp_path / name], tmp_path / "local", BatchConfig(**given, workers=0))
+    summary = annotate([tmp_path / name], tmp_path / "spark", BatchConfig(**given, on="local[2]"))
+    assert (summary.n_records, summary.complete, summary.n_parts > 3) == (24 - name.endswith("gz"), True, True)
+    here, there = output(tmp_path / "local"), output(tmp_path / "spark")
+    del here["manifest.json"], there["manifest.json"]  # models have another place there
+    assert here == there
+    assert annotate([tmp_path / name], tmp_path / "spark", BatchConfig(**given)).n_before == summary.n_records
+
+
+@pytest.mark.slow
+def test_a_dataframe_gives_a_row_for_every_row(spark: Any, tmp_path: Path, dump: Dump, models: dict[str, Path]) -> None:
+    from clinlp.batch import annotate_dataframe
+
+    rows = records(20)
+    rows[4]["text"] = None
+    config = BatchConfig(phi="off", entities=str(models["entities"]), diagnosis="off", chunk_notes=3)
+    df = spark.createDataFrame(rows, "note_id string, text string, patient_id string, ward string").repartition(4)
+    made = annotate_dataframe(df, config)
+    assert dict(made.dtypes)["phi"].startswith("array<struct<start:bigint,end:bigint,label:string,score:double")
+    found = {row["note_id"]: row.asDict(recursive=True) for row in made.collect()}
+    assert len(found) == 20
+    assert found["n4"]["failure"]["reason"] == 'record has no "text"'
+    annotate([dump(rows)], tmp_path / "out", config)
+    for line in (tmp_path / "out" / "part-00000.jsonl").read_text("utf-8").splitlines():
+        held = json.loads(line)
+        row = found[held["note_id"]]
+        assert row["text"] == held["text"]
+        assert [(span["start"], span["end"], span["label"]) for span in row["entities"]] == [
+            (span["start"], span["end"], span["label"]) for span in held["entities"]
+        ]
+
+
+def test_without_pyspark_the_extra_is_named(tmp_path: Path, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pyspark.*clinlp-emr\[spark\]"):
+        annotate([dump(records(2))], tmp_path / "out", BatchConfig(phi="off", on="spark://nowhere:7077"))
+    assert not (tmp_path / "out").exists()
