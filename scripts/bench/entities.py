@@ -32,23 +32,30 @@ from clinlp.training.finetune import finetune_entities
 LSTM: dict[str, Any] = {"max_pieces": 128, "epochs": 20}
 MINILM: dict[str, Any] = {
     "encoder": "minilm",
-    "stacked": True,
-    "whole": True,
-    "epochs": 8,
     "batch_pieces": 512,
-    "learning_rate": 1e-4,
+    "learning_rate": 2e-4,
     "ema": 0.995,
     "precision": "bf16",
 }
+STACKED: dict[str, Any] = MINILM | {"stacked": True, "whole": True, "learning_rate": 1e-4, "epochs": 8}
 E5: dict[str, Any] = {"encoder": "e5", "batch_pieces": 1024, "learning_rate": 2e-4, "precision": "bf16"}
 # Name: corpus, part scored, settings; encoders and vectors are named here and come from the command line.
 JOBS: dict[str, dict[str, Any]] = {
     "ncbi-lstm": {"set": "en/ncbi_disease", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "ncbi-minilm": {"set": "en/ncbi_disease", "on": "test", **MINILM},
+    "ncbi-minilm": {
+        "set": "en/ncbi_disease",
+        "on": "test",
+        "encoder": "minilm",
+        "epochs": 8,
+        "batch_pieces": 1024,
+        "learning_rate": 2e-4,
+    },
+    "ncbi-stacked": {"set": "en/ncbi_disease", "on": "test", **STACKED},
     "bc5cdr-lstm": {"set": "en/bc5cdr", "on": "test", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM},
+    "bc5cdr-minilm": {"set": "en/bc5cdr", "on": "test", **MINILM, "epochs": 8},
+    "bc5cdr-stacked": {"set": "en/bc5cdr", "on": "test", **STACKED},
     "maccrobat-lstm": {"set": "en/maccrobat2020", "on": "dev", **LSTM, "vectors": "en", "batch_pieces": 800},
-    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "whole": False, "epochs": 12},
+    "maccrobat-minilm": {"set": "en/maccrobat2020", "on": "dev", **MINILM, "epochs": 12},
     "yidu-lstm": {
         "set": "zh/yidu_s4k",
         "on": "dev",
@@ -60,7 +67,8 @@ JOBS: dict[str, dict[str, Any]] = {
         "batch_pieces": 1024,
         "n_bigrams": 50_000,
     },
-    "yidu-e5": {
+    "yidu-e5": {"set": "zh/yidu_s4k", "on": "dev", **E5, "epochs": 6, "max_pieces": 508},
+    "yidu-stacked": {
         "set": "zh/yidu_s4k",
         "on": "dev",
         **E5,

@@ -37,6 +37,11 @@ def rows() -> list[tuple[str, str, str, str]]:
         for name, result in systems.items():
             on = where if where.startswith("corpora/") else f"{where}/dev"
             made.append((f"PHI, {name}", on, figures_of(result), "scripts/bench/deid.py --data DATA"))
+    for lang, systems in read("cultures").items():
+        for name, found in systems.items():
+            low, high = min(found, key=lambda each: found[each]), max(found.values())
+            figures = f"names of {len(found)} cultures: characters found {found[low]:.1%} ({low}) to {high:.1%}"
+            made.append((f"PHI, clinlp {name}", f"corpora/cultures.py, {lang}", figures, "scripts/bench/cultures.py"))
     for name, result in read("annotate").items():
         median = result["median"]
         figures = (

@@ -18,6 +18,7 @@ def find_peoples(text: str) -> Iterator[Span]:
     yield from _dotted(text)
     yield from _of_syllables(text)
     yield from _after_roles(text)
+    yield from _of_house(text)
 
 
 @cache
@@ -32,7 +33,8 @@ def _dotted(text: str) -> Iterator[Span]:
         low, stop = match.start(), match.end()
         while low and match.start() - low < 6 and is_han(text, low - 1) and text[low - 1] not in stops:
             low -= 1
-        for at in range(match.start() + 1, match.end()):
+        known = _one_or_more().match(text, match.start() + 1)  # 阿不都拉 has characters that end other names
+        for at in range(known.end() if known else match.start() + 1, match.end()):
             if text[at] in stops or follows().match(text, at):
                 stop = at
                 break
@@ -44,6 +46,27 @@ def _dotted(text: str) -> Iterator[Span]:
 def _syllables() -> tuple[re.Pattern[str], re.Pattern[str]]:
     marks = words("zh", "name_syllable_marks")[0]
     return re.compile(f"[{marks}]"), re.compile(rf"{any_of(words('zh', 'name_syllables'))}{{2,4}}")
+
+
+@cache
+def _one_or_more() -> re.Pattern[str]:
+    return re.compile(rf"{any_of(words('zh', 'name_syllables'))}{{1,4}}")
+
+
+@cache
+def _house() -> re.Pattern[str]:
+    given, surnames = any_of(words("zh", "hui_given")), "".join(sorted(odds().surname))
+    return re.compile(rf"{any_of(words('zh', 'manchu_surnames'))}[{HAN}]{{1,2}}|[{surnames}]{given}")
+
+
+def _of_house(text: str) -> Iterator[Span]:
+    """Names that begin with a surname of the Manchu, or hold a given name of the Hui after any surname."""
+    for match in _house().finditer(text):
+        stop = match.end()
+        while stop - match.start() > 2 and not _ends(text, stop):
+            stop -= 1
+        if stop - match.start() > 2:
+            yield Span(match.start(), stop, PhiLabel.NAME.value, 0.75)
 
 
 def _of_syllables(text: str) -> Iterator[Span]:

@@ -1,15 +1,17 @@
-"""Names of twenty cultures are found at equal rates: common first and last names of each, put together at random."""
+"""Names of many cultures in short notes: are all found alike?
+
+Common first and last names of each, put together at random; nobody is meant.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
-from clinlp.deid import default_detectors, find_phi
-from clinlp.metrics.leakage import score_leakage
-from clinlp.note import Note
+from clinlp.note import Lang, Note
 from clinlp.spans import Span
 
-CULTURES = {
+EN = {
     "English": ("Oliver Amelia Harry Emily Jack Poppy", "Fletcher Whitaker Bradshaw Hollis Ashworth Pemberton"),
     "African American": (
         "Deshawn Latoya Tremaine Keisha Jamal Shanice",
@@ -70,14 +72,14 @@ CULTURES = {
     ),
     "Vietnamese and Filipino": (
         "Ngoc Thuy Bao Maricel Jhun Quang",
-        "Nguyen Pham Dela Cruz Tran Magsaysay Vuong".replace("Dela Cruz", "Macaraeg"),
+        "Nguyen Pham Macaraeg Tran Magsaysay Vuong",
     ),
     "Pacific and Native American": (
         "Kahananui Leilani Sione Nizhoni Tane Aroha",
         "Keawe Begay Tupou Yazzie Kealoha Faleolo",
     ),
 }
-FRAMES = (
+FRAMES_EN = (
     "pt {first} {last} w/ new LE edema, BNP 900, ddx?",
     "{first} {last}, 67F, MRN 4471923, EF 35% on metoprolol",
     "Is {first} {last} ok for MRI with this ICD?",
@@ -90,34 +92,49 @@ FRAMES = (
     "PATIENT: {FIRST} {LAST}\nCC: CHEST PAIN",
     "dr {lower} wants a repeat lactate",
 )
+ZH = {
+    "汉族单姓": ("建国 秀英 浩然 雨桐 志强 晓燕", "王 李 张 陈 赵 黄"),
+    "汉族罕姓": ("德厚 春梅 子墨 若曦 国栋 玉兰", "逄 亓 郄 佴 仝 鄢"),
+    "复姓": ("文博 婉清 承志 思远 静怡 天佑", "欧阳 司马 上官 诸葛 慕容 东方"),
+    "单字名": ("伟 芳 磊 静 洋 敏", "刘 杨 周 吴 徐 孙"),
+    "回族": ("耀祖 法图麦 建军 秀兰 小龙 玉梅", "马 哈 撒 穆 纳 丁"),
+    "朝鲜族": ("哲洙 英姬 成镐 美善 东旭 顺子", "金 朴 崔 李 郑 姜"),
+    "满族": ("玉衡 佳慧 德隆 秀珠 海涛 文绣", "关 佟 那 赫 富察 叶赫那拉"),
+    "维吾尔族": (
+        "阿依古丽 买买提 古丽娜尔 艾力 热依汗 吐尔逊",
+        "·阿布都热合曼 ·买买提 ·吾斯曼 ·库尔班 ·依明 ·阿不都拉",
+    ),
+    "藏族": ("扎西 卓玛 次仁 央金 丹增 拉姆", "平措 多吉 旺堆 群培 德吉 罗布"),
+    "蒙古族": ("巴特尔 其其格 苏和 乌兰 朝鲁 萨仁", "高娃 巴雅尔 图雅 毕力格 那顺 格日勒"),
+    "外国译名": ("约翰 玛丽亚 伊万 艾米丽 穆罕默德 安德烈", "·史密斯 ·佩特罗夫 ·加西亚 ·布朗 ·哈桑 ·杜邦"),
+}
+FRAMES_ZH = (
+    "患者{name}，男，67岁，因胸闷3天入院。",
+    "姓名：{name}　性别：女　年龄：45岁",
+    "患者家属{name}代诉病史，病史可靠。",
+    "主治医师：{name}\n记录时间：上午",
+    "联系人：{name}（配偶），同意手术。",
+    "今日随{name}主任医师查房，指示继续抗感染治疗。",
+    "由{name}医生主刀，术中出血约50ml。",
+    "{name}，住院号见腕带，诊断为2型糖尿病。",
+)
+_WRITTEN_FIRST = ("维吾尔族", "藏族", "蒙古族", "外国译名")  # the given name stands first
 
 
-def notes_of(firsts: list[str], lasts: list[str]) -> list[Note]:
+def notes_of(lang: Lang, culture: str, *, each: int = 6) -> Iterator[Note]:
+    """Give notes with names of one culture, marked as PHI."""
     draw = random.Random(20)  # noqa: S311
-    notes = []
-    for n_frame, frame in enumerate(FRAMES):
-        for number in range(6):
+    firsts, lasts = (names.split() for names in (EN if lang == "en" else ZH)[culture])
+    for n_frame, frame in enumerate(FRAMES_EN if lang == "en" else FRAMES_ZH):
+        for number in range(each):
             first, last = draw.choice(firsts), draw.choice(lasts)
+            whole = first + last if culture in _WRITTEN_FIRST else last + first
             names = {"first": first, "last": last, "FIRST": first.upper(), "LAST": last.upper(), "lower": last.lower()}
-            text, phi, at = "", [], 0
+            names["name"] = whole
+            text, phi = "", []
             for piece in frame.replace("}", "{").split("{"):
                 word = names.get(piece, piece)
                 if piece in names:
-                    phi.append(Span(at, at + len(word), "NAME"))
-                text, at = text + word, at + len(word)
-            notes.append(Note(f"{n_frame}-{number}", text, lang="en", phi=tuple(phi)))
-    return notes
-
-
-def recall(firsts: str, lasts: str) -> float:
-    gold = notes_of(firsts.split(), lasts.split())
-    found = find_phi([Note(note.note_id, note.text, lang="en") for note in gold], default_detectors())
-    return score_leakage(gold, found).overall.character_recall
-
-
-def test_names_of_twenty_cultures_are_found_alike() -> None:
-    found = {culture: recall(*names) for culture, names in CULTURES.items()}
-    lowest = min(found, key=lambda culture: found[culture])
-    assert len(found) >= 20
-    assert found[lowest] >= 0.97, f"{lowest}: {found[lowest]:.3f}"
-    assert max(found.values()) - found[lowest] <= 0.03, {culture: round(share, 3) for culture, share in found.items()}
+                    phi.append(Span(len(text), len(text) + len(word), "NAME"))
+                text += word
+            yield Note(f"{n_frame}-{number}", text, lang=lang, phi=tuple(phi))
