@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Final, TypeAlias
@@ -209,7 +209,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
     async def run(request: Request, task: Task, mode: Mode, *, tokens: bool = False) -> Response:
         exchange: Exchange = request.state.exchange
         asked = read_notes(await request.body())
-        results = await service.work(asked, Kind(task, mode), exchange)
+        results = await _unless_gone(request, service.work(asked, Kind(task, mode), exchange))
         if asked.many:
             return Response(answer_many(results, tokens=tokens), media_type=_JSON)
         status, body = answer_one(results[0], exchange.request_id, tokens=tokens)
@@ -264,6 +264,23 @@ def _add_states(app: FastAPI, service: Service) -> None:
     async def metrics() -> Response:
         """Give counts and times in the text form of Prometheus."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+    """Wait for work; if the client goes meanwhile, give it up, so that what nobody waits for burns no time.
+
+    Raises:
+        Refusal: The client is gone.
+    """
+    working, gone = asyncio.create_task(work), asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise Refusal(499, "gone", "the client has gone")
+    finally:
+        for each in (working, gone):
+            each.cancel()
 
 
 def _version() -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -114,6 +115,39 @@ def test_it_ends_once_what_it_took_is_finished(monkeypatch: pytest.MonkeyPatch) 
         server.should_exit = True
     asking.join()
     assert [type(result) for result in results] == [Note]
+
+
+def test_what_nobody_waits_for_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, began = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def waits(self: Engine, kind: Any, notes: Any) -> Any:
+        began.set()
+        assert gate.wait(10)
+        done.extend(note.note_id for note in notes)
+        return notes
+
+    with running(CONFIG) as (url, _):
+        monkeypatch.setattr(Engine, "__call__", waits)
+        with (
+            socket.create_connection(address(url), timeout=5) as first,
+            socket.create_connection(address(url), timeout=5) as second,
+        ):
+            ask(first, "first")
+            assert began.wait(5)
+            ask(second, "second")
+            time.sleep(0.2)
+            second.close()
+            time.sleep(0.2)
+            gate.set()
+            assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert done == ["first"]
+
+
+def ask(client: socket.socket, note_id: str) -> None:
+    body = json.dumps({"note_id": note_id, "text": "x"}).encode()
+    head = b"POST /v1/deidentify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    client.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def test_keys_are_hashed_and_told_once(tmp_path: Path) -> None:
