@@ -46,8 +46,8 @@ ENCODERS: dict[str, dict[str, Any]] = {  # paths are named here and come from th
 # Name: corpus, what is read of it (a text in `fields`, codes that begin so), settings, epochs of a transformer and
 # of the others. A corpus without a dev part gives a fifth of its notes, chosen by a hash of their ids.
 SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
-    "codiesp": ({"set": "en/codiesp_en", "batch_pieces": 4096}, (40, 30)),
-    "codiesp3": ({"set": "en/codiesp_en", "batch_pieces": 4096, "code_length": 3}, (40, 30)),
+    "codiesp": ({"set": "en/codiesp_en", "batch_pieces": 4096}, (40, 15)),
+    "codiesp3": ({"set": "en/codiesp_en", "batch_pieces": 4096, "code_length": 3}, (40, 15)),
     "openi": ({"set": "en/openi_iu_xray", "batch_pieces": 2048}, (20, 30)),
     "symptoms": ({"set": "en/symptom2disease", "batch_pieces": 1024, "single": True}, (20, 20)),
     "tcm": ({"set": "zh/tcm_tbosd", "begins": "disease:", "batch_pieces": 8192, "single": True}, (15, 25)),
