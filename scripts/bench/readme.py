@@ -25,7 +25,7 @@ def read(name: str) -> Any:
 
 def rows() -> list[tuple[str, str, str, str]]:
     """Give what was measured, on what, the figures and the command."""
-    made = [*entity_rows(), *diagnosis_rows()]
+    made = [*entity_rows(), *diagnosis_rows(), *patient_rows()]
     for name, sets in read("bundled").items():
         if name.startswith("phi"):  # shown beside the rules, as they are used
             continue
@@ -93,6 +93,23 @@ def diagnosis_rows() -> list[tuple[str, str, str, str]]:
         command = f"scripts/bench/diagnosis.py {seeds[0]['job']} --data DATA {needed}".rstrip()
         made.append((f"diagnoser, {encoder}", on, "; ".join(figures), command))
     return made
+
+
+def patient_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of models of patients, where the history alone says what comes next."""
+    seeds = [each for each in read("patients") if each["job"].startswith("history")]
+    models = [(name, spread([each["models"][name]["top1"] for each in seeds])) for name in seeds[0]["models"]]
+    figures = f"top 1, at most {100 * seeds[0]['ceiling']:.0f}: " + ", ".join(
+        f"{name} {share}" for name, share in models
+    )
+    return [
+        (
+            "next visit's code",
+            f"simulated patients ({devices(seeds)})",
+            figures,
+            "scripts/bench/patients.py history --encoder cnn",
+        )
+    ]
 
 
 def _value(result: dict[str, Any], model: str, key: str) -> float:
