@@ -102,7 +102,7 @@ const names = (span, note) => {
   return isChinese(note) ? [chinese, ...held.map(mark => marks[mark][2])] : [label, ...held.map(mark => marks[mark][1])];
 };
 const write = (note, number) => {
-  const shown = lay(note.spans.filter(passes).map(span => ({ start: span[0], end: span[1], span })));
+  const shown = lay(note.spans.filter(span => passes(span) || (state.hidden && isPhi(span))).map(span => ({ start: span[0], end: span[1], span })));
   const evidence = (note.codes ?? []).flatMap(([, , places], at) => places.map(([start, end]) => ({ start, end, at })));
   const sections = new Map();
   (note.sections ?? []).forEach(([start, name], at) => sections.set(start, [...sections.get(start) ?? [], [name, at]]));

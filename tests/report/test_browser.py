@@ -113,6 +113,9 @@ def test_labels_scores_and_contexts_can_be_left_out(browser: Any, tmp_path: Path
     browser.settle()
     assert "王芳" not in browser.run("document.body.innerText")
     assert "患者[NAME]，否认发热" in browser.run("document.querySelector('.text[lang=zh-Hans]').textContent")
+    browser.run("[...bar.querySelectorAll('.chip')].find(each => each.textContent.startsWith('NAME')).click()")
+    browser.settle()
+    assert "王芳" not in browser.run("document.body.innerText")  # what is hidden stays so, whatever is filtered
 
 
 def test_keys_find_and_move(browser: Any, tmp_path: Path) -> None:
