@@ -63,7 +63,8 @@ class Blocks:
                 if members:
                     yield Block(start, end, heading), members
                 at = bisect_right(starts, span.start) - 1
-                start, end = sentences[at] if at >= 0 else (span.start, span.end)
+                outside = at < 0 or sentences[at][1] <= span.start  # white space between sentences
+                start, end = (span.start, span.end) if outside else sentences[at]
                 heading = headings.get(at)
                 members = [one]
             while end < span.end:  # an entity that runs on into the next sentence joins the two
