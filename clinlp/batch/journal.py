@@ -6,7 +6,6 @@ that is killed between the two does the shard again: the part is then replaced b
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -37,9 +36,7 @@ class Journal:
         self._retries: dict[int, int] = {}
         with cannot_write(folder.parent):
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock(self._file):
             os.close(self._file)
             raise UsageError(
                 f"{folder.parent}: a folder of its own needed, got one where another job is at work"
@@ -56,9 +53,10 @@ class Journal:
         line = json.dumps(entry).encode() + b"\n"
         with cannot_write(self._path.parent.parent):
             try:
+                os.lseek(self._file, self._size, os.SEEK_SET)
                 left = memoryview(line)
                 while left:
-                    left = left[os.pwrite(self._file, left, self._size + len(line) - len(left)) :]
+                    left = left[os.write(self._file, left) :]
                 os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, self._size)
@@ -109,3 +107,16 @@ class Journal:
 
     def _note(self, entry: dict[str, Any], place: int) -> None:
         (self._retries if entry.get("retry") else self.done)[entry["shard"]] = place
+
+
+def _lock(file: int) -> bool:
+    """Take a file for this process alone; False if another has it. Where the system has no such locks, all may."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -71,7 +71,9 @@ def cannot_write(path: Path) -> Iterator[None]:
 
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
-    opened = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():  # has no such thing
+        return
+    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(opened)
     finally:

@@ -48,7 +48,9 @@ def test_what_a_table_cannot_give_is_refused(tmp_path: Path) -> None:
         Annotator(BatchConfig(**RULES, vault=tmp_path / "v"))
 
 
-@pytest.mark.parametrize("to", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet", "docbin", "brat"])
+@pytest.mark.parametrize(
+    "to", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet", pytest.param("docbin", marks=pytest.mark.slow), "brat"]
+)
 def test_every_form_of_output_holds_the_same_notes(dump: Dump, tmp_path: Path, to: Any) -> None:
     from clinlp.records import ReadOptions, read_notes
 
