@@ -68,24 +68,38 @@ def count(gold: Iterable[Any], found: Iterable[Any], counts: Counter[str]) -> No
     counts["missed"] += len(gold - found)
 
 
-def score_context(path: Path) -> dict[str, Any]:
-    """F1 of each effect over labelled sentences, and the share of sentences with no flag wrong."""
+def score_context(path: Path, model: Path | None) -> dict[str, Any]:
+    """F1 of each effect over labelled sentences, and the share of sentences with no flag wrong.
+
+    Args:
+        model: A model of `clinlp train context`; else the rules alone.
+    """
+    from clinlp.note import Note
     from clinlp.spans import Span
     from clinlp.text.context import add_context
     from clinlp.text.sections import find_sections
 
-    counts = {name: Counter[str]() for name in (*FLAGS, "experiencer")}
-    wrong = n_sentences = 0
-    for line in path.read_text("utf-8").splitlines():
-        record = json.loads(line)
-        text, lang, [entity] = record["text"], record["lang"], record["entities"]
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    notes = []
+    for record in records:
+        [entity] = record["entities"]
         span = Span(entity["start"], entity["end"], entity["label"])
-        [found] = add_context(text, [span], lang, find_sections(text, lang))
-        n_sentences += 1
-        wrong += any(getattr(found.context, name) != value for name, value in entity["context"].items())
-        for name, value in entity["context"].items():  # a flag that is not given may be either
-            said = getattr(found.context, name)
-            count({value} - {False, "patient"}, {said} - {False, "patient"}, counts[name])
+        notes.append(Note(record["note_id"], record["text"], lang=record["lang"], entities=(span,)))
+    if model is not None:
+        from clinlp.inference.context import ContextPredictor
+
+        found = [note.entities[0].context for note in ContextPredictor.load(model, device="cpu")(notes)]
+    else:
+        each = ((n.text, n.entities, n.lang or "en") for n in notes)
+        found = [add_context(text, spans, lang, find_sections(text, lang))[0].context for text, spans, lang in each]
+    counts = {name: Counter[str]() for name in (*FLAGS, "experiencer")}
+    wrong = 0
+    for record, context in zip(records, found, strict=True):
+        gold = record["entities"][0]["context"]
+        wrong += any(getattr(context, name) != value for name, value in gold.items())
+        for name, value in gold.items():  # a flag that is not given may be either
+            count({value} - {False, "patient"}, {getattr(context, name)} - {False, "patient"}, counts[name])
+    n_sentences = len(records)
     scores = {name: prf(held) for name, held in counts.items() if held}
     return {"n_sentences": n_sentences, "all_right": n_sentences - wrong, "scores": scores}
 
@@ -103,9 +117,12 @@ def score_sections(path: Path) -> dict[str, Any]:
     return {"n_notes": n_notes, **prf(counts)}
 
 
-def quality(data: Path) -> dict[str, Any]:
+def quality(data: Path, model: Path | None) -> dict[str, Any]:
     sets = ("en/negex_rsannotations", "en/context_probe", "zh/context")
-    scores: dict[str, Any] = {name: score_context(data / name / "dev.jsonl") for name in sets}
+    scores: dict[str, Any] = {name: score_context(data / name / "dev.jsonl", None) for name in sets}
+    if model is not None:
+        trained = {name: score_context(data / name / "dev.jsonl", model) for name in sets}
+        scores |= {f"{name}, trained": held for name, held in trained.items()}
     scores["zh/tcm_tbosd sections"] = score_sections(data / "zh/tcm_tbosd/dev.jsonl")
     return scores
 
@@ -321,6 +338,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the corpora, with en/ and zh/")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="edsnlp or medspacy")
+    parser.add_argument("--context-model", type=Path, help="a model of clinlp train context, scored beside the rules")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     for hidden in ("--core", "--task", "--side", "--limit", "--unit"):
@@ -335,7 +353,7 @@ def main() -> None:
         return
     held = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
     if "quality" in given.parts:
-        held["quality"] = quality(given.data)
+        held["quality"] = quality(given.data, given.context_model)
         show_quality(held["quality"])
     if "speed" in given.parts:
         peers = dict(peer.split("=", 1) for peer in given.peer)
