@@ -48,7 +48,7 @@ def test_a_job_on_spark_gives_the_bytes_of_a_local_one(
     given: dict[str, Any] = {kind: str(folder) for kind, folder in models.items()} | {"phi": "off", "shard_bytes": 1500}
     annotate([tmp_path / name], tmp_path / "local", BatchConfig(**given, workers=0))
     summary = annotate([tmp_path / name], tmp_path / "spark", BatchConfig(**given, on="local[2]"))
-    assert (summary.n_records, summary.complete, summary.n_parts > 3) == (24 - name.endswith("gz"), True, True)
+    assert (summary.n_records, summary.complete, summary.n_parts > 1) == (24 - name.endswith("gz"), True, True)
     here, there = output(tmp_path / "local"), output(tmp_path / "spark")
     del here["manifest.json"], there["manifest.json"]  # models have another place there
     assert here == there
