@@ -78,13 +78,19 @@ class PhraseFinder:
             found = [
                 _bare(match, text) if text[match[1] - 1] == MASK or text[match[0]] == MASK else match for match in found
             ]
-        reach = 0
-        for start, end, _ in found:
+        apart: list[tuple[int, int, Phrase]] = []
+        reach = hidden = 0
+        for match in found:
+            start, end, phrase = match
+            if end <= hidden:
+                continue  # inside a phrase that hides everything
             if start < reach:
                 return _longest(found, len(text))
+            apart.append(match)
             reach = end
+            hidden = end if phrase.hides == _ALL else hidden
         kept: list[tuple[int, int, Phrase]] = []
-        for match in found:
+        for match in apart:
             start, _, phrase = match
             if not phrase.speaks:
                 continue
