@@ -199,11 +199,12 @@ def checksum(source: Source) -> str:
 
 
 def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
-    """Checksums of the models that a config names."""
+    """Checksums of the models that a config names, and of its files of rules and thresholds."""
     named = {"phi": config.phi, "entities": config.entities, "diagnosis": config.diagnosis}
     if config.context_model != "rules":
         named["context"] = config.context_model
-    found: dict[str, dict[str, str]] = {}
+    files = {"rules": config.rules, "thresholds": config.thresholds}
+    found = {name: {path.name: digest(path)} for name, path in files.items() if path is not None and path.is_file()}
     if set(named.values()) == {"off"}:
         return found
     from clinlp.models.store import list_bundled  # torch: never for rules alone

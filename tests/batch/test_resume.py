@@ -117,6 +117,15 @@ def test_another_config_or_a_changed_input_is_refused(dump: Dump, tmp_path: Path
         annotate([path, other], out, BatchConfig(**RULES))
 
 
+def test_a_file_of_rules_that_has_changed_is_refused(dump: Dump, tmp_path: Path) -> None:
+    path, out, rules = dump(records(8)), tmp_path / "out", tmp_path / "ours.toml"
+    rules.write_text('[context.negated]\nbefore = ["nary a"]\n', "utf-8")
+    annotate([path], out, BatchConfig(**RULES, rules=rules))
+    rules.write_text('[context.negated]\nbefore = ["never a"]\n', "utf-8")
+    with pytest.raises(UsageError, match="models"):
+        annotate([path], out, BatchConfig(**RULES, rules=rules))
+
+
 def test_a_part_that_is_gone_is_made_again(dump: Dump, tmp_path: Path) -> None:
     path, out = dump(records(30)), tmp_path / "out"
     annotate([path], out, BatchConfig(**RULES))
