@@ -51,7 +51,27 @@ def rows() -> list[tuple[str, str, str, str]]:
         off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
         command = f"scripts/bench/annotate.py DATA/...{off}"
         made.append(("annotate, one core", name, figures, command))
-    return [*made, *training_rows(), *inference_rows()]
+    return [*made, *prose_rows(), *training_rows(), *inference_rows()]
+
+
+def prose_rows() -> list[tuple[str, str, str, str]]:
+    """What the table shows of the readers of prose: what they find, and how fast beside peers."""
+    held, made = read("prose"), []
+    command = "scripts/bench/prose.py --data DATA --peer edsnlp=PYTHON --peer medspacy=PYTHON"
+    for name, result in held["quality"].items():
+        scores = result.get("scores") or {"sections": result}
+        figures = ", ".join(f"{label} F1 {100 * each['f1']:.1f}" for label, each in scores.items())
+        what = "sections" if "sections" in scores else "context"
+        made.append((f"{what}, {'trained' if 'trained' in name else 'rules'}", name, figures, command))
+    for task, sides in held["speed"]["tasks"].items():
+        shown = {side: each for side, each in sides.items() if side != "times"}
+        figures = ", ".join(
+            f"{side} {each['notes_per_s']:,.0f} notes/s ({each['characters_per_s'] / 1e6:,.2f} M characters/s)"
+            for side, each in shown.items()
+        )
+        what = "tokens" if task == "tokens" else f"sentences, context of {task}"
+        made.append((f"{what}, one core", "mtsamples", figures, command))
+    return made
 
 
 def entity_rows() -> list[tuple[str, str, str, str]]:
