@@ -54,19 +54,26 @@ def _one_or_more() -> re.Pattern[str]:
 
 
 @cache
-def _house() -> re.Pattern[str]:
-    given, surnames = any_of(words("zh", "hui_given")), "".join(sorted(odds().surname))
-    return re.compile(rf"{any_of(words('zh', 'manchu_surnames'))}[{HAN}]{{1,2}}|[{surnames}]{given}")
+def _house() -> tuple[tuple[str, ...], re.Pattern[str]]:
+    surnames, given = words("zh", "manchu_surnames"), words("zh", "hui_given")
+    return (*surnames, *given), re.compile(rf"(?P<house>{any_of(surnames)})[{HAN}]{{1,2}}|{any_of(given)}")
 
 
 def _of_house(text: str) -> Iterator[Span]:
     """Names that begin with a surname of the Manchu, or hold a given name of the Hui after any surname."""
-    for match in _house().finditer(text):
-        stop = match.end()
-        while stop - match.start() > 2 and not _ends(text, stop):
+    rare, search = _house()
+    if not any(word in text for word in rare):  # several times as fast as the search
+        return
+    for match in search.finditer(text):
+        start, stop = match.span()
+        if not match["house"]:
+            if not start or text[start - 1] not in odds().surname:
+                continue
+            start -= 1
+        while stop - start > 2 and not _ends(text, stop):
             stop -= 1
-        if stop - match.start() > 2:
-            yield Span(match.start(), stop, PhiLabel.NAME.value, 0.75)
+        if stop - start > 2:
+            yield Span(start, stop, PhiLabel.NAME.value, 0.75)
 
 
 def _of_syllables(text: str) -> Iterator[Span]:
