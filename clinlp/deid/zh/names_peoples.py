@@ -54,25 +54,31 @@ def _one_or_more() -> re.Pattern[str]:
 
 
 @cache
-def _house() -> tuple[tuple[str, ...], re.Pattern[str]]:
-    surnames, given = words("zh", "manchu_surnames"), words("zh", "hui_given")
-    return (*surnames, *given), re.compile(rf"(?P<house>{any_of(surnames)})[{HAN}]{{1,2}}|{any_of(given)}")
+def _house() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    marks, surnames, given = (words("zh", key) for key in ("house_marks", "manchu_surnames", "hui_given"))
+    return (
+        re.compile(f"[{marks[0]}]"),  # every such word has one of these: rarer than what the words begin with
+        re.compile(rf"(?P<house>{any_of(surnames)})[{HAN}]{{1,2}}|{any_of(given)}"),
+    )
 
 
 def _of_house(text: str) -> Iterator[Span]:
     """Names that begin with a surname of the Manchu, or hold a given name of the Hui after any surname."""
-    rare, search = _house()
-    if not any(word in text for word in rare):  # several times as fast as the search
-        return
-    for match in search.finditer(text):
+    mark, search = _house()
+    reach = 0
+    for at in mark.finditer(text):
+        match = search.search(text, max(reach, at.start() - 4), at.start() + 8)
+        if match is None:
+            continue
         start, stop = match.span()
         if not match["house"]:
-            if not start or text[start - 1] not in odds().surname:
+            if start <= reach or text[start - 1] not in odds().surname:
                 continue
             start -= 1
         while stop - start > 2 and not _ends(text, stop):
             stop -= 1
         if stop - start > 2:
+            reach = stop
             yield Span(start, stop, PhiLabel.NAME.value, 0.75)
 
 
