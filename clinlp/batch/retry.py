@@ -57,7 +57,9 @@ def retry(
         raise UsageError(f"{out}: the job and the input as they were needed, got others ({'; '.join(changed[:3])})")
     config = BatchConfig.load(None, **(plan.identity | given))
     with open_vault(config, out) as vault, Journal(out / STATE) as journal:
-        todo = [(shard, at) for shard, at, _ in failures(journal) if at not in set(plan.duplicates(shard))]
+        failed = [(shard, at) for shard, at, _ in failures(journal)]
+        again = {shard: frozenset(plan.duplicates(shard)) for shard, _ in failed}
+        todo = [(shard, at) for shard, at in failed if at not in again[shard]]
         if len(journal.done) < len(plan.shards):
             raise UsageError(
                 f"{out}: a finished job needed, got one with {len(journal.done):,} of {len(plan.shards):,} parts"

@@ -39,8 +39,9 @@ class NameUnits:
         held = sorted({(code, tuple(sorted(set(places)))) for code, places in names if places})
         self.names = held
         self._places = {unit: at for at, unit in enumerate(self.units)}
-        weights = np.array(list(self.units.values()), np.float64)
+        self._weights = weights = np.array(list(self.units.values()), np.float64)
         owners = np.array([code for code, _ in held], np.int64)
+        self._owners = owners
         self.codes, self._first_names = np.unique(owners, return_index=True)
         # From each unit to the names that have it, with the share of each name that it is.
         counts = np.array([len(places) for _, places in held], np.int64)
@@ -99,16 +100,13 @@ class NameUnits:
 
     def marks(self, text: str, code: int) -> list[tuple[int, int]]:
         """Give where a sentence has units of the name of a code that it holds most of."""
-        first = int(np.searchsorted([each for each, _ in self.names], code))
         cells = [(self._places.get(unit, -1), start, end) for unit, start, end in _units(text)]
         held = {place for place, _, _ in cells}
         best: tuple[float, frozenset[int]] = (0.0, frozenset())
-        weights = list(self.units.values())
-        for owner, places in self.names[first:]:
-            if owner != code:
-                break
+        first, stop = np.searchsorted(self._owners, (code, code + 1)).tolist()
+        for _, places in self.names[first:stop]:
             inside = frozenset(held.intersection(places))
-            share = sum(weights[place] for place in inside) / sum(weights[place] for place in places)
+            share = float(self._weights[sorted(inside)].sum() / self._weights[list(places)].sum())
             best = max(best, (share, inside), key=lambda each: each[0])
         return [(start, end) for place, start, end in cells if place in best[1]]
 
