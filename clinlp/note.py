@@ -55,16 +55,19 @@ class Note:
             raise DataError(f"note {self.note_id}: lang needs en or zh, got another value")
         for name in ("entities", "phi", "sections"):
             object.__setattr__(self, name, in_order(getattr(self, name)))
+        if self.entities or self.phi or self.sections or self.diagnoses:  # stages make many notes: most have few spans
+            self._check_ends()
+
+    def _check_ends(self) -> None:
+        length = len(self.text)
         for kind, span in self.spans():
-            if span.end > len(self.text):
+            if span.end > length:
                 raise DataError(
-                    f"note {self.note_id}: {kind} span [{span.start}, {span.end}) ends after character {len(self.text)}"
+                    f"note {self.note_id}: {kind} span [{span.start}, {span.end}) ends after character {length}"
                 )
             for cue in span.context.cues if span.context is not None else ():
-                if cue.end > len(self.text):
-                    raise DataError(
-                        f"note {self.note_id}: cue [{cue.start}, {cue.end}) ends after character {len(self.text)}"
-                    )
+                if cue.end > length:
+                    raise DataError(f"note {self.note_id}: cue [{cue.start}, {cue.end}) ends after character {length}")
 
     def spans(self) -> Iterator[tuple[str, Span]]:
         """Every span of every set, with the set's name; evidence included."""

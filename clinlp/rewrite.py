@@ -96,7 +96,7 @@ class _Carrier:
         context = span.context
         if context is not None and context.cues:
             context = replace(context, cues=tuple([Cue(*self.move(*cue[:2]), cue.effect) for cue in context.cues]))
-        return replace(span, start=start, end=end, context=context)
+        return Span(start, end, span.label, span.score, context)
 
     def move(self, start: int, end: int) -> tuple[int, int]:
         """Move one range."""

@@ -86,6 +86,8 @@ class Span:
 
 def in_order(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Sort by start, the longer first, then by label: the one order in which notes hold spans."""
+    if isinstance(spans, tuple) and len(spans) < 2:
+        return spans
     return tuple(sorted(spans, key=lambda span: (span.start, -span.end, span.label)))
 
 

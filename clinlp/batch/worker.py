@@ -233,10 +233,11 @@ class _Job:
         for piece in self.task.pieces:
             source = Source.of(piece.source)
             only = None if piece.only is None else set(piece.only)
+            name = "" if source.names else source.file(0)
             for k, (line, note) in enumerate(read_stretch(source, piece.stretch, self.config, self.lost, text)):
                 if only is not None and k not in only:
                     continue
-                where = note.source if isinstance(note, Failure) and note.source else source.file(k)
+                where = note.source if isinstance(note, Failure) and note.source else name or source.file(k)
                 n_characters = len(note.text) if isinstance(note, Note) else 0
                 said = strays.refuse(at, note) if isinstance(note, Note) else None
                 if isinstance(note, Note) and said is not None:

@@ -129,6 +129,8 @@ class Deidentifier:
             return replace(note, patient_id=patient_id, time=time)
         out = [name for name in note.fields if name not in kept]
         out += [name for name in ("patient_id", "time") if getattr(note, name) is not None and name not in kept]
+        if not out and not note.fields and (patient_id, time) == (note.patient_id, note.time):
+            return note
         self.left_out.update(out)
         return replace(
             note,
