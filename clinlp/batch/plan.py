@@ -200,7 +200,8 @@ def checksum(source: Source) -> str:
 
 def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
     """Checksums of the models that a config names, and of its files of rules and thresholds."""
-    named = {"phi": config.phi, "entities": config.entities, "diagnosis": config.diagnosis}
+    entities = "off" if config.keep_entities else config.entities
+    named = {"phi": config.phi, "entities": entities, "diagnosis": config.diagnosis}
     if config.context_model != "rules":
         named["context"] = config.context_model
     files = {"rules": config.rules, "thresholds": config.thresholds}

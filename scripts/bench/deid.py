@@ -85,7 +85,7 @@ def argus() -> System:
     return find
 
 
-def presidio(model: str | None) -> System:
+def presidio_engine(model: str | None) -> Any:
     """Presidio with its default recognisers and settings, over an English spaCy model or none: patterns alone."""
     import presidio_analyzer
     import srsly
@@ -102,9 +102,14 @@ def presidio(model: str | None) -> System:
     # The settings that Presidio takes where none are given; an empty list is written as one of nothing there.
     settings = srsly.read_yaml(Path(presidio_analyzer.__file__).parent / "conf" / "default.yaml")
     given = {key: value for key, value in settings["ner_model_configuration"].items() if value != [None]}
-    engine = presidio_analyzer.AnalyzerEngine(
+    return presidio_analyzer.AnalyzerEngine(
         nlp_engine=Engine(ner_model_configuration=NerModelConfiguration(**given)),
     )
+
+
+def presidio(model: str | None) -> System:
+    """Presidio, note by note."""
+    engine = presidio_engine(model)
 
     def find(notes: Sequence[Note]) -> list[Sequence[Span]]:
         answers = [engine.analyze(note.text, language="en") for note in notes]

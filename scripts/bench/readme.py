@@ -1,21 +1,25 @@
-"""Write the results table of the README from the raw results: `python scripts/bench/readme.py`.
+"""Write the results of the README from the raw results: `python scripts/bench/readme.py`.
 
-No number of the table is typed by hand; a test holds the README to what this prints.
+No number there is typed by hand; a test holds the README to what this prints.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
-START, END = "<!-- results -->\n", "<!-- end of results -->\n"
-OPTIONS = {"minilm": "--minilm ENCODER", "e5": "--e5 ENCODER", "en": "--en EN.vec.gz", "zh": "--zh ZH.vec.gz"}
-ENCODERS = {"minilm": "MiniLM", "e5": "e5-small", None: "BiLSTM"}
-HEADS: dict[str | None, str] = {"pointer": "span scorer", "linear": "linear head", None: "CRF"}
+Row = Sequence[str]
+ENCODERS = {"minilm": "MiniLM", "e5": "e5-small", "lstm": "BiLSTM", "cnn": "CNN", None: "BiLSTM"}
+HEADS: dict[str | None, str] = {"pointer": "span scorer", "linear": "linear", None: "CRF"}
+DEID = ("clinlp rules + tagger", "clinlp rules", "presidio, en_core_web_sm", "presidio, patterns alone", "rampart")
+DEID += ("argus-redact", "deduce (Dutch)")
+MODELS = {"network": "", "tfidf": "TF-IDF", "likeness": "names in part", "dictionary": "names", "ensemble": "ensemble"}
+INFERENCE = "scripts/bench/inference.py --data DATA --minilm ENCODER"
 
 
 def read(name: str) -> Any:
@@ -23,113 +27,84 @@ def read(name: str) -> Any:
     return json.loads((HERE / "results" / f"{name}.json").read_text("utf-8"))
 
 
-def rows() -> list[tuple[str, str, str, str]]:
-    """Give what was measured, on what, the figures and the command."""
-    made = [*entity_rows(), *diagnosis_rows(), *patient_rows()]
-    for name, sets in read("bundled").items():
-        if name.startswith("phi"):  # shown beside the rules, as they are used
-            continue
-        for result in sets:
-            keys = ("strict F1", "overlap F1") if name.startswith("entities") else ("MAP", "top 1")
-            figures = ", ".join(f"{key} {100 * result['row'][key]:.1f}" for key in keys)
-            made.append((f"bundled `{name}`", result["set"], figures, f"scripts/bench/bundled.py {name} --data DATA"))
+def markdown(head: Row, rows: Iterable[Row]) -> str:
+    """Write a table; the last cell of a row is its command."""
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join((*row[:-1], f"`{row[-1]}`")) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Write the mean in percent; of several seeds with the standard deviation."""
+    if len(shares) == 1:
+        return f"{100 * shares[0]:.1f}"
+    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f}"
+
+
+def jobs_of(name: str) -> dict[str, list[dict[str, Any]]]:
+    """Give the results of each job, all seeds together."""
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for result in read(name):
+        jobs.setdefault(result["job"], []).append(result)
+    return jobs
+
+
+# --- De-identification ----------------------------------------------------------------------------------
+
+
+def deid_rows() -> list[Row]:
+    """A row a set: characters found / notes without a leak / other characters removed, for each system."""
+    rows = []
     for where, systems in read("deid").items():
-        for name, result in systems.items():
-            on = where if where.startswith("corpora/") else f"{where}/dev"
-            made.append((f"PHI, {name}", on, figures_of(result), "scripts/bench/deid.py --data DATA"))
+        cells = [_deid_cell(systems[name]) if name in systems else "" for name in DEID]
+        rows.append((where if where.startswith("corpora/") else f"{where}/dev", *cells, "scripts/bench/deid.py"))
+    return rows
+
+
+def _deid_cell(result: dict[str, Any]) -> str:
+    found, clean = result["overall"]["character_recall"]["value"], result["notes"]["clean_share"]
+    return f"{100 * found:.1f} / {100 * clean:.1f} / {100 * result['over_redaction']['value']:.2f}"
+
+
+def culture_rows() -> list[Row]:
+    """Names of how many cultures were read, and at which recall the worst."""
+    rows = []
     for lang, systems in read("cultures").items():
         for name, found in systems.items():
-            low, high = min(found, key=lambda each: found[each]), max(found.values())
-            figures = f"names of {len(found)} cultures: characters found {found[low]:.1%} ({low}) to {high:.1%}"
-            made.append((f"PHI, clinlp {name}", f"corpora/cultures.py, {lang}", figures, "scripts/bench/cultures.py"))
-    for name, result in read("annotate").items():
-        median = result["median"]
-        figures = (
-            f"{median['all_notes_per_s']:.0f} notes/s, {median['all_characters_per_s'] / 1000:,.0f} k characters/s"
-        )
-        figures += f"; tokens + sentences + PHI {median['rules_characters_per_s'] / 1000:,.0f} k characters/s"
-        off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
-        command = f"scripts/bench/annotate.py DATA/...{off}"
-        made.append(("annotate, one core", name, figures, command))
-    return [*made, *prose_rows(), *training_rows(), *inference_rows()]
+            low = min(found, key=lambda each: found[each])
+            said = f"{found[low]:.1%} ({low}) to {max(found.values()):.1%} of characters"
+            rows.append((f"names of {len(found)} cultures, {lang}, {name}", said, "scripts/bench/cultures.py"))
+    return rows
 
 
-def prose_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of the readers of prose: what they find, and how fast beside peers."""
-    held, made = read("prose"), []
-    command = "scripts/bench/prose.py --data DATA --peer edsnlp=PYTHON --peer medspacy=PYTHON"
-    for name, result in held["quality"].items():
-        scores = result.get("scores") or {"sections": result}
-        figures = ", ".join(f"{label} F1 {100 * each['f1']:.1f}" for label, each in scores.items())
-        what = "sections" if "sections" in scores else "context"
-        made.append((f"{what}, {'trained' if 'trained' in name else 'rules'}", name, figures, command))
-    for task, sides in held["speed"]["tasks"].items():
-        shown = {side: each for side, each in sides.items() if side != "times"}
-        figures = ", ".join(
-            f"{side} {each['notes_per_s']:,.0f} notes/s ({each['characters_per_s'] / 1e6:,.2f} M characters/s)"
-            for side, each in shown.items()
-        )
-        what = "tokens" if task == "tokens" else f"sentences, context of {task}"
-        made.append((f"{what}, one core", "mtsamples", figures, command))
-    return made
+# --- Models trained on public corpora -------------------------------------------------------------------
 
 
-def entity_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of taggers trained on public corpora: the mean of the seeds and their spread."""
-    made = []
-    for seeds in by_job("entities"):
+def entity_rows() -> list[Row]:
+    """A row a model: strict and overlapping F1."""
+    rows = []
+    for job, seeds in jobs_of("entities").items():
         used, scored_on = seeds[0]["settings"], seeds[0]["scored_on"]
-        needed = " ".join(option for name, option in OPTIONS.items() if name in used.values())
-        parts = "train and dev" if used.get("whole") and scored_on.endswith("test") else "train"
+        parts = "train + dev" if used.get("whole") and scored_on.endswith("test") else "train"
         model = f"{ENCODERS[used.get('encoder')]} {'+ words ' * bool(used.get('stacked'))}+ {HEADS[used.get('head')]}"
-        figures = [
-            f"{match} F1 {spread([each[match]['micro']['f1'] for each in seeds])}" for match in ("strict", "overlap")
-        ]
-        command = f"scripts/bench/entities.py {seeds[0]['job']} --data DATA {needed}"
-        made.append(
-            (f"{model}, trained on its {parts}", f"{scored_on} ({devices(seeds)})", ", ".join(figures), command)
-        )
-    return made
+        figures = [spread([each[match]["micro"]["f1"] for each in seeds]) for match in ("strict", "overlap")]
+        rows.append((scored_on, parts, model, *figures, str(len(seeds)), f"scripts/bench/entities.py {job}"))
+    return rows
 
 
-def diagnosis_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of diagnosers: the network, and what stands beside it."""
-    made = []
-    for seeds in by_job("diagnosis"):
+def diagnosis_rows() -> list[Row]:
+    """A row a network: the figures of what stands beside it too."""
+    rows = []
+    for job, seeds in jobs_of("diagnosis").items():
         used, models = seeds[0]["settings"], seeds[0]["models"]
-        single = bool(used.get("single"))
-        kinds = [("micro", "accuracy"), ("macro", "macro F1")] if single else [("map", "MAP"), ("micro", "micro F1")]
-        kinds += [] if single else [("macro", "macro F1")]
-        figures = [
-            f"{name}: "
-            + ", ".join(f"{shown} {spread([_value(each, name, key) for each in seeds])}" for key, shown in kinds)
-            for name in models
+        kinds = ("micro", "macro") if used.get("single") else ("map", "micro", "macro")
+        cells = [
+            " / ".join(spread([_value(each, name, kind) for each in seeds]) for kind in kinds) if name in models else ""
+            for name in MODELS
         ]
-        needed = " ".join(
-            option for name, option in (*OPTIONS.items(), ("icd", "--icd ICD.csv")) if name in used.values()
-        )
-        encoder = {"lstm": "BiLSTM", "cnn": "CNN"}.get(used["encoder"]) or ENCODERS[used["encoder"]]
-        on = f"{seeds[0]['scored_on']}{', 3 characters' * (used.get('code_length') == 3)} ({devices(seeds)})"
-        command = f"scripts/bench/diagnosis.py {seeds[0]['job']} --data DATA {needed}".rstrip()
-        made.append((f"diagnoser, {encoder}", on, "; ".join(figures), command))
-    return made
-
-
-def patient_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of models of patients, where the history alone says what comes next."""
-    seeds = [each for each in read("patients") if each["job"].startswith("history")]
-    models = [(name, spread([each["models"][name]["top1"] for each in seeds])) for name in seeds[0]["models"]]
-    figures = f"top 1, at most {100 * seeds[0]['ceiling']:.0f}: " + ", ".join(
-        f"{name} {share}" for name, share in models
-    )
-    return [
-        (
-            "next visit's code",
-            f"simulated patients ({devices(seeds)})",
-            figures,
-            "scripts/bench/patients.py history --encoder cnn",
-        )
-    ]
+        on = f"{seeds[0]['scored_on']}{', 3 characters' * (used.get('code_length') == 3)}"
+        rows.append((on, ENCODERS[used["encoder"]], *cells, f"scripts/bench/diagnosis.py {job}"))
+    return rows
 
 
 def _value(result: dict[str, Any], model: str, key: str) -> float:
@@ -137,72 +112,153 @@ def _value(result: dict[str, Any], model: str, key: str) -> float:
     return float(held["f1"] if isinstance(held, dict) else held)
 
 
-def by_job(name: str) -> list[list[dict[str, Any]]]:
-    """Give the results of each job, all seeds together."""
-    jobs: dict[str, list[dict[str, Any]]] = {}
-    for result in read(name):
-        jobs.setdefault(result["job"], []).append(result)
-    return [sorted(seeds, key=lambda each: each["seed"]) for seeds in jobs.values()]
+def patient_rows() -> list[Row]:
+    """Models of patients, where the history alone says what comes next."""
+    seeds = [each for each in read("patients") if each["job"].startswith("history")]
+    models = [f"{name} {spread([each['models'][name]['top1'] for each in seeds])}" for name in seeds[0]["models"]]
+    said = f"top 1 (at most {100 * seeds[0]['ceiling']:.0f}): {', '.join(models)}"
+    return [("next visit's code, simulated patients", said, "scripts/bench/patients.py history --encoder cnn")]
 
 
-def spread(shares: list[float]) -> str:
-    """Write the mean in percent; of several seeds with the standard deviation."""
-    if len(shares) == 1:
-        return f"{100 * shares[0]:.1f}"
-    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} ({len(shares)} seeds)"
+def bundled_rows() -> list[Row]:
+    """The models in the package, by corpus."""
+    rows = []
+    for name, sets in read("bundled").items():
+        if name.startswith("phi"):  # shown beside the rules, as they are used
+            continue
+        keys = ("strict F1", "overlap F1") if name.startswith("entities") else ("MAP", "top 1")
+        for result in sets:
+            said = ", ".join(f"{key} {100 * result['row'][key]:.1f}" for key in keys)
+            rows.append((f"`{name}` on {result['set']}", said, f"scripts/bench/bundled.py {name}"))
+    return rows
 
 
-def devices(seeds: list[dict[str, Any]]) -> str:
-    """Name what they were trained on."""
-    return ", ".join(dict.fromkeys(each["device"].removeprefix("NVIDIA ") for each in seeds))
+# --- Prose and speed ------------------------------------------------------------------------------------
 
 
-def training_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of trainers side by side."""
-    made = []
-    for name, result in read("training").items():
-        command = "scripts/bench/training.py --data DATA --minilm ENCODER --edsnlp PYTHON"
-        command += " --every 1" * ("1 of" not in name)
-        for side, held in result["sides"].items():
-            figures = (
-                f"{held['epoch_cpu_s']:.1f} s an epoch, {held['pieces_per_cpu_s']:,.0f} pieces/s, padding "
-                f"{held['padding_share']:.0%}, strict F1 {100 * held['f1']:.1f} after {len(held['epochs'])} epochs"
+def prose_rows() -> list[Row]:
+    """What the readers of prose find."""
+    rows = []
+    for name, result in read("prose")["quality"].items():
+        scores = result.get("scores") or {"sections": result}
+        said = ", ".join(f"{label} {100 * each['f1']:.1f}" for label, each in scores.items())
+        kind = "trained classifier" if name.endswith(", trained") else "rules"
+        rows.append((f"{name.removesuffix(', trained')}, {kind}", f"F1 {said}", "scripts/bench/prose.py"))
+    return rows
+
+
+def speed_rows() -> list[Row]:
+    """How fast the annotator and its stages are, beside peers where there are any."""
+    rows: list[Row] = []
+    for name, result in read("annotate").items():
+        held = result["median"]
+        said = f"{held['all_notes_per_s']:,.0f} notes/s, {held['all_characters_per_s'] / 1000:,.0f} k characters/s"
+        said += f"; tokens + sentences + PHI {held['rules_characters_per_s'] / 1000:,.0f} k characters/s"
+        off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
+        rows.append((f"annotate, one core, {name}", said, f"scripts/bench/annotate.py DUMP{off}"))
+    for task, sides in read("prose")["speed"]["tasks"].items():
+        what = "tokens" if task == "tokens" else f"sentences, context of {task}"
+        shown = {side: held["notes_per_s"] for side, held in sides.items() if side != "times"}
+        rows.append((f"{what}, one core, mtsamples", _rates(shown), "scripts/bench/prose.py --parts speed"))
+    jobs = read("jobs")
+    for task, sides in jobs["tasks"].items():
+        what = f"job of {jobs['n_notes']:,} mtsamples notes, {jobs['workers']} processes: "
+        what += {"phi": "find PHI, write text without", "context": "sentences, sixty terms, context"}[task]
+        shown = {side: held["notes_per_s"] for side, held in sides.items()}
+        rows.append((what, _rates(shown), "scripts/bench/jobs.py DUMP"))
+    return rows
+
+
+def _rates(sides: dict[str, float]) -> str:
+    return ", ".join(f"{side} {rate:,.0f}" for side, rate in sides.items()) + " notes/s"
+
+
+def scale_rows() -> list[Row]:
+    """How a job grows with notes and workers."""
+    rows = []
+    for name, result in read("scale").items():
+        what = name.split()[0]
+        runs = result["runs"]
+        if what == "size":
+            said = "; ".join(
+                f"{run['n_notes']:,} notes: {run['notes_per_s']:,.0f} notes/s, {run['peak_mib']:,.0f} MiB"
+                for run in runs
             )
-            precision = "float32" if held["precision_used"] == "no" else held["precision_used"]
-            made.append((f"training MiniLM, one thread, {side} ({precision})", name, figures, command))
-    return made
+        else:
+            said = ", ".join(
+                f"{run['config'].get('on') or str(run['config']['workers']) + ' workers'} {run['notes_per_s']:,.1f}"
+                for run in runs
+            )
+            said = f"{said} notes/s: {result['times_the_first'][-1]:.2f} times the first"
+        rows.append((name, said, f"scripts/bench/scale.py {what}{' DUMP' * (what != 'size')}"))
+    return rows
 
 
-def inference_rows() -> list[tuple[str, str, str, str]]:
-    """What the table shows of one tagger in every harness."""
-    made = []
+def learning_rows() -> list[Row]:
+    """Trainers side by side, and one tagger in every harness."""
+    rows: list[Row] = []
+    for name, result in read("training").items():
+        command = "scripts/bench/training.py" + " --every 1" * ("1 of" not in name)
+        said = "; ".join(
+            f"{side} ({'float32' if held['precision_used'] == 'no' else held['precision_used']}) "
+            f"{held['epoch_cpu_s']:.1f} s an epoch, F1 {100 * held['f1']:.1f}"
+            for side, held in result["sides"].items()
+        )
+        rows.append((f"training MiniLM, one thread, {name}", said, command))
     for name, result in read("inference").items():
-        for side, held in result["sides"].items():
-            figures = f"{held['notes_per_s']:.1f} notes/s, {held['pieces_per_s']:,.0f} pieces/s"
-            if "over_bare" in held:
-                ratios = ", ".join(f"{ratio:.1f} of {peer}" for peer, ratio in held["over_pipelines"].items())
-                figures += f"; {held['over_bare']:.2f} of the bare forward, {ratios}"
-            command = "scripts/bench/inference.py --data DATA --minilm ENCODER"
-            command += " --head linear" * ("linear" in name)
-            made.append((f"MiniLM tagger, {side}", name, figures, command))
-    return made
+        said = "; ".join(
+            f"{side} {held['notes_per_s']:,.1f}"
+            + (f" ({held['over_bare']:.2f} of bare)" if "over_bare" in held else "")
+            for side, held in result["sides"].items()
+        )
+        rows.append((f"MiniLM tagger, {name}", f"{said} notes/s", INFERENCE + " --head linear" * ("linear" in name)))
+    return rows
 
 
-def figures_of(result: dict[str, Any]) -> str:
-    """What the table shows of one de-identifier on one set."""
-    characters, spans = (result["overall"][f"{kind}_recall"]["value"] for kind in ("character", "span"))
-    clean, other, speed = result["notes"]["clean_share"], result["over_redaction"]["value"], result["characters_per_s"]
-    return (
-        f"characters found {characters:.1%}, spans {spans:.1%}, notes without a leak {clean:.1%}, "
-        f"other characters removed {other:.2%}; {speed / 1000:,.0f} k characters/s"
-    )
+def cost_rows() -> list[Row]:
+    """Hours for ten million notes of the size of mtsamples, from the rates measured above on one core and one GPU."""
+    rows = []
+    workers = next(v for k, v in read("scale").items() if k.startswith("workers") and "rules" in k)
+    kept = min(1.0, workers["times_the_first"][-1] / workers["runs"][-1]["config"]["workers"])
+    dumps = {"mtsamples/notes.csv, rules only": "rules alone", "mtsamples/notes.csv": "all bundled models"}
+    for name, what in dumps.items():
+        rate = read("annotate")[name]["median"]["all_notes_per_s"]
+        hours = [f"{1e7 / (rate * (cores * kept if cores > 1 else 1)) / 3600:,.1f} h" for cores in (1, 16, 128)]
+        rows.append((what, *hours, "", "scripts/bench/annotate.py DUMP"))
+    for name, result in read("inference").items():
+        if "H100" in name:
+            hours = 1e7 / result["sides"]["clinlp bf16"]["notes_per_s"] / 3600
+            rows.append(("entities by a MiniLM tagger", "", "", "", f"{hours:,.1f} h", INFERENCE))
+    return rows
 
 
 def table() -> str:
-    """Write the rows as Markdown."""
-    lines = ["| what | on | figures | command |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join((*row[:3], f"`{row[3]}`")) + " |" for row in rows()]
-    return "\n".join(lines) + "\n"
+    """Write all tables as Markdown."""
+    what = ("what", "figures", "command")
+    entities = ("scored on", "trained on", "model", "strict", "overlap", "seeds", "command")
+    diagnoses = ("scored on", "network", "alone", *list(MODELS.values())[1:], "command")
+    parts = {
+        "Finding PHI: characters found / notes without a leak / other characters removed, %": (
+            markdown(("notes", *DEID, "command"), deid_rows()),
+            markdown(what, culture_rows()),
+        ),
+        "Entities: models trained on public corpora, F1": (markdown(entities, entity_rows()),),
+        "Diagnoses: MAP / micro F1 / macro F1; of one class a note, accuracy / macro F1": (
+            markdown(diagnoses, diagnosis_rows()),
+            markdown(what, patient_rows()),
+        ),
+        "The models in the package, and the rules for context and sections": (
+            markdown(what, [*bundled_rows(), *prose_rows()]),
+        ),
+        "Speed": (markdown(what, [*speed_rows(), *scale_rows(), *learning_rows()]),),
+        "Ten million notes of 3,000 characters, by the rates above": (
+            markdown(("work", "1 core", "16 cores", "128 cores", "one H100", "command"), cost_rows()),
+        ),
+    }
+    return "\n".join("\n".join((f"### {title}\n", *tables)) for title, tables in parts.items())
+
+
+START, END = "<!-- results -->\n", "<!-- end of results -->\n"
 
 
 def main() -> None:
