@@ -17,7 +17,8 @@ from clinlp.batch.config import BatchConfig
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
-from clinlp.records.canonical import from_record, record_id
+from clinlp.records.canonical import from_record
+from clinlp.records.layout import record_id
 from clinlp.records.parquet import batch_records
 from clinlp.records.rows import Broken
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.finish import finish
+from clinlp.batch.identity import changes, weights_of
 from clinlp.batch.journal import Journal
 from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove, sync, versions
-from clinlp.batch.plan import Plan, changes, load_plan, make_plan, weights_of
+from clinlp.batch.plan import Plan, load_plan, make_plan
 from clinlp.batch.pool import Done, Here, Processes, Runner, n_cores
 from clinlp.batch.sinks import ENDINGS, n_bytes
 from clinlp.batch.sources import Source, Unpacked, find_inputs, find_sources, first_notes
 from clinlp.batch.stop import Stop
 from clinlp.batch.summary import Summary, TellJob
-from clinlp.batch.worker import Mark, Piece, Task
+from clinlp.batch.task import Mark, Piece, Task
 from clinlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # cryptography: loaded only for a vault

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,12 +19,14 @@ import numpy as np
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.duplicates import Ids
-from clinlp.batch.output import cannot_write, digest, sync, weights
+from clinlp.batch.identity import checksum
+from clinlp.batch.output import cannot_write, sync
 from clinlp.batch.sources import Place, Row, Source, find_sources, read_table, scan
 from clinlp.errors import DataError, Failure
 from clinlp.note import Note
-from clinlp.records.canonical import from_record, record_id
+from clinlp.records.canonical import from_record
 from clinlp.records.files import stem
+from clinlp.records.layout import record_id
 from clinlp.records.options import ReadOptions
 from clinlp.records.rows import Broken
 
@@ -172,51 +173,6 @@ def make_plan(inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, An
     return plan
 
 
-def changes(plan: Plan, inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, Any]) -> list[str]:
-    """Say what is no longer as it was when the plan was made."""
-    found = _differences("", plan.identity, config.identity())
-    found += _differences("", plan.made_by, made_by)
-    now = find_sources(inputs, config)
-    if [Path(source.path).name for source in now] != [Path(source.path).name for source in plan.sources]:
-        return [*found, f"the input had {len(plan.sources):,} files, now it has others ({len(now):,})"]
-    for at, (before, after) in enumerate(zip(plan.sources, now, strict=True)):
-        same = (before.size, before.modified) == (after.size, after.modified) and not after.names
-        if not same and checksum(after) != plan.digests[at]:
-            found.append(f"{after.path} has changed")
-        plan.sources[at] = Source.of(asdict(after) | {"header": before.header, "delimiter": before.delimiter})
-    return found
-
-
-def checksum(source: Source) -> str:
-    """SHA-256 of a file; of a folder with one file a note, that of the names, sizes and times of its files."""
-    if not source.names:
-        return digest(Path(source.path))
-    whole = sha256()
-    for name in source.names:
-        facts = (Path(source.path) / name).stat()
-        whole.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return whole.hexdigest()
-
-
-def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
-    """Checksums of the models that a config names, and of its files of rules and thresholds."""
-    entities = "off" if config.keep_entities else config.entities
-    named = {"phi": config.phi, "entities": entities, "diagnosis": config.diagnosis}
-    if config.context_model != "rules":
-        named["context"] = config.context_model
-    files = {"rules": config.rules, "thresholds": config.thresholds}
-    found = {name: {path.name: digest(path)} for name, path in files.items() if path is not None and path.is_file()}
-    if set(named.values()) == {"off"}:
-        return found
-    from clinlp.models.store import list_bundled  # torch: never for rules alone
-
-    bundled = list_bundled()
-    for task, name in named.items():
-        names = [each for each in bundled if each.startswith(f"{task}-")] if name == "bundled" else [name]
-        found |= {each: weights(each) for each in names if each != "off"}
-    return found
-
-
 def _cut(plan: Plan, config: BatchConfig, ids: Ids, patients: Ids | None) -> None:
     """Find the shards, and the ids of all records, good or not.
 
@@ -308,19 +264,3 @@ def _size(sources: Sequence[Source]) -> int:
         some = sum((Path(source.path) / name).stat().st_size for name in names)
         total += source.size + (some * len(source.names) // len(names) if names else 0)
     return total
-
-
-def _differences(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    found: list[str] = []
-    for name in sorted({*before, *after}):
-        one, other = before.get(name), after.get(name)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += _differences(f"{where}{name} ", one, other)
-        elif one != other:
-            found.append(f"{where}{name} was {_short(one)}, now it is {_short(other)}")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = "not there" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -24,7 +24,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.process import receive, send
-from clinlp.batch.worker import Mark, Task, Worker
+from clinlp.batch.task import Mark, Task
+from clinlp.batch.worker import Worker
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
 _TRIES: Final = 3  # of a shard whose worker dies while it reads or writes

@@ -18,7 +18,8 @@ from typing import IO, Any, Final
 import orjson
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.worker import Mark, Task, Worker
+from clinlp.batch.task import Mark, Task
+from clinlp.batch.worker import Worker
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
 _HEAD: Final = Struct("<QQ")  # bytes of the JSON, and of what is behind it

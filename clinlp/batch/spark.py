@@ -22,7 +22,8 @@ import orjson
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.frames import Annotator
-from clinlp.batch.worker import Mark, Task, Worker
+from clinlp.batch.task import Mark, Task
+from clinlp.batch.worker import Worker
 from clinlp.errors import DataError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from clinlp.data.features import Loss
     from clinlp.training.beside import Beside
-    from clinlp.training.loop import Epoch, Progress
     from clinlp.training.runs import Begun
+    from clinlp.training.task import Epoch, Progress
 
 PANELS: dict[type[Config], str] = {
     EntitiesConfig: "Entities",
@@ -170,7 +170,7 @@ class Teller:
         if not is_main():
             return
         from clinlp.training.beside import Beside
-        from clinlp.training.loop import Epoch
+        from clinlp.training.task import Epoch
 
         if isinstance(news, Beside):
             measured = (f"{100 * value:.2f}" for name, value in news.scores.items() if name != "score")

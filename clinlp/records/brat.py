@@ -16,9 +16,9 @@ from typing import Final
 
 from clinlp.errors import DataError
 from clinlp.note import Note
-from clinlp.records.canonical import SPAN_SETS
 from clinlp.records.files import encode, encode_file, new_folder
 from clinlp.records.folders import new_note_file, note_id_of, read_text
+from clinlp.records.layout import SPAN_SETS
 from clinlp.records.options import ReadOptions, Record, WriteOptions
 from clinlp.records.rows import Broken, Rows, Sink, count_lost
 from clinlp.spans import Context, Span

@@ -18,9 +18,10 @@ import orjson
 
 from clinlp.errors import DataError
 from clinlp.note import Note
-from clinlp.records.canonical import SPAN_SETS, span_record, to_record
+from clinlp.records.canonical import span_record, to_record
 from clinlp.records.files import new_file
 from clinlp.records.jsonl import dumps
+from clinlp.records.layout import SPAN_SETS
 from clinlp.records.marks import left_out, marked_diagnoses, marked_span, set_diagnoses, set_mark
 from clinlp.records.options import Record, Tokenize
 from clinlp.records.rows import Broken, Rows, Sink

@@ -13,8 +13,9 @@ import orjson
 
 from clinlp.errors import DataError
 from clinlp.note import Note
-from clinlp.records.canonical import record_id, to_record
+from clinlp.records.canonical import to_record
 from clinlp.records.files import broken_means_data_error, check_encoding, new_file, not_decodable, open_bytes
+from clinlp.records.layout import record_id
 from clinlp.records.options import ReadOptions, Record
 from clinlp.records.rows import Broken, Rows, Sink
 

@@ -13,9 +13,10 @@ from typing import IO, Any, Final, Literal
 
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
-from clinlp.records.canonical import ROLES, missing_columns, to_record
+from clinlp.records.canonical import to_record
 from clinlp.records.files import BUFFER, broken_means_data_error, has_surrogate, new_file
 from clinlp.records.jsonl import dumps
+from clinlp.records.layout import ROLES, missing_columns
 from clinlp.records.options import ReadOptions, Record
 from clinlp.records.rows import Broken, Rows, Sink
 from clinlp.records.tables import nested_cells, own_columns

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from clinlp.errors import DataError, Failure
 from clinlp.note import Note
-from clinlp.records.canonical import SPAN_SETS, from_record, record_id
+from clinlp.records.canonical import from_record
 from clinlp.records.files import stem
+from clinlp.records.layout import SPAN_SETS, record_id
 from clinlp.records.options import Read, ReadOptions, Record
 
 

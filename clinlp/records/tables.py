@@ -16,7 +16,7 @@ import orjson
 
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
-from clinlp.records.canonical import RESERVED, ROLES, SPAN_SETS, missing_columns, record_id, to_record
+from clinlp.records.canonical import to_record
 from clinlp.records.files import (
     broken_means_data_error,
     check_encoding,
@@ -27,6 +27,7 @@ from clinlp.records.files import (
     open_bytes,
 )
 from clinlp.records.jsonl import dumps
+from clinlp.records.layout import RESERVED, ROLES, SPAN_SETS, missing_columns, record_id
 from clinlp.records.options import ReadOptions, Record, WriteOptions
 from clinlp.records.rows import Broken, Rows, Sink
 

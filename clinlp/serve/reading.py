@@ -10,8 +10,8 @@ import orjson
 from clinlp.errors import DataError, Failure
 from clinlp.note import Note
 from clinlp.records import from_record, to_record
-from clinlp.records.canonical import record_id
 from clinlp.records.jsonl import dumps
+from clinlp.records.layout import record_id
 from clinlp.serve.guard import Refusal, error_body
 from clinlp.text.language import detect_language
 from clinlp.text.sentences import split_sentences

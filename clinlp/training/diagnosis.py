@@ -29,8 +29,9 @@ from clinlp.training.codes import choose_codes, code_loss, embed_names, keep_tit
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_epoch
-from clinlp.training.loop import Task, train
+from clinlp.training.loop import train
 from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say
+from clinlp.training.task import Task
 from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes
 

@@ -27,8 +27,9 @@ from clinlp.training.diagnosis import finetune_diagnosis
 from clinlp.training.emphasis import piece_loss
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_epoch
-from clinlp.training.loop import Task, train
+from clinlp.training.loop import train
 from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say
+from clinlp.training.task import Task
 from clinlp.training.unlearned import unlearned_labels
 
 __all__ = ["finetune_diagnosis", "finetune_entities", "finetune_phi"]

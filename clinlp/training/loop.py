@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from clinlp.data.batches import Indices
 from clinlp.errors import DivergedError, UsageError
 from clinlp.training.adapters import merged
 from clinlp.training.average import Average
@@ -23,6 +22,7 @@ from clinlp.training.config import TrainConfig
 from clinlp.training.folder import append_log, cut_log
 from clinlp.training.learning import choose_weights, make_optimizer
 from clinlp.training.plan import State, Step, plan_epoch, rate_at
+from clinlp.training.task import Epoch, Progress, Task, Watcher
 from clinlp.training.tracking import STEPS, end_tracker, need_tracker, start_tracker, track
 
 if TYPE_CHECKING:
@@ -31,55 +31,6 @@ if TYPE_CHECKING:
 
 _NAMED = 20
 """Notes that an error names at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What the loop must know of the thing it trains."""
-
-    lengths: Indices  # (item,), pieces of each
-    units: Indices  # (item,), over how much the loss of each is averaged: pieces or notes
-    collate: Callable[[Indices], Mapping[str, Any]]  # of tensors, or of what holds tensors
-    score: Callable[[nn.Module], Mapping[str, float]]  # on dev; "score" is what the best epoch has most of
-    save: Callable[[str, nn.Module, Mapping[str, float]], None]  # `best` or `last`, the model and its scores
-    note_ids: Callable[[Indices], Sequence[str]]  # of which notes the items are
-    finish: Callable[[], None] | None = None  # what is done to the saved model at the end, by one process; repeatable
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of the run's log."""
-
-    epoch: int
-    loss: float
-    scores: Mapping[str, float]
-    seconds: float
-    pieces_per_s: float
-    padding_share: float
-    peak_memory_mib: float
-    best: bool
-    gpu_memory_mib: float | None = None  # the most that was held at once
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is, after every step."""
-
-    done: float  # share of all epochs
-    epoch: int
-    loss: float  # mean of the epoch so far
-    score: float | None  # of the last epoch on dev
-
-
-@runtime_checkable
-class Watcher(Protocol):
-    """What is told of a run and wants every step too."""
-
-    def __call__(self, news: Epoch | str) -> None:
-        """Take an epoch, or what went wrong beside the training."""
-
-    def watch(self, progress: Progress) -> None:
-        """Take a step."""
 
 
 def train(

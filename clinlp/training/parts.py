@@ -15,7 +15,7 @@ from clinlp.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from clinlp.training.beside import Beside
-    from clinlp.training.loop import Epoch
+    from clinlp.training.task import Epoch
 
 Tell: TypeAlias = "Callable[[Beside | Epoch | Loss | str], None]"
 Parts: TypeAlias = tuple[Sequence[Note], Sequence[Note]]

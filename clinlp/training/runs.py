@@ -28,8 +28,8 @@ from clinlp.training.context import finetune_context
 from clinlp.training.diagnosis import finetune_diagnosis
 from clinlp.training.finetune import finetune_entities, finetune_phi
 from clinlp.training.folder import FREE
-from clinlp.training.loop import Epoch
 from clinlp.training.parts import Parts
+from clinlp.training.task import Epoch
 
 if TYPE_CHECKING:
     from accelerate import PartialState

@@ -20,11 +20,11 @@ from clinlp.models.store import write_whole
 from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import TrainConfig
-from clinlp.training.loop import Epoch, Progress, Watcher
 from clinlp.training.parts import Parts, read_parts
 from clinlp.training.runs import Begun, Tell, digest, finetune, network_only, open_series
 from clinlp.training.space import Space, Value, plain, suggest
 from clinlp.training.study import STUDY, alone, load_optuna, open_study
+from clinlp.training.task import Epoch, Progress, Watcher
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -59,7 +59,7 @@ def train_ours(given: argparse.Namespace, turns: Turns) -> dict[str, Any]:
     from clinlp.inference.device import autocast
     from clinlp.training.config import EntitiesConfig
     from clinlp.training.finetune import finetune_entities
-    from clinlp.training.loop import Epoch, Progress
+    from clinlp.training.task import Epoch, Progress
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = OURS[given.side]

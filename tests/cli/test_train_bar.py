@@ -9,7 +9,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from clinlp.cli.train import Teller, teller
-from clinlp.training.loop import Epoch, Progress, Watcher
+from clinlp.training.task import Epoch, Progress, Watcher
 
 
 def test_the_bar_shows_loss_score_and_time_left():

@@ -19,7 +19,8 @@ from clinlp.errors import DivergedError
 from clinlp.inference.entities import EntityPredictor
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig
 from clinlp.training.finetune import finetune_diagnosis, finetune_entities
-from clinlp.training.loop import Epoch, Task, train
+from clinlp.training.loop import train
+from clinlp.training.task import Epoch, Task
 
 SENTINEL = "Zyxqwv"
 

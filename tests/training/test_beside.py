@@ -34,7 +34,7 @@ from clinlp.training.baselines import fit_tfidf, fit_weights, name_rates
 from clinlp.training.beside import Beside
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.finetune import finetune_diagnosis
-from clinlp.training.loop import Epoch
+from clinlp.training.task import Epoch
 
 TEXTS = [
     ("Fever and productive cough; chest film shows pneumonia.", ("J18",)),

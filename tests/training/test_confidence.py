@@ -19,7 +19,7 @@ from clinlp.models.store import load_model, read_config
 from clinlp.training import confidence
 from clinlp.training.config import EntitiesConfig, PhiConfig
 from clinlp.training.finetune import finetune_entities
-from clinlp.training.loop import Epoch
+from clinlp.training.task import Epoch
 
 SMALL = {"batch_pieces": 64, "hidden": 16, "learning_rate": 0.01, "head_learning_rate": 0.01, "dropout": 0.0}
 TEXTS = {

@@ -16,7 +16,7 @@ from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.entities import score_entities
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig
 from clinlp.training.finetune import finetune_diagnosis, finetune_entities
-from clinlp.training.loop import Epoch
+from clinlp.training.task import Epoch
 
 
 def entities(four_notes, out, **options):

@@ -15,8 +15,8 @@ from clinlp.metrics.entities import score_entities
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig
 from clinlp.training.curves import learning_curve
 from clinlp.training.folds import cross_validate
-from clinlp.training.loop import Epoch
 from clinlp.training.runs import Begun
+from clinlp.training.task import Epoch
 
 SMALL = {
     "epochs": 2,

@@ -15,7 +15,7 @@ from clinlp.training.average import Average
 from clinlp.training.config import EntitiesConfig
 from clinlp.training.finetune import finetune_entities
 from clinlp.training.learning import choose_weights, make_optimizer
-from clinlp.training.loop import Epoch
+from clinlp.training.task import Epoch
 
 
 def config_for(out, encoder="lstm", **options):

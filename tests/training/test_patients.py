@@ -19,7 +19,7 @@ from clinlp.training.beside import Beside
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.finetune import finetune_diagnosis
 from clinlp.training.folds import cross_validate
-from clinlp.training.loop import Epoch
+from clinlp.training.task import Epoch
 
 from .patient_cases import SMALL, agreement, codes, ward
 

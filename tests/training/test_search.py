@@ -9,9 +9,9 @@ import pytest
 
 from clinlp import UsageError
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig
-from clinlp.training.loop import Epoch
 from clinlp.training.runs import Begun
 from clinlp.training.space import read_space
+from clinlp.training.task import Epoch
 
 SPACE = """
 learning_rate = {low = 1e-4, high = 0.1, log = true}
