@@ -39,7 +39,7 @@ def deidentify(
     overwrite: bool = False,
     tell: Tell | None = None,
 ) -> Summary:
-    """De-identify dumps by rules alone into one file of any format; no model and no torch is loaded.
+    """De-identify dumps into one file of any format; no model but the PHI tagger is loaded, with `phi` off none.
 
     Failures go to a file beside the output: `released.quarantine.jsonl` for `released.csv`. After
     Ctrl-C the output holds what was finished.
