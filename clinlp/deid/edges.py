@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.around import date_words
 from clinlp.deid.en.capitals import FIRST, LAST, PLAIN, kinds
+from clinlp.deid.en.dates import date_words
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
@@ -24,6 +24,8 @@ def trimmed(span: Span, text: str) -> Span:
     after = tail.search(text, max(span.start, span.end - _REACH), span.end) if tail else None
     before = head.match(text, span.start, span.end) if head else None
     start, end = before.end() if before else span.start, after.start() if after else span.end
+    if span.label == PhiLabel.NAME and text[start].isupper() and (sign := _sign_behind().search(text, start, end)):
+        end = sign.start()
     if span.label in _WORDS_BEHIND:
         end = _without_words(text, start, end, span.label)
     return replace(span, start=start, end=end) if start < end and (start, end) != (span.start, span.end) else span
@@ -55,6 +57,12 @@ def _word_behind() -> re.Pattern[str]:
     return re.compile(r"(?<=\w)[,.]? (?:- )?([A-Za-z]+|f/u|w/)[,.]?$")
 
 
+@cache
+def _sign_behind() -> re.Pattern[str]:
+    """What stands between a name and a birth, a death, another name: b. 1971, d. 2024, v. Smith, aka."""
+    return re.compile(r"(?<=[a-zß-ÿ])[ \n](?:aka|[bdv])\.?[ /]*$")
+
+
 _NAMES_TOO = frozenset(("Dame", "Sir", "Judge", "Major", "Imam", "Pastor", "Sergeant", "Doctor"))
 """Titles that are names of people as well."""
 
@@ -64,14 +72,17 @@ def _heads() -> dict[str, re.Pattern[str]]:
     kin = "Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
     hello = "Hey|Hi|Hola|Hello|Dear|Thanks"
     titles = "|".join(title for title in words("en", "titles") if title not in _NAMES_TOO)
-    number = r"(?i:ext|x|pager|bleep|S/N|UDI|MBI|IBAN)[.:]?[ #]+(?=[0-9A-Z]*[0-9])"
+    number = r"(?i:ext|x|pager|bleep|S/N|N|UDI|MBI|IBAN|ph|serial)[.:]?[ #]+(?=[0-9A-Z]*[0-9])"
     bed = "[Bb]ed|[Bb]ay|[Rr]oom|[Rr]m|[Cc]hair|[Ss]tation|[Cc]ot|[Cc]ubicle|[Pp]od"
     return {
         PhiLabel.NAME.value: re.compile(
             rf"(?:(?:(?<=[0-9])|(?<=[0-9] )|(?<=yo )|(?<=/o ))[MFmf],? )?"
             rf"(?:(?:{kin}|{hello}|{titles})\.?,? )*(?=[A-ZÀ-Þ])"
         ),
-        PhiLabel.LOCATION.value: re.compile("[于在](?![都洪田家集桥平])(?=[\u4e00-\u9fff]{2})"),
+        PhiLabel.LOCATION.value: re.compile(
+            "[于在](?![都洪田家集桥平])(?=[\u4e00-\u9fff]{2})"
+            "|(?:(?:at )?home|(?:the )?kitchen|near|via|and),? (?=[0-9A-Z])"
+        ),
         **dict.fromkeys(_NUMBERED, re.compile(number)),
         PhiLabel.BED.value: re.compile(rf"(?:(?:{bed})\.? ?#?)+(?=[0-9A-Z])"),
     }

@@ -18,7 +18,7 @@ def stays(said: str, label: str) -> bool:
     country no place, one Han character no word; a name needs a word that is not one of a dictionary, and a hospital
     a name.
     """
-    bare = " ".join(unicodedata.normalize("NFKC", said).split()).strip(" .,;:()（），。；：、")
+    bare = " ".join(unicodedata.normalize("NFKC", said).split()).strip(" .,;:()（），。；：、-–")
     if not bare or not _has_form(bare, label) or _is_fragment(bare, label):
         return True
     if label == PhiLabel.NAME:
@@ -83,11 +83,11 @@ _PLACES = (PhiLabel.HOSPITAL, PhiLabel.ORG)
 @cache
 def _no_date() -> re.Pattern[str]:
     """Years, clock times, weekdays in a row, a number of weeks."""
-    year, day = "(?:19|20)[0-9]{2}", "(?:Mon|Tues?|Wed|Thur?s?|Fri|Sat|Sun)(?:day)?s?"
+    year, day = "(?:19|20)[0-9]{2}", "(?:Mon|Tues?|Wed(?:nes)?|Thur?s?|Fri|Sat(?:ur)?|Sun)(?:day)?s?"
     clock = "(?:at )?(?:[01]?[0-9]|2[0-3])[:：][0-5][0-9](?::[0-5][0-9])?"
     return re.compile(
         rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})+|[0-9]/(?:7|52|12)|24/7"
-        r"|(?:3[2-9]|[4-9][0-9]|[0-9]{3})/[0-9]{1,3}|[0-9]{1,3}/(?:3[2-9]|[4-9][0-9]|[0-9]{3})|[A-Z]{2,6}|[0-9]{3,}\.[0-9]+"
+        r"|(?:3[2-9]|[4-9][0-9]|[0-9]{3})/[0-9]{1,3}|[0-9]{1,3}/(?:3[2-9]|[4-9][0-9]|[0-9]{3})|[A-Z]{2,6}|[0-9]{3,}\.[0-9]+|[0-9]/[0-9]/[0-9]"
     )
 
 

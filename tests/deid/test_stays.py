@@ -17,6 +17,8 @@ from clinlp.deid.stays import stays
         ("at 16:20", "DATE"),
         ("Mon-Wed-Fri", "DATE"),
         ("6/52", "DATE"),
+        ("2/2/3", "DATE"),
+        ("-Wednesday-Friday", "DATE"),
         ("67", "AGE"),
         ("8 years", "AGE"),
         ("67岁", "AGE"),

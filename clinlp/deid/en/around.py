@@ -9,7 +9,7 @@ from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, kinds
-from clinlp.deid.en.dates import is_score
+from clinlp.deid.en.dates import date_words, is_score
 from clinlp.deid.en.ids import code_systems
 from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
@@ -37,7 +37,7 @@ def is_other(text: str, span: Span) -> bool:
         return _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end) or _is_trial(text, start, end)
     if span.label in _PLACES:
         return _is_no_place(text, start, end, span.label)
-    return span.label == PhiLabel.DATE and _is_no_day(said)
+    return span.label == PhiLabel.DATE and (_is_no_day(said) or _is_verb(text, start, end))
 
 
 def _is_figure(text: str, start: int, end: int, label: str) -> bool:
@@ -49,7 +49,7 @@ def _is_figure(text: str, start: int, end: int, label: str) -> bool:
         return bool(_before_clock().search(before))
     if said.isdigit() and len(said) < 3 and label != PhiLabel.DATE:
         return bool(_after_age().match(text, end))
-    if label != PhiLabel.DATE and code_systems().search(before):
+    if label != PhiLabel.DATE and (code_systems().search(before) or _is_billed(text, start, end, label)):
         return True
     if _gases().fullmatch(said):
         return True
@@ -59,6 +59,26 @@ def _is_figure(text: str, start: int, end: int, label: str) -> bool:
     while right < len(text) and right - end < 4 and text[right].isascii() and text[right].isalpha():
         right += 1
     return bool(_code().fullmatch(text, left, right))
+
+
+def _is_billed(text: str, start: int, end: int, label: str) -> bool:
+    """Say whether a number is a code of five digits for what is billed, of which the words around speak: 99417."""
+    if label == PhiLabel.LOCATION or not _procedure().fullmatch(text, start, end):
+        return False
+    return bool(_billing().search(text, max(0, start - _AROUND), end + _AROUND))
+
+
+@cache
+def _procedure() -> re.Pattern[str]:
+    return re.compile("[0-9A-Z][0-9]{4}")
+
+
+@cache
+def _billing() -> re.Pattern[str]:
+    return re.compile(r"\b(?:CPT|HCPCS|RVUs?|[Bb]undled|[Bb]ill(?:able|ed|ing)?|[Cc]od(?:ed?|es|ing|er))\b")
+
+
+_AROUND: Final = 90  # characters on both sides in which billing is spoken of
 
 
 def _is_eponym(said: str, after: str) -> bool:
@@ -95,7 +115,8 @@ def _is_country(said: str, label: str) -> bool:
 
 @cache
 def _phrase() -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{'|'.join(words('en', 'standing_phrases'))})(?!\w)")
+    countries = [name for name in words("en", "countries") if " " in name]
+    return re.compile(rf"(?<!\w)(?:{'|'.join((*words('en', 'standing_phrases'), *countries))})(?!\w)")
 
 
 def _is_compound(text: str, start: int, end: int) -> bool:
@@ -173,6 +194,17 @@ def _is_no_day(said: str) -> bool:
     return said.islower() and bool(kinds().get(said, 0) & PLAIN) and said not in date_words()
 
 
+def _is_verb(text: str, start: int, end: int) -> bool:
+    """Say whether a sentence begins with the word and goes on as after a verb: May I, March her down the hall."""
+    before = text[max(0, start - 3) : start].rstrip(' "')
+    return (not before or before[-1] in ".!?:;\n") and bool(_month_as_verb().fullmatch(text, start, end + 9))
+
+
+@cache
+def _month_as_verb() -> re.Pattern[str]:
+    return re.compile(r"(?:May|March) (?:I|we|you|he|she|they|it|her|him|them|be|need|have|resume)\b.*", re.DOTALL)
+
+
 @cache
 def _capital_before() -> re.Pattern[str]:
     return re.compile(r"[A-ZÀ-Þ0-9][^\s,.;:]*(?: (?:of|the|and|&))*[ ,&-]+$")
@@ -198,13 +230,6 @@ def _states() -> frozenset[str]:
 @cache
 def _road_words() -> frozenset[str]:
     return frozenset(word.lower() for word in words("en", "street_words"))
-
-
-@cache
-def date_words() -> frozenset[str]:
-    """The words that dates and holidays are made of."""
-    items = (*words("en", "holidays"), *words("en", "foreign_months"))
-    return frozenset(word for item in items for word in re.split(r"\W+", item.lower())) | word_set("en", "date_words")
 
 
 @cache

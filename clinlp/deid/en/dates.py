@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.words import word_set, words
+from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 
 # The first letter stands apart and case-blindness starts after it: so a pass only stops at these letters.
@@ -142,7 +143,7 @@ def _is_short(text: str, match: re.Match[str]) -> bool:
 
 @cache
 def _chain() -> re.Pattern[str]:
-    return re.compile(r" ?(?:&|and|,|to|-|or) ?")
+    return re.compile(r" ?(?:&|and|,|to|-|or|thru|through|until) ?")
 
 
 @cache
@@ -161,10 +162,47 @@ def is_score(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - 26) : start]
     if _before_short_date().search(before):
         return False
+    if _is_strength(text, start, *(int(number) for number in text[start:end].split("/"))):
+        return True
     if min(int(number) for number in text[start:end].split("/")) > 12:
+        return True
+    if text[start:end].endswith("/10") and _pain().search(text, max(0, start - 60), start):
         return True
     is_measure = _amount().match(text, end) or _after_score().match(text, end)
     return bool(is_measure or _score_at().search(before))
+
+
+@cache
+def _pain() -> re.Pattern[str]:
+    """Pain as burning, 8/10."""
+    return re.compile(r"\b(?:pain|itch|nausea|distress)\b[^.;0-9]*$", re.IGNORECASE)
+
+
+@cache
+def _after_day() -> re.Pattern[str]:
+    """What only a day is followed by: 2/10 through 2/14, 1/7 noon."""
+    return re.compile(r" ?(?:through|thru|until) [0-9]{1,2}/[0-9]| (?:noon|midnight|overnight)(?![a-z])")
+
+
+def _is_strength(text: str, start: int, first: int, second: int) -> bool:
+    """Say whether the two numbers are of a drug of two parts, which stands before: Suboxone 16/4."""
+    before = _thing_before().search(text, max(0, start - 26), start)
+    if before is None or not first > 12 >= second:
+        return False
+    word = before[1].lower()
+    return word in listed("en_things") or (word in word_set("en", "things") and word not in date_words())
+
+
+@cache
+def _thing_before() -> re.Pattern[str]:
+    return re.compile("(?<![A-Za-z])([A-Z][a-z]{3,}) $")
+
+
+@cache
+def date_words() -> frozenset[str]:
+    """The words that dates and holidays are made of."""
+    items = (*words("en", "holidays"), *words("en", "foreign_months"))
+    return frozenset(word for item in items for word in re.split(r"\W+", item.lower())) | word_set("en", "date_words")
 
 
 @cache
@@ -186,10 +224,10 @@ def _is_month_day(text: str, match: re.Match[str], month: str, rest: str) -> boo
         return False
     if "-" in rest:
         return True
-    if _after_score().match(text, match.end()):
+    if _after_score().match(text, match.end()) or _is_strength(text, match.start(), int(month), int(day)):
         return False
     window = text[max(0, match.start() - 26) : match.start()]
-    if _before_short_date().search(window):
+    if _before_short_date().search(window) or _after_day().match(text, match.end()):
         return True
     # Scores and strengths are out of 12 or less, or say what they are: 4/29 alone is a day.
     is_alone = text[match.end() : match.end() + 2] in ("", ". ", ", ", "; ", ": ", ") ", "),", ").", ");") or (
@@ -238,11 +276,23 @@ def _months() -> tuple[re.Pattern[str], ...]:
 def month_dates(text: str) -> Iterator[Span]:
     """Find dates whose month is a word, and that say more than the month: 3-Dec-21, Dec 3."""
     day_first, month_first, _ = _months()
-    for match in day_first.finditer(text):
-        if not match[0].isdigit():
-            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+    found = (match for match in day_first.finditer(text) if not match[0].isdigit())
+    dates = [Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9) for match in found]
+    yield from dates
+    ends = [span.end for span in dates]
     for match in month_first.finditer(text):
-        yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+        at = bisect_right(ends, match.start())  # of the dates that begin with a day, the one that the month may be in
+        is_inside = at < len(dates) and dates[at].start <= match.start() and match.end() <= dates[at].end
+        is_apart = at < len(dates) and dates[at].start < match.start() and _amount_after().match(text, match.end())
+        if not is_inside and not is_apart:
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.9)
+
+
+@cache
+def _amount_after() -> re.Pattern[str]:
+    """What makes a number after a month no day of it: 27 Feb, 8 d climb; 2 Nov, 23:48."""
+    units = "d|days?|h|hrs?|hours?|wks?|weeks?|mo|months?|mg|ml|mL|doses?|pills?|tabs?|times"
+    return re.compile(f" (?:{units})(?![A-Za-z])")
 
 
 def _months_alone(text: str) -> Iterator[Span]:

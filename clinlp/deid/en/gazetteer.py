@@ -89,8 +89,11 @@ def _table() -> dict[str, tuple[tuple[str, PhiLabel, bool], ...]]:
             is_other = bool(bits & (FIRST | LAST | PLAIN | STOP | EPONYM | WORD | CITY))
             is_short = words.isupper() and len(words) < 4
             alone = name == "hospitals" and not is_short and not (" " not in words and is_other) and words not in _OTHER
-            table.setdefault(words[:_KEY], []).append((words, label, alone))
+            if words not in _ABBREVIATIONS:
+                table.setdefault(words[:_KEY], []).append((words, label, alone))
     return {key: tuple(sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))) for key, found in table.items()}
 
 
+_ABBREVIATIONS = frozenset(("MRI", "ARF", "PHC", "DHR", "PCH", "MH", "HH", "GH", "LH", "DH", "UH", "ALERT", "REACH"))
+"""Hospitals whose letters are more often a finding or an examination."""
 _OTHER = frozenset(("St. Jude", "St Jude", "The Neuro", "Saint Jude"))  # a valve, a physician's examination

@@ -124,6 +124,8 @@ class _Names(Signs):
         nxt = at + 1
         if nxt >= len(self.starts) or self.text[self.ends[at] : self.starts[nxt]] not in _AFTER_TITLE:
             return None
+        if self.is_no_title(at, nxt):
+            return None
         weak = bool(self.bits[at] & WEAK)
         if weak and self.text[self.ends[at] : self.starts[nxt]] != " ":
             return None
@@ -135,6 +137,12 @@ class _Names(Signs):
             return None
         stop = self.run(nxt, strong=not weak)
         return nxt, stop, 0.6 if weak else 0.95
+
+    def is_no_title(self, at: int, nxt: int) -> bool:
+        """Say whether it is a road before a heading, or a disease: 12 Elm Dr. / Lungs: clear; mild MR. Later."""
+        if "\n" in self.text[self.ends[at] : self.starts[nxt]]:
+            return self.text[self.ends[nxt] : self.ends[nxt] + 1] == ":"
+        return self.word(at) in ("MR", "MS") and not self.is_upper(nxt) and self.is_within(at)
 
     def first_then(self, at: int) -> tuple[int, float]:
         """A listed first name with what follows it; alone only if it is no word and no eponym."""

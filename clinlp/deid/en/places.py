@@ -158,4 +158,11 @@ def _employers(text: str) -> Iterator[Span]:
     for match in tail.finditer(text):
         found = before.search(text, max(0, match.start() - 60), match.start())
         if found and found[0].split()[0].lower() not in word_set("en", "not_orgs") and not found[0].isupper():
-            yield Span(found.start(), match.end(), PhiLabel.ORG.value, 0.7)
+            verb = _at_school().match(found[0])
+            yield Span(found.start() + (verb.end() if verb else 0), match.end(), PhiLabel.ORG.value, 0.7)
+
+
+@cache
+def _at_school() -> re.Pattern[str]:
+    """The verb of a note without a subject."""
+    return re.compile("(?:Attend(?:s|ed|ing)|Enrolled|Teache[sr]|Stud(?:ies|ent)|Works?|Worked|Employer) (?=.)")
