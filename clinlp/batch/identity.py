@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.output import digest, weights
-from clinlp.batch.sources import Source, find_sources
-
-if TYPE_CHECKING:
-    from clinlp.batch.plan import Plan
-
-
-def changes(plan: Plan, inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, Any]) -> list[str]:
-    """Say what is no longer as it was when the plan was made."""
-    found = _differences("", plan.identity, config.identity())
-    found += _differences("", plan.made_by, made_by)
-    now = find_sources(inputs, config)
-    if [Path(source.path).name for source in now] != [Path(source.path).name for source in plan.sources]:
-        return [*found, f"the input had {len(plan.sources):,} files, now it has others ({len(now):,})"]
-    for at, (before, after) in enumerate(zip(plan.sources, now, strict=True)):
-        same = (before.size, before.modified) == (after.size, after.modified) and not after.names
-        if not same and checksum(after) != plan.digests[at]:
-            found.append(f"{after.path} has changed")
-        plan.sources[at] = Source.of(asdict(after) | {"header": before.header, "delimiter": before.delimiter})
-    return found
+from clinlp.batch.sources import Source
 
 
 def checksum(source: Source) -> str:
@@ -61,12 +42,13 @@ def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:
     return found
 
 
-def _differences(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def differences(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Say in words what two tables of facts have otherwise; `where` begins the name of each."""
     found: list[str] = []
     for name in sorted({*before, *after}):
         one, other = before.get(name), after.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
-            found += _differences(f"{where}{name} ", one, other)
+            found += differences(f"{where}{name} ", one, other)
         elif one != other:
             found.append(f"{where}{name} was {_short(one)}, now it is {_short(other)}")
     return found

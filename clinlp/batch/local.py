@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.finish import finish
-from clinlp.batch.identity import changes, weights_of
+from clinlp.batch.identity import weights_of
 from clinlp.batch.journal import Journal
 from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove, sync, versions
-from clinlp.batch.plan import Plan, load_plan, make_plan
+from clinlp.batch.plan import Plan, changes, load_plan, make_plan
 from clinlp.batch.pool import Done, Here, Processes, Runner, n_cores
 from clinlp.batch.sinks import ENDINGS, n_bytes
 from clinlp.batch.sources import Source, Unpacked, find_inputs, find_sources, first_notes

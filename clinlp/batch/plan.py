@@ -19,7 +19,7 @@ import numpy as np
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.duplicates import Ids
-from clinlp.batch.identity import checksum
+from clinlp.batch.identity import checksum, differences
 from clinlp.batch.output import cannot_write, sync
 from clinlp.batch.sources import Place, Row, Source, find_sources, read_table, scan
 from clinlp.errors import DataError, Failure
@@ -171,6 +171,21 @@ def make_plan(inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, An
     plan.repeated, plan.strays = len(repeated), len(strays)
     plan.save(repeated, strays)
     return plan
+
+
+def changes(plan: Plan, inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, Any]) -> list[str]:
+    """Say what is no longer as it was when the plan was made."""
+    found = differences("", plan.identity, config.identity())
+    found += differences("", plan.made_by, made_by)
+    now = find_sources(inputs, config)
+    if [Path(source.path).name for source in now] != [Path(source.path).name for source in plan.sources]:
+        return [*found, f"the input had {len(plan.sources):,} files, now it has others ({len(now):,})"]
+    for at, (before, after) in enumerate(zip(plan.sources, now, strict=True)):
+        same = (before.size, before.modified) == (after.size, after.modified) and not after.names
+        if not same and checksum(after) != plan.digests[at]:
+            found.append(f"{after.path} has changed")
+        plan.sources[at] = Source.of(asdict(after) | {"header": before.header, "delimiter": before.delimiter})
+    return found
 
 
 def _cut(plan: Plan, config: BatchConfig, ids: Ids, patients: Ids | None) -> None:

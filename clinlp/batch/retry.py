@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from clinlp.batch.config import OPERATION, BatchConfig
 from clinlp.batch.finish import failures
-from clinlp.batch.identity import changes, weights_of
+from clinlp.batch.identity import weights_of
 from clinlp.batch.journal import Journal
 from clinlp.batch.local import Job, open_vault, start
 from clinlp.batch.output import STATE, versions
-from clinlp.batch.plan import Plan, load_plan
+from clinlp.batch.plan import Plan, changes, load_plan
 from clinlp.batch.sources import find_inputs
 from clinlp.batch.summary import Summary, TellJob
 from clinlp.batch.task import Piece, Task
