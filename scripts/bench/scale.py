@@ -1,10 +1,11 @@
 """Memory and speed of the batch annotator over its sizes: `python scripts/bench/scale.py size|workers|spark`.
 
-`size` annotates dumps of short synthetic notes, 10,000 and 1,000,000 of them unless told otherwise, and says how
-memory and the time of a note differ. `workers DUMP` annotates one dump with each number of workers, `spark DUMP`
-with our own workers and with Spark's. Each job is a program of its own; its peak memory is the sum of the
-high-water marks of it and of its workers. Beside wall time stands the processor time of all processes, which
-other programs on the machine disturb less. Results are added to `results/scale.json`.
+`size` annotates dumps of short synthetic notes, 10,000 to 1,000,000 of them unless told otherwise, and says how
+memory and the time of a note differ; what a job needs to start weighs on the smallest. `workers DUMP` annotates one
+dump with each number of workers, `spark DUMP` with our own workers and with Spark's. Each job is a program of its
+own; its peak memory is the sum of the high-water marks of it and of its workers. Beside wall time stands the
+processor time of all processes, which other programs on the machine disturb less. Results are added to
+`results/scale.json`.
 """
 
 from __future__ import annotations
@@ -109,14 +110,11 @@ def sizes(numbers: list[int], workers: int) -> dict[str, Any]:
             # parts of one size, so that only their number differs
             runs.append(job(dump, {**OFF, "workers": workers, "shard_bytes": 1 << 18}))
         show(runs[-1])
-    first, last = runs[0], runs[-1]
-    ratios = {
-        "peak_memory": last["peak_mib"] / first["peak_mib"],
-        "notes_per_s": last["notes_per_s"] / first["notes_per_s"],
-        "processor_ms_per_note": last["processor_ms_per_note"] / first["processor_ms_per_note"],
-    }
-    print("last to first:", {name: round(ratio, 3) for name, ratio in ratios.items()})
-    return {"runs": runs, "last_to_first": ratios}
+    kinds = ("peak_mib", "notes_per_s", "processor_ms_per_note")
+    ratios = [{kind: runs[-1][kind] / run[kind] for kind in kinds} for run in runs[:-1]]
+    for run, ratio in zip(runs, ratios, strict=False):
+        print(f"last to {run['n_notes']:,}:", {name: round(each, 3) for name, each in ratio.items()})
+    return {"runs": runs, "last_to_each": ratios}
 
 
 def scaling(dump: Path, configs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -156,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["size", "workers", "spark"])
     parser.add_argument("dump", type=Path, nargs="?")
-    parser.add_argument("--notes", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--notes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--config", type=json.loads, default=OFF, help="options of the job, as JSON")
     parser.add_argument("--name", default="", help="added to the name of the result")
