@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from clinlp.note import Diagnosis, Lang, Note
 from clinlp.spans import Context, Span
 from clinlp.text.blocks import Blocks
+from clinlp.text.context import add_context
 from clinlp.text.language import detect_language
 from clinlp.text.rules import EFFECTS, Effect
 from clinlp.text.sections import find_sections
@@ -16,6 +17,9 @@ from clinlp.text.sections import find_sections
 OPEN: Final = "\ue000"
 CLOSE: Final = "\ue001"
 """Stand around the entity in the text that is read; no note holds them."""
+
+RULED: Final = tuple(f"ruled_{effect}" for effect in EFFECTS)
+"""Fields beside the text of an entity: 1 where the rules say so, else 0. A model that reads them corrects the rules."""
 
 _AROUND: Final = 160  # characters on either side, at most those of the sentence
 
@@ -34,10 +38,8 @@ class Mention:
     text: str
 
 
-def mentions(note: Note) -> list[Mention]:
+def mentions(note: Note, lang: Lang, sections: Sequence[Span]) -> list[Mention]:
     """Give the entities of a note with what a classifier reads of each, in their order."""
-    lang: Lang = note.lang or detect_language(note.text)
-    sections = note.sections or (find_sections(note.text, lang) if note.entities else ())
     placed = sorted((Mention(at, span, "") for at, span in enumerate(note.entities)), key=_start)
     found = []
     for block, members in Blocks(note.text, lang).of(placed):
@@ -54,11 +56,23 @@ def mentions(note: Note) -> list[Mention]:
 def mention_notes(notes: Iterable[Note]) -> Iterator[Note]:
     """Give a note for each entity that has a context, with codes of what it says; notes of a patient stay together."""
     for note in notes:
-        for one in mentions(note):
+        if not note.entities:
+            continue
+        lang = note.lang or detect_language(note.text)
+        sections = note.sections or find_sections(note.text, lang)
+        ruled = add_context(note.text, note.entities, lang, sections)
+        for one in mentions(note, lang, sections):
             if one.span.context is not None:
                 codes = tuple(map(Diagnosis, effects_of(one.span.context)))
                 patient = note.patient_id or note.note_id
-                yield Note(f"{note.note_id}#{one.at}", one.text, patient, note.lang, diagnoses=codes)
+                fields = ruled_fields(ruled[one.at].context)
+                yield Note(f"{note.note_id}#{one.at}", one.text, patient, lang, diagnoses=codes, fields=fields)
+
+
+def ruled_fields(context: Context | None) -> dict[str, int]:
+    """Write what the rules say of an entity as fields beside its text."""
+    said = effects_of(context or Context())
+    return {name: int(effect in said) for name, effect in zip(RULED, EFFECTS, strict=True)}
 
 
 def effects_of(context: Context) -> tuple[Effect, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Self
 
-from clinlp.data.mentions import effects_of, mentions
+from clinlp.data.mentions import effects_of, mentions, ruled_fields
 from clinlp.errors import UsageError
 from clinlp.inference.device import Precision
 from clinlp.inference.diagnosis import DiagnosisPredictor
@@ -16,7 +17,10 @@ from clinlp.spans import Context, Span
 from clinlp.text.context import ContextFinder
 from clinlp.text.language import detect_language
 from clinlp.text.rules import EFFECTS, Effect, load_rules
-from clinlp.text.sections import find_sections
+from clinlp.text.sections import SectionFinder
+
+Readers = Callable[[Lang], tuple[Callable[[str], tuple[Span, ...]], ContextFinder]]
+"""What finds sections and contexts by rules, for each language."""
 
 
 class ContextPredictor:
@@ -25,11 +29,11 @@ class ContextPredictor:
     What the model was not shown in training, the rules say. Cues are those of the rules, for what holds.
     """
 
-    def __init__(self, predictor: DiagnosisPredictor, rules: Path | None = None) -> None:
+    def __init__(self, predictor: DiagnosisPredictor, readers: Readers | None = None) -> None:
         """Use a predictor whose codes are what a context says.
 
         Args:
-            rules: A file of rules of one's own.
+            readers: What finds sections and contexts by rules; else those of the package.
 
         Raises:
             UsageError: It predicts something else.
@@ -39,52 +43,70 @@ class ContextPredictor:
         self.predictor = predictor
         self.predictor.evidence = False
         self.learned = frozenset(predictor.codes)
-        self._rules = rules
-        self._finders: dict[Lang, ContextFinder] = {}
+        self._readers = readers or rule_readers(None)
 
     @classmethod
     def load(
         cls,
         model: str | Path,
         *,
-        rules: Path | None = None,
+        readers: Readers | None = None,
         device: str | None = None,
         precision: Precision = "auto",
     ) -> Self:
         """Load a model folder.
+
+        Args:
+            readers: As of the constructor; `rule_readers(path)` for a file of rules of one's own.
 
         Raises:
             UsageError: There is no such model, or it predicts something else.
         """
         predictor = DiagnosisPredictor.load(model, device=device, precision=precision)
         try:
-            return cls(predictor, rules)
+            return cls(predictor, readers)
         except UsageError as error:
             raise UsageError(f"{model}: {error}") from None
 
     def __call__(self, notes: Sequence[Note]) -> list[Note]:
         """Give the notes with the contexts of their entities replaced; order and everything else stay."""
-        read = [mentions(note) for note in notes]
-        asked = [Note("mention", one.text) for found in read for one in found]
+        ruled: list[tuple[Span, ...]] = []
+        asked: list[Note] = []
+        for note in notes:
+            spans: tuple[Span, ...] = ()
+            if note.entities:
+                lang = note.lang or detect_language(note.text)
+                find_sections, find_context = self._readers(lang)
+                sections = note.sections or find_sections(note.text)
+                spans = find_context(note.text, note.entities, sections)
+                asked += [
+                    Note("mention", one.text, fields=ruled_fields(spans[one.at].context))
+                    for one in mentions(note, lang, sections)
+                ]
+            ruled.append(spans)
         answers = iter(self.predictor(asked))
         return [
-            replace(note, entities=self._entities(note, [next(answers) for _ in found])) if found else note
-            for note, found in zip(notes, read, strict=True)
+            replace(note, entities=tuple([self._joined(span, next(answers)) for span in spans])) if spans else note
+            for note, spans in zip(notes, ruled, strict=True)
         ]
 
-    def _entities(self, note: Note, answers: Sequence[Note]) -> tuple[Span, ...]:
-        """Join what the model and the rules say of each entity."""
-        lang = note.lang or detect_language(note.text)
-        if lang not in self._finders:
-            self._finders[lang] = ContextFinder(load_rules(lang, self._rules), lang)
-        ruled = self._finders[lang](note.text, note.entities, note.sections or find_sections(note.text, lang))
-        spans = []
-        for span, answer in zip(ruled, answers, strict=True):
-            context = span.context or Context()
-            said = {item.code for item in answer.diagnoses or ()}
-            holds = {name for name in EFFECTS if name in (said if name in self.learned else effects_of(context))}
-            spans.append(replace(span, context=_context(holds, context)))
-        return tuple(spans)
+    def _joined(self, span: Span, answer: Note) -> Span:
+        """Join what the model and the rules say of an entity."""
+        context = span.context or Context()
+        said = {item.code for item in answer.diagnoses or ()}
+        holds = {name for name in EFFECTS if name in (said if name in self.learned else effects_of(context))}
+        return replace(span, context=_context(holds, context))
+
+
+def rule_readers(rules: Path | None) -> Readers:
+    """What finds sections and contexts by the rules of the package and those of a file, made once a language."""
+
+    @cache
+    def readers(lang: Lang) -> tuple[SectionFinder, ContextFinder]:
+        held = load_rules(lang, rules)
+        return SectionFinder(held), ContextFinder(held, lang)
+
+    return readers
 
 
 def _context(holds: set[Effect], ruled: Context) -> Context:

@@ -68,7 +68,7 @@ class Pipeline:
 
             self._classifier = ContextPredictor.load(
                 self.config.context_model,
-                rules=self.config.rules,
+                readers=self._reader,
                 device=self.config.device,
                 precision=self.config.precision,
             )

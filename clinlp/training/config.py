@@ -8,6 +8,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from clinlp.config import Config
+from clinlp.data.mentions import RULED
 
 FROM_SCRATCH: Final = ("lstm", "cnn")
 """Encoders over words, which need no pretrained weights."""
@@ -239,5 +240,8 @@ class ContextConfig(DiagnosisConfig):
     max_pieces: int = Field(256, ge=8, le=8192, description="Pieces of a window; longer sentences are read in several.")
     thresholds: Literal["common", "per-code", "top-k", "fixed"] = Field(
         "per-code", description="From which probability something holds: for the best F1 on dev, or `fixed` 0.5."
+    )
+    numbers: tuple[str, ...] = Field(
+        RULED, description="What the rules say of an entity, read beside its text, so that the rules are corrected."
     )
     baselines: bool = False

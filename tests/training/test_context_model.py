@@ -15,6 +15,7 @@ from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Lang, Note
 from clinlp.records import write_notes
 from clinlp.spans import Context, Cue, Span
+from clinlp.text.sections import find_sections
 from clinlp.training.config import ContextConfig
 from clinlp.training.context import finetune_context
 
@@ -103,7 +104,7 @@ def test_each_entity_is_a_note_of_its_own() -> None:
     context = Context(negated=True, experiencer="family")
     spans = [Span(text.index(word), text.index(word) + len(word), "X", None, context) for word in ("Gout", "rash")]
     note = Note("n", text, patient_id="p", lang="en", entities=(*spans, Span(5, 7, "Y")))
-    assert [one.text for one in mentions(note)] == [
+    assert [one.text for one in mentions(note, "en", find_sections(text, "en"))] == [
         f"past history: PMH: {OPEN}Gout{CLOSE}.",
         f"past history: PMH: {OPEN}Go{CLOSE}ut.",
         f"past history: No fever,\nno {OPEN}rash{CLOSE}.",
