@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ IN_CLAUSE, IN_SENTENCE = 1, 2
 _BIT = {effect: 1 << at for at, effect in enumerate(EFFECTS)}
 _CLAUSE = 1 << len(EFFECTS)
 _ALL = 2 * _CLAUSE - 1
-_REPEATED = 32  # characters between a phrase and its second repetition
+_MANY = 64  # phrases between two entities, of which repetitions then say nothing new
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Phrase:
     ends_clause: bool = False
     affirms: bool = False
     hides: int = 0  # the effects for which no phrase that it overlaps counts
+    speaks: bool = False  # whether it does anything, other than a pseudo-cue
+    _parts: dict[int, Phrase] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Say what the phrase hides: one that begins something everything, one that only ends what it ends."""
@@ -42,23 +45,29 @@ class Phrase:
             self.hides |= _BIT[effect]
         if self.ends_clause:
             self.hides |= _CLAUSE
-
-    @property
-    def speaks(self) -> bool:
-        """Whether it does anything, other than a pseudo-cue."""
-        return bool(self.forward or self.backward or self.ends or self.ends_clause or self.affirms)
+        self.speaks = bool(self.forward or self.backward or self.ends or self.ends_clause or self.affirms)
 
     def only(self, free: int) -> Phrase:
         """The part of the cue that speaks of some effects."""
+        if free not in self._parts:
+            self._parts[free] = self._only(free)
+        return self._parts[free]
+
+    def _only(self, free: int) -> Phrase:
         of = {effect for effect in EFFECTS if free & _BIT[effect]}
-        return Phrase(
+        part = Phrase(
             {effect: reach for effect, reach in self.forward.items() if effect in of},
             {effect: reach for effect, reach in self.backward.items() if effect in of},
             self.ends & of,
             self.ends_clause and bool(free & _CLAUSE),
             self.affirms and "negated" in of,
-            free,
         )
+        part.settle()
+        part.hides = free
+        return part
+
+
+Match = tuple[int, int, Phrase]
 
 
 class PhraseFinder:
@@ -68,7 +77,7 @@ class PhraseFinder:
         """Gather what each phrase does; the matcher is built at the first use."""
         self._matcher = Matcher(_compile(rules, choices).items())
 
-    def __call__(self, text: str) -> list[tuple[int, int, Phrase]]:
+    def __call__(self, text: str) -> list[Match]:
         """Find the cues as start, end and what they do, by their start.
 
         Where phrases overlap, the longest counts, and the other for those effects that it leaves alone.
@@ -78,40 +87,46 @@ class PhraseFinder:
             found = [
                 _bare(match, text) if text[match[1] - 1] == MASK or text[match[0]] == MASK else match for match in found
             ]
-        apart: list[tuple[int, int, Phrase]] = []
-        reach = hidden = 0
-        for match in found:
-            start, end, phrase = match
-            if end <= hidden:
-                continue  # inside a phrase that hides everything
-            if start < reach:
-                return _longest(found, len(text))
-            apart.append(match)
-            reach = end
-            hidden = end if phrase.hides == _ALL else hidden
-        kept: list[tuple[int, int, Phrase]] = []
-        for match in apart:
-            start, _, phrase = match
-            if not phrase.speaks:
-                continue
-            if len(kept) > 1 and kept[-2][2] is phrase is kept[-1][2]:
-                before = kept[-2][1]
-                if start - before <= _REPEATED and text.find(MASK, before, start) < 0:
-                    kept[-1] = match  # of "no no no" the first and the last say all that there is to say
-                    continue
-            kept.append(match)
-        return kept
+        kept: list[Match] = []
+        first, reach = 0, 0  # of a group of which each overlaps one before it
+        alone = True  # whether the first of the group hides the others
+        for at, (start, end, _) in enumerate(found):
+            if start >= reach:
+                if at:
+                    _choose(found, first, None if alone else at, kept)
+                first, reach, alone = at, end, True
+            elif end > reach or found[first][2].hides != _ALL:
+                alone = False
+                reach = max(reach, end)
+        if found:
+            _choose(found, first, None if alone else len(found), kept)
+        return _thinned(kept, text) if len(kept) > _MANY else kept
 
 
-def _longest(found: list[tuple[int, int, Phrase]], length: int) -> list[tuple[int, int, Phrase]]:
+def _choose(found: list[Match], first: int, end: int | None, kept: list[Match]) -> None:
+    """Keep of a group of matches what counts.
+
+    Args:
+        end: Of the group; None if the first hides all others.
+    """
+    if end is not None:
+        kept += _longest(found[first:end])
+    elif found[first][2].speaks:
+        kept.append(found[first])
+
+
+def _longest(group: list[Match]) -> list[Match]:
     """Choose among matches that overlap."""
-    taken = bytearray(length)  # by character, the effects that longer phrases speak of
+    base = group[0][0]
+    taken = bytearray(max(end for _, end, _ in group) - base)  # by character, the effects that longer phrases speak of
     kept = []
-    for start, end, cue in sorted(found, key=_shortness):
-        free = cue.hides & ~(taken[start] | taken[end - 1])  # a longer one that overlaps covers one end of this one
+    for match in sorted(group, key=_shortness):
+        start, end, cue = match
+        # a longer one that overlaps covers one end of this one
+        free = cue.hides & ~(taken[start - base] | taken[end - 1 - base])
         if not free:
             continue
-        for at in range(start, end):
+        for at in range(start - base, end - base):
             taken[at] |= free
         part = cue if free == cue.hides else cue.only(free)
         if part.speaks:
@@ -120,17 +135,33 @@ def _longest(found: list[tuple[int, int, Phrase]], length: int) -> list[tuple[in
     return kept
 
 
-def _bare(match: tuple[int, int, Phrase], text: str) -> tuple[int, int, Phrase]:
+def _thinned(found: list[Match], text: str) -> list[Match]:
+    """Leave out repetitions where many phrases stand between two entities: the first and last of each say it all."""
+    kept: list[Match] = []
+    at = 0
+    while at < len(found):
+        entity = text.find(MASK, found[at][0])
+        until = len(found) if entity < 0 else bisect_left(found, entity, at, key=_start)
+        part = found[at:until]
+        if len(part) > _MANY:
+            ends = {id(match[2]): match for match in part}, {id(match[2]): match for match in reversed(part)}
+            part = [each for _, each in sorted({match[0]: match for one in ends for match in one.values()}.items())]
+        kept += part
+        at = until
+    return kept
+
+
+def _bare(match: Match, text: str) -> Match:
     """A match without the character of an entity that it touches."""
     start, end, phrase = match
     return start + (text[start] == MASK), end - (text[end - 1] == MASK), phrase
 
 
-def _shortness(match: tuple[int, int, Phrase]) -> int:
+def _shortness(match: Match) -> int:
     return match[0] - match[1]
 
 
-def _start(match: tuple[int, int, Phrase]) -> int:
+def _start(match: Match) -> int:
     return match[0]
 
 
