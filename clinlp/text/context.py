@@ -35,6 +35,8 @@ _SAYS: dict[Effect, CueEffect] = {
     "other": "experiencer",
 }
 
+_JOINING = 8  # characters before an entity or a cue in which a joining word is looked for
+
 Reach = dict["Effect", tuple[int, int, int]]
 """What is in force at one place of a sentence: how far it reaches, and the cue that began it."""
 
@@ -42,13 +44,14 @@ Reach = dict["Effect", tuple[int, int, int]]
 class _Found:
     """What is found of one entity."""
 
-    __slots__ = ("affirmed", "cues", "far", "span")
+    __slots__ = ("affirmed", "cues", "far", "joined", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         self.cues: dict[Effect, list[tuple[int, int]]] = {}
         self.far: tuple[int, int] | None = None  # the cue of a negation from another clause
         self.affirmed = False
+        self.joined = False  # to another item of a list
 
     def add(self, reach: Reach) -> None:
         """Take what is in force."""
@@ -71,6 +74,7 @@ class ContextFinder:
         self.lang: Lang = lang
         self._find = PhraseFinder(rules.context, rules.choices)
         self._inside = _Inside(rules)
+        self._joining = rules.context.joins
         self._priors = {effect: frozenset(rules.context.cues(effect).sections) for effect in EFFECTS}
 
     def __call__(self, text: str, entities: Iterable[Span], sections: Sequence[Span] = ()) -> tuple[Span, ...]:
@@ -101,25 +105,71 @@ class ContextFinder:
         phrases: list[_Event] = [(base + start, base + end, phrase) for start, end, phrase in cues]
         events = phrases + [(one.span.start, 0, one) for one in members]
         events.sort(key=_place)  # no cue overlaps an entity, so the start alone orders them
-        _forward(events, reach)
+        self._forward(events, reach, text)
         if len(members) > 1:
             events = phrases + [(one.span.end - 1, 0, one) for one in members]
             events.sort(key=_place)
-        _backward(events)
+        _backward(events, text)
 
     def _heading(self, text: str, heading: tuple[int, int]) -> Reach:
         """What a heading says of the items below it: its last clause counts."""
         start, end = heading
         reach: Reach = {}
         cues = self._find(text[start:end])
-        _forward([(start + begin, start + stop, phrase) for begin, stop, phrase in cues], reach, clause_ends_all=True)
+        of_text = [(start + begin, start + stop, phrase) for begin, stop, phrase in cues]
+        self._forward(of_text, reach, text, clause_ends_all=True)
         return reach
+
+    def _forward(self, events: Iterable[_Event], reach: Reach, text: str, *, clause_ends_all: bool = False) -> None:
+        """Walk over cues and entities from left to right; `reach` is in force at first, and in the end what then is."""
+        near = not reach  # whether the negation in force began in this clause
+        for start, end, what in events:
+            if isinstance(what, _Found):
+                self._meet(what, reach, text, near=near)
+                continue
+            if reach:
+                if what.ends_clause:
+                    near = False
+                    for effect in [each for each, (far, _, _) in reach.items() if clause_ends_all or far == IN_CLAUSE]:
+                        del reach[effect]
+                goes_on = "uncertain" in what.forward and "negated" in reach and self._joins(text, start)
+                for effect in what.ends:
+                    if effect != "negated" or not goes_on:  # "no fever, chills or possible exposure"
+                        reach.pop(effect, None)
+            for effect, extent in what.forward.items():
+                if effect == "negated":
+                    reach.pop("uncertain", None)
+                    near = True
+                elif "negated" in reach and effect in ("uncertain", "hypothetical"):
+                    # "no suspicion of", "no complications such as": what is denied is neither doubted nor expected
+                    if near or (effect == "uncertain" and self._joins(text, start)):
+                        continue
+                    if effect == "uncertain":  # "denies angina, possible reflux": the doubt begins anew
+                        del reach["negated"]
+                reach[effect] = extent, start, end
+
+    def _meet(self, found: _Found, reach: Reach, text: str, *, near: bool) -> None:
+        """Give an entity what is in force where it stands."""
+        if near or "negated" not in reach:
+            found.add(reach)
+            return
+        _, start, end = reach["negated"]
+        found.far = start, end
+        found.joined = self._joins(text, found.span.start)
+        found.add({effect: cue for effect, cue in reach.items() if effect != "negated"})
+
+    def _joins(self, text: str, at: int) -> bool:
+        """Say whether a word that joins the items of a list, as `or`, stands right before."""
+        return text[max(0, at - _JOINING) : at].rstrip().lower().endswith(self._joining)
 
     def _context(self, found: _Found, section: str) -> Context:
         """Put what was found and what the section says together."""
         cues = found.cues
-        if found.far is not None and not found.affirmed:
+        doubted = "uncertain" in cues and not found.joined  # "denies asthma, reflux suspected"
+        if found.far is not None and not found.affirmed and not doubted:
             cues.setdefault("negated", []).append(found.far)
+        if "negated" in cues:
+            cues.pop("uncertain", None)  # what is denied is not doubted as well
         holds = {effect for effect in EFFECTS if effect in cues or section in self._priors[effect]}
         if "other" in cues and "family" not in cues:
             holds.discard("family")  # a heading of the family gives way to a cue
@@ -181,52 +231,40 @@ def _finder(lang: Lang) -> ContextFinder:
     return ContextFinder(load_rules(lang), lang)
 
 
-def _forward(events: Iterable[_Event], reach: Reach, *, clause_ends_all: bool = False) -> None:
-    """Walk over cues and entities from left to right; `reach` is in force at first, and in the end what then is."""
-    near = not reach  # whether the negation in force began in this clause
-    for start, end, what in events:
-        if isinstance(what, _Found):
-            if near or "negated" not in reach:
-                what.add(reach)
-            else:
-                _, *cue = reach["negated"]
-                what.far = (cue[0], cue[1])
-                what.add({effect: cue for effect, cue in reach.items() if effect != "negated"})
-            continue
-        if reach:
-            if what.ends_clause:
-                near = False
-                for effect in [each for each, (far, _, _) in reach.items() if clause_ends_all or far == IN_CLAUSE]:
-                    del reach[effect]
-            for effect in what.ends:
-                reach.pop(effect, None)
-        for effect, extent in what.forward.items():
-            # "no suspicion of", "no complications such as": what is denied is neither doubted nor expected as well
-            if "negated" in reach and (effect == "uncertain" or (effect == "hypothetical" and near)):
-                continue
-            reach[effect] = extent, start, end
-            near = near or effect == "negated"
-
-
-def _backward(events: list[_Event]) -> None:
+def _backward(events: list[_Event], text: str) -> None:
     """Walk over cues and entities from right to left."""
     reach: Reach = {}
     affirmed = False
-    for start, end, what in reversed(events):
+    ahead = False  # whether an entity stands to the right in the clause
+    passed = False  # whether one stands between here and the last cue
+    for at in range(len(events) - 1, -1, -1):
+        start, end, what = events[at]
         if isinstance(what, _Found):
             what.add(reach)
             what.affirmed = affirmed
             affirmed = False  # it speaks of the nearest entity alone
+            ahead = passed = True
             continue
         if what.ends_clause:
-            affirmed = False
+            affirmed = ahead = False
             for effect in [each for each, (far, _, _) in reach.items() if far == IN_CLAUSE]:
                 del reach[effect]
         for effect in what.ends:
             reach.pop(effect, None)
         for effect, extent in what.backward.items():
+            if ahead and effect in what.forward and not _follows_entity(events, at, text):
+                continue  # "cough, possible pneumonia"
+            if effect == "negated" or (effect == "uncertain" and passed):  # the nearer of the two counts
+                reach.pop("uncertain" if effect == "negated" else "negated", None)
             reach[effect] = extent, start, end
+            passed = False
         affirmed = affirmed or what.affirms
+
+
+def _follows_entity(events: list[_Event], at: int, text: str) -> bool:
+    """Say whether a cue stands right behind an entity."""
+    before = events[at - 1][2] if at else None
+    return isinstance(before, _Found) and not text[before.span.end : events[at][0]].strip()
 
 
 def _masked(text: str, sentence: tuple[int, int], members: Sequence[_Found]) -> str:

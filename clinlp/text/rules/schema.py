@@ -75,8 +75,13 @@ class Cues(_Phrases):
 
 
 class ContextRules(_Phrases):
-    """What ConText knows: cues by effect, and what ends their reach or only looks like a cue."""
+    """What ConText knows: cues by effect, and what ends their reach or only looks like a cue.
 
+    Attributes:
+        joins: Words that join items of a list, whose cue goes on over them: `or`, 及. They are no cues.
+    """
+
+    joins: tuple[str, ...] = ()
     clause: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     pseudo: tuple[str, ...] = ()
