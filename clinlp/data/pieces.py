@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,9 @@ class LexicalPieces:
 
     def __call__(self, text: str) -> Pieces:
         """Read one text."""
-        offsets = np.array(tokenize(text), np.int32).reshape(-1, 2)
-        pieces = self._rows.read([text[start:end] for start, end in offsets.tolist()], offsets[:, 0])
+        tokens = tokenize(text)
+        starts = np.fromiter(map(itemgetter(0), tokens), np.int32, len(tokens))
+        pieces = self._rows.read([text[start:end] for start, end in tokens], starts)
         if self.n_bigrams and len(pieces):
             hashes = pieces.features[:, 1].astype(np.int64)
             before = np.concatenate([[0], hashes[:-1]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,8 @@ class Rows(dict[str, tuple[int, int]]):
         if self.n_rows > _CACHE_ROWS:
             self.clear()
             self.n_rows = 0
-        found = np.array(list(map(self.__getitem__, tokens)), np.int64)
+        numbers = chain.from_iterable(map(self.__getitem__, tokens))
+        found = np.fromiter(numbers, np.int64, 2 * len(tokens)).reshape(-1, 2)
         firsts, counts = found[:, 0], found[:, 1]
         if counts.max() == 1:
             rows = firsts

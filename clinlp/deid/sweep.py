@@ -111,6 +111,8 @@ def _plain(text: str, replaced: Sequence[Span]) -> tuple[str, Sequence[int]]:
     blotted = "".join(letters)
     if blotted.isascii():
         return blotted, range(len(blotted))
+    if not _unseen().search(blotted):
+        return blotted.translate(_narrow()), range(len(blotted))
     kept, places = [], []
     for at, letter in enumerate(blotted):
         if unicodedata.category(letter) == "Cf":
@@ -119,6 +121,20 @@ def _plain(text: str, replaced: Sequence[Span]) -> tuple[str, Sequence[int]]:
         kept.append(narrow if len(narrow) == 1 else letter)
         places.append(at)
     return "".join(kept), places
+
+
+@lru_cache(maxsize=1)
+def _unseen() -> re.Pattern[str]:
+    """Characters that take no place: there are some in planes 0, 1 and 14."""
+    numbers = (*range(0x20000), *range(0xE0000, 0xE1000))
+    return re.compile(f"[{''.join(chr(at) for at in numbers if unicodedata.category(chr(at)) == 'Cf')}]")
+
+
+@lru_cache(maxsize=1)
+def _narrow() -> dict[int, str]:
+    """Full-width characters made narrow, each to one."""
+    narrow = {at: unicodedata.normalize("NFKC", chr(at)) for at in range(0xFF00, 0xFFF0)}
+    return {at: letter for at, letter in narrow.items() if len(letter) == 1}
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from clinlp.data.titles import Titles, read_titles, write_titles
 from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
 from clinlp.inference.device import Precision, autocast, place, settle, usual_batch
-from clinlp.inference.evidence import attended_spans
+from clinlp.inference.evidence import attended
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.label_attention import LabelAttention
@@ -237,4 +237,4 @@ def _attended(
     chosen = torch.tensor(codes, dtype=torch.int64, device=keys.device)
     with torch.inference_mode():
         rows = attention.looks(keys[: len(pieces)], chosen).cpu().numpy()
-    return [attended_spans(row, pieces.offsets, text) for row in rows]
+    return attended(rows, pieces.offsets, text)

@@ -13,7 +13,7 @@ from clinlp.data.patients import Cohort, patients_of, undated
 from clinlp.data.rows import Pieces
 from clinlp.inference.device import autocast
 from clinlp.inference.diagnosis import DiagnosisPredictor, Scored
-from clinlp.inference.evidence import attended_spans
+from clinlp.inference.evidence import attended
 from clinlp.models.patients import PatientDiagnoser
 from clinlp.note import Note
 from clinlp.spans import Span
@@ -84,4 +84,4 @@ class PatientPredictor(DiagnosisPredictor):
         with torch.inference_mode():
             chosen = torch.tensor(codes, dtype=torch.int64, device=self.device)
             rows = self.diagnoser.attention.looks(keys, chosen).float().cpu().numpy()
-        return [attended_spans(row, pieces.offsets, text) for row in rows]
+        return attended(rows, pieces.offsets, text)

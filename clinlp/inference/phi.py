@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -48,7 +47,7 @@ class PhiTagger(TaggerRunner):
             spans = candidates(best, probable, pieces.offsets, self.labels)
             text = notes[at].text
             found[at] = [
-                replace(span, score=self._scaled(span))
+                Span(span.start, span.end, span.label, self._scaled(span), span.context)
                 for span in spans
                 if not stays(text[span.start : span.end], span.label) and not is_other(text, span)
             ]
@@ -137,8 +136,9 @@ def candidates(
         if not len(inside):
             continue
         breaks = np.flatnonzero((np.diff(inside) > 1) | (np.diff(best[inside]) != 0)) + 1
-        for run in np.split(inside, breaks):
-            place_of = int(offsets[run[0], 0]), int(offsets[run[-1], 1])
-            if place_of not in spans:
-                spans[place_of] = Span(*place_of, labels[int(best[run[0]])], level)
+        firsts, lasts = inside[np.r_[0, breaks]], inside[np.r_[breaks - 1, -1]]
+        starts, ends, names = offsets[firsts, 0].tolist(), offsets[lasts, 1].tolist(), best[firsts].tolist()
+        for start, end, name in zip(starts, ends, names, strict=True):
+            if (start, end) not in spans:
+                spans[start, end] = Span(start, end, labels[name], level)
     return list(spans.values())

@@ -5,8 +5,12 @@ Source: Lafferty, McCallum & Pereira (2001); Huang, Xu & Yu (2015), arXiv 1508.0
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from clinlp.models.crf_numpy import best_paths, tag_marginals
 
 _FORBIDDEN = -1e4  # far below any path, yet finite: no inf - inf in gradients
 _TINY = 1e-37
@@ -57,6 +61,10 @@ class Crf(nn.Module):
             `(window, piece, tag)`; rows of padding hold no meaning.
         """
         emissions = emissions.float()
+        if _by_numpy(emissions):
+            found = tag_marginals(emissions.numpy(), mask.numpy(), *self._scores())
+            if found is not None:
+                return torch.from_numpy(found)
         forwards = torch.stack(self._forward(emissions, mask), 1)
         backwards = torch.stack(self._backward(emissions, mask), 1)
         return torch.softmax(forwards + backwards, -1)
@@ -68,6 +76,8 @@ class Crf(nn.Module):
             Tags `(window, piece)`, int64; 0 where a piece is padding.
         """
         emissions = emissions.float()
+        if _by_numpy(emissions):
+            return torch.from_numpy(best_paths(emissions.numpy(), mask.numpy(), *self._scores()))
         steps = self.transitions + self.forbidden
         said = emissions.unbind(1)
         best = said[0] + self.starts + self.forbidden_start
@@ -84,6 +94,15 @@ class Crf(nn.Module):
             tag = pointer.gather(1, tag[:, None])[:, 0]
             path.append(tag)
         return torch.stack(path[::-1], 1) * mask
+
+    def _scores(self) -> tuple[NDArray[np.float32], ...]:
+        """The scores of steps, starts and ends, rules included."""
+        pairs = (
+            (self.transitions, self.forbidden),
+            (self.starts, self.forbidden_start),
+            (self.ends, self.forbidden_end),
+        )
+        return tuple((learned.detach() + rule).float().numpy() for learned, rule in pairs)
 
     def _path_score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Score the given path of each window, `(window,)`."""
@@ -150,6 +169,11 @@ class Crf(nn.Module):
             rest = torch.where(mask[:, piece, None], came, ends)
             rests.append(rest)
         return rests[::-1]
+
+
+def _by_numpy(emissions: Tensor) -> bool:
+    """Whether there are no gradients to keep, and no other device to ask."""
+    return emissions.device.type == "cpu" and not torch.is_grad_enabled() and not emissions.requires_grad
 
 
 def allowed(n_labels: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -91,9 +91,10 @@ class Diagnoser(nn.Module):
             `(note, code)`, and the keys `(note, piece, inner)` from which `attention.looks` says where a code looked.
         """
         hidden = self._joined(pieces, mask, places)
-        logits = self._with_fields(self.attention.score(hidden, places >= 0), fields)
+        keys = self.attention.keys(hidden)
+        logits = self._with_fields(self.attention.score(hidden, places >= 0, keys), fields)
         probabilities = torch.softmax(logits, -1) if self.config.single else torch.sigmoid(logits)
-        return probabilities, self.attention.keys(hidden)
+        return probabilities, keys
 
     def _with_fields(self, logits: Tensor, fields: Tensor | None) -> Tensor:
         """Add what the fields say of each code: the rest of the dot product with the joined vector."""

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 _MOST_CELLS: Final = 1 << 26  # of a (note, piece, code) table that is held at once
+_NEAR_CELLS: Final = 1 << 17  # of a (code, piece) table that stays in a core's cache from one pass to the next
 
 
 class LabelAttention(nn.Module):
@@ -82,10 +83,17 @@ class LabelAttention(nn.Module):
         logits, attention = _attend(self.keys(hidden), hidden, mask, queries, read)
         return logits + self.bias, attention.transpose(1, 2)
 
-    def score(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Give the logits of `forward` alone, in memory that does not grow with the number of codes."""
-        keys = self.keys(hidden)
+    def score(self, hidden: Tensor, mask: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Give the logits of `forward` alone, in memory that does not grow with the number of codes.
+
+        Args:
+            keys: What `keys` gives for `hidden`, where it is known already.
+        """
+        keys = self.keys(hidden) if keys is None else keys
         queries, read = self._weights()
+        if hidden.device.type == "cpu" and not torch.is_grad_enabled() and hidden.dtype == queries.dtype == keys.dtype:
+            notes = zip(keys, hidden, mask, strict=True)
+            return torch.stack([_logits_of(k[real], h[real], queries, read) for k, h, real in notes]) + self.bias
         size = max(1, self.most_cells // max(1, mask.numel()))
         if size >= len(queries):
             return _logits(keys, hidden, mask, queries, read) + self.bias
@@ -122,6 +130,23 @@ class LabelAttention(nn.Module):
 
 def _logits(keys: Tensor, hidden: Tensor, mask: Tensor, queries: Tensor, read: Tensor) -> Tensor:
     return _attend(keys, hidden, mask, queries, read)[0]
+
+
+def _logits_of(keys: Tensor, hidden: Tensor, queries: Tensor, read: Tensor) -> Tensor:
+    """Give the logits of some codes for one note, `(code,)`, without their bias, by tables that a cache can hold.
+
+    Args:
+        keys: `(piece, inner)`.
+        hidden: `(piece, hidden)`.
+    """
+    size = max(16, _NEAR_CELLS // max(1, len(hidden)))
+    logits = []
+    for some, reads in zip(torch.split(queries, size), torch.split(read, size), strict=True):
+        scores = (some @ keys.T).float()
+        attention = scores.sub_(scores.amax(1, keepdim=True)).exp_()
+        whole = attention.sum(1)
+        logits.append(attention.mul_((reads @ hidden.T).float()).sum(1) / whole)
+    return torch.cat(logits)
 
 
 def _attend(keys: Tensor, hidden: Tensor, mask: Tensor, queries: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:

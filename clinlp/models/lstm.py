@@ -5,13 +5,16 @@ Source: Lample et al. (2016), arXiv 1603.01360.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from clinlp.models.lexical import LexicalConfig, LexicalEncoder
+from clinlp.models.lstm_numpy import Memory, Weights, both_ways, embedded, pack
+
+_FEW = 64  # windows that numpy reads at least as fast as torch with as many threads as it likes
 
 
 class LstmConfig(LexicalConfig):
@@ -43,6 +46,7 @@ class LstmEncoder(LexicalEncoder):
             bidirectional=True,
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
+        self._packed_weights: tuple[tuple[int, ...], Weights, Memory] | None = None
 
     def forward(self, pieces: Tensor, mask: Tensor, beside: Tensor | None = None) -> Tensor:
         """Encode every piece in the light of its whole window.
@@ -55,12 +59,53 @@ class LstmEncoder(LexicalEncoder):
         Returns:
             Hidden states, `(window, piece, 2 * hidden)`.
         """
+        if beside is None and self._by_numpy(pieces):
+            pairs = self.bigrams.weight.detach().numpy() if self.n_bigrams else None
+            words = self.words.weight.detach().numpy()
+            weights, memory = self._weights()
+            given = words, pairs, pieces.numpy(), mask.numpy(), weights
+            if len(pieces) > 1:
+                return torch.from_numpy(both_ways(*given, memory))
+            return self._both_ways(torch.from_numpy(embedded(*given)), mask)  # steps so small are torch's
         inputs = self.dropout(self.embed(pieces, mask))
         if beside is not None:
             inputs = torch.cat([inputs, beside.to(inputs.dtype)], 2)
         states = self._both_ways(inputs, mask) if inputs.device.type == "cpu" else self._packed(inputs, mask)
         dropped: Tensor = self.dropout(states)
         return dropped
+
+    def _by_numpy(self, pieces: Tensor) -> bool:
+        """Whether this is a plain network on a CPU that nobody trains, changes or asks for gradients."""
+        if self.inputs._forward_hooks:  # noqa: SLF001  somebody gives the features of pieces other values
+            return False
+        if self.training or torch.is_grad_enabled() or pieces.device.type != "cpu" or self.config.layers > 1:
+            return False
+        plain = self.config.form == "float" and self.words.weight.dtype == torch.float32
+        few = len(pieces) <= _FEW or torch.get_num_threads() == 1
+        return plain and few and not torch.is_autocast_enabled("cpu")
+
+    def _weights(self) -> tuple[Weights, Memory]:
+        """The weights as numpy reads them, laid out anew whenever they have changed."""
+        spelling = (self.characters.weight, *self.convolution.parameters()) if self.n_characters else ()
+        used = (self.words.weight, *self.lstm.parameters(), *spelling)
+        if any(each.is_inference() for each in used):  # nobody counts their changes
+            self._packed_weights = None
+        state = tuple(number for each in used for number in (each.data_ptr(), _version(each)))
+        if self._packed_weights is None or self._packed_weights[0] != state:
+            letters = (self.characters.weight, self.convolution) if self.n_characters else (None, None)
+            n_pairs = self.bigrams.embedding_dim if self.n_bigrams else 0
+            weights = pack(self.lstm, self.words.embedding_dim, n_pairs, *letters)
+            self._packed_weights = state, weights, Memory(4 * self.config.hidden)
+        return self._packed_weights[1:]
+
+    def train(self, mode: bool = True) -> Self:
+        """Forget how weights were laid out: an optimiser's fused step changes them and counts nothing."""
+        self._packed_weights = None
+        return super().train(mode)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Copies lay weights out for themselves."""
+        return self.__dict__ | {"_packed_weights": None}
 
     def _packed(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Run the LSTM without its padding."""
@@ -97,3 +142,8 @@ class LstmEncoder(LexicalEncoder):
             if layer + 1 < self.config.layers:
                 states = self.dropout(states)
         return states * mask[:, :, None]
+
+
+def _version(held: Tensor) -> int:
+    """How often a tensor was changed in place."""
+    return 0 if held.is_inference() else held._version  # noqa: SLF001  torch's own count has no other name

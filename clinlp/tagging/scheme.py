@@ -93,16 +93,17 @@ def decode_tags(
     """
     spans: list[Span] = []
     tagged = np.flatnonzero(tags)
+    certain = None if scores is None else scores.tolist()
     first = previous = -1
     label = -1
 
     def close() -> None:
         if first >= 0:
-            score = None if scores is None else min(1.0, max(0.0, float(scores[first : previous + 1].min())))
+            score = None if certain is None else min(1.0, max(0.0, min(certain[first : previous + 1])))
             spans.append(Span(int(offsets[first, 0]), int(offsets[previous, 1]), labels[label], score))
 
-    for at in tagged.tolist():
-        kind, part = divmod(int(tags[at]) - 1, 4)
+    for at, tag in zip(tagged.tolist(), tags[tagged].tolist(), strict=True):
+        kind, part = divmod(tag - 1, 4)
         if first < 0 or part in (_BEGIN, _SINGLE) or kind != label or at != previous + 1:
             close()
             first, label = at, kind

@@ -8,7 +8,6 @@ below it. All phrases of a sentence are found in one pass, and only sentences th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -91,7 +90,7 @@ class ContextFinder:
         labels = _sections(ordered, sections)
         for one in ordered:
             self._inside(text, one.span, one.cues)
-        return tuple(replace(one.span, context=self._context(one, labels.get(id(one), ""))) for one in found)
+        return tuple([_with(one.span, self._context(one, labels.get(id(one), ""))) for one in found])
 
     def _read(self, text: str, sentence: tuple[int, int], members: list[_Found], reach: Reach) -> None:
         """Sweep a sentence in both directions, adding to each entity the effects that reach it."""
@@ -181,6 +180,10 @@ class ContextFinder:
             experiencer="family" if "family" in holds else "other" if "other" in holds else "patient",
             cues=_offsets(cues) if cues else (),
         )
+
+
+def _with(span: Span, context: Context) -> Span:
+    return Span(span.start, span.end, span.label, span.score, context)
 
 
 class _Inside:

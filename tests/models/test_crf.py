@@ -129,3 +129,19 @@ def test_the_partition_by_halves_is_the_partition(crf, length):
     for one, other in zip(*found, strict=True):
         if one is not None and other is not None:
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_numpy_gives_the_paths_and_probabilities_of_torch(crf, emissions):
+    with torch.no_grad():
+        quick = crf.viterbi(emissions, MASK), crf.marginals(emissions, MASK)
+    slow = crf.viterbi(emissions, MASK), crf.marginals(emissions, MASK)
+    assert torch.equal(quick[0], slow[0])
+    torch.testing.assert_close(quick[1][MASK], slow[1][MASK].detach())
+
+
+def test_scores_too_far_apart_for_products_are_summed_in_logs(crf):
+    emissions = torch.zeros(1, 3, 5)
+    emissions[0, 1, 0] = 2000.0  # and nothing but a path through it is left
+    emissions[0, 0, 1:] = 2000.0
+    with torch.no_grad():
+        assert torch.isfinite(crf.marginals(emissions, torch.ones(1, 3, dtype=torch.bool))).all()

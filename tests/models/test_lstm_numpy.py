@@ -1,0 +1,76 @@
+"""The LSTM's steps in numpy against torch's own."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from clinlp.models.lstm import LstmConfig, LstmEncoder
+from clinlp.models.lstm_numpy import Memory
+
+
+def encoder(**shape):
+    torch.manual_seed(3)
+    made = LstmEncoder(LstmConfig(n_words=60, hidden=12, word_width=16, dropout=0.0, **shape)).eval()
+    if shape.get("n_bigrams"):
+        torch.nn.init.normal_(made.bigrams.weight)
+    return made
+
+
+def windows(n_windows, seed=0):
+    lengths = torch.tensor([9, 4, 1, 7] * n_windows)[:n_windows, None]
+    mask = torch.arange(9) < lengths
+    pieces = torch.randint(1, 50, (n_windows, 9, 18), generator=torch.Generator().manual_seed(seed))
+    pieces[:, :, 5 + seed :] = 0  # short words: the rest of their characters is padding
+    return pieces * mask[:, :, None], mask
+
+
+@pytest.mark.parametrize("n_windows", [1, 2, 9])
+@pytest.mark.parametrize("shape", [{}, {"n_characters": 50}, {"n_characters": 50, "n_bigrams": 50}])
+def test_numpy_gives_the_states_of_torch(shape, n_windows):
+    made = encoder(**shape)
+    for seed in (0, 1):  # the second time most words are remembered
+        pieces, mask = windows(n_windows, seed)
+        expected = made(pieces, mask).detach()  # with gradients: by torch
+        with torch.inference_mode():
+            assert made._by_numpy(pieces)
+            torch.testing.assert_close(made(pieces, mask), expected * mask[:, :, None], atol=2e-6, rtol=1e-5)
+
+
+def test_changed_weights_are_read_anew():
+    made, (pieces, mask) = encoder(n_characters=50), windows(3)
+    optimizer = torch.optim.AdamW(made.parameters(), lr=0.1, fused=True)  # its steps count nowhere
+    for _ in range(2):
+        with torch.no_grad():
+            quick = made(pieces, mask)
+        torch.testing.assert_close(quick, made(pieces, mask).detach(), atol=2e-6, rtol=1e-5)
+        made.train()
+        made(pieces, mask).sum().backward()
+        optimizer.step()
+        made.eval()
+
+
+def test_a_copy_has_a_memory_of_its_own():
+    made, (pieces, mask) = encoder(), windows(2)
+    with torch.no_grad():
+        made(pieces, mask)
+        other = copy.deepcopy(made)
+        torch.nn.init.zeros_(other.words.weight)
+        assert not torch.equal(other(pieces, mask), made(pieces, mask))
+
+
+def test_a_memory_is_bounded_and_forgets_all_at_once():
+    memory = Memory(4096)  # of 512 words at most
+
+    def add(kinds):
+        return np.broadcast_to(kinds[:, 0].astype(np.float32)[None, :, None], (2, len(kinds), 4096))
+
+    for first in range(0, 3000, 200):
+        kinds = np.arange(first, first + 300)[:, None].repeat(3, 1)
+        table, rows = memory.find(kinds, add)
+        assert table[1, rows, 7].tolist() == kinds[:, 0].tolist()
+        assert (table[:, 0, 0] < -1000).all()
+        assert table.shape[1] <= 514
