@@ -39,9 +39,7 @@ def test_queries_that_clinicians_ask_leak_little_and_keep_what_is_medicine() -> 
     assert scores.over_redaction <= 0.008
 
 
-@pytest.mark.parametrize(
-    "text", ["9 y/o boy, Conners positive for ADHD, no fever.", "Cobb 22, Nash positive on film."]
-)
+@pytest.mark.parametrize("text", ["9 y/o boy, Conners positive for ADHD, no fever.", "Cobb 22, Nash positive on film."])
 def test_the_bundled_tagger_doubts_guesses_by_every_road(text: str) -> None:
     alone = Deidentifier(PipelineConfig(phi="off")).find([Note("a", text, lang="en")])
     [both] = Deidentifier(PipelineConfig()).find([Note("a", text, lang="en")])
