@@ -36,7 +36,6 @@ from clinlp.records import read_notes
 from clinlp.spans import Span
 from corpora.written import written_notes
 from scripts.bench.annotate import machine
-from scripts.bench.readme import figures_of
 
 RESULTS = Path(__file__).parent / "results" / "deid.json"
 SETS = ("en/presidio_synth", "en/contextual_anonymizer", "zh/deid_multipriv", "zh/deid_tcm")
@@ -203,6 +202,16 @@ def measure(name: str, notes: Sequence[Note]) -> dict[str, Any]:
         "machine": machine(),
         **held,
     }
+
+
+def figures_of(result: dict[str, Any]) -> str:
+    """What one de-identifier does on one set, in a line."""
+    characters, spans = (result["overall"][f"{kind}_recall"]["value"] for kind in ("character", "span"))
+    clean, other, speed = result["notes"]["clean_share"], result["over_redaction"]["value"], result["characters_per_s"]
+    return (
+        f"characters found {characters:.1%}, spans {spans:.1%}, notes without a leak {clean:.1%}, "
+        f"other characters removed {other:.2%}; {speed / 1000:,.0f} k characters/s"
+    )
 
 
 def main() -> None:
