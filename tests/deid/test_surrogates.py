@@ -39,6 +39,17 @@ def test_forms_of_an_english_name_agree(words: str, expected: str) -> None:
     assert surrogate("NAME", words) == expected
 
 
+@pytest.mark.parametrize(("full", "nick"), [("William", "Bill"), ("Margaret", "Peggy"), ("KATHERINE", "KATE")])
+def test_a_nickname_becomes_what_its_name_becomes(full: str, nick: str) -> None:
+    assert surrogate("NAME", f"{nick} Holloway") == surrogate("NAME", f"{full} Holloway")
+    assert surrogate("NAME", nick) == surrogate("NAME", full)
+
+
+def test_a_nickname_of_several_names_stays_apart() -> None:
+    others = {surrogate("NAME", name) for name in ("Alex", "Alexander", "Alexandra")}
+    assert len(others) > 1
+
+
 FAMILY, *GIVEN = surrogate("NAME", "邵建国", lang="zh")
 
 

@@ -1,7 +1,8 @@
 """Surrogates of people's names: token by token, so that every form of a name agrees with every other.
 
 "John Smith", "SMITH, JOHN", "J. Smith" and "Mr. Smith" are never brought together: "john" and "smith"
-each become one other name, whose first letter is what the initial becomes too. Nicknames stay apart.
+each become one other name, whose first letter is what the initial becomes too. A nickname that is short for one
+name alone becomes what that name does ("Bill" as "William"); one for several ("Alex") stays apart.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def write_word(word: str, draw: Draw) -> str:
     """Give another name, or initial, for one Latin word of a name; its case and length class stay."""
     ending = word[-2:] if len(word) > 3 and word[-2:].lower() in ("'s", "’s") else ""
     body = word[: len(word) - len(ending)]
-    core = _core(body)
+    core = _formal().get(core := _core(body), core)
     if not core or body.isdecimal():
         return scramble(body, draw)
     if len(core) == 1:
@@ -77,6 +78,13 @@ def write_word(word: str, draw: Draw) -> str:
         drawn += [draw.pick(_syllable_pool(draw.letter(part[0].upper())), "syllable", part) for part in parts[1:]]
         return like(body, drawn[0] + "".join(drawn[1:]).lower()) + ending
     return like(body, draw.pick(_pool(kind, first, min(len(core), 9) // 2), "name", core)) + ending
+
+
+@cache
+def _formal() -> dict[str, str]:
+    """Nickname -> the name that it is short for."""
+    groups = (item.split() for item in pool("nicknames"))
+    return {nick: name for name, *nicks in groups for nick in nicks}
 
 
 def _initials(word: str, draw: Draw) -> str:
