@@ -24,11 +24,32 @@ def trimmed(span: Span, text: str) -> Span:
     after = tail.search(text, max(span.start, span.end - _REACH), span.end) if tail else None
     before = head.match(text, span.start, span.end) if head else None
     start, end = before.end() if before else span.start, after.start() if after else span.end
+    if span.label == PhiLabel.NAME:
+        start = _after_words(text, start, end)
     if span.label == PhiLabel.NAME and text[start].isupper() and (sign := _sign_behind().search(text, start, end)):
         end = sign.start()
     if span.label in _WORDS_BEHIND:
         end = _without_words(text, start, end, span.label)
     return replace(span, start=start, end=end) if start < end and (start, end) != (span.start, span.end) else span
+
+
+def _after_words(text: str, start: int, end: int) -> int:
+    """Give the start of a name without the common words before it: kiddo Imani."""
+    while before := _word_before().match(text, start, end):
+        word = before[1]
+        if (
+            not kinds().get(word, 0) & PLAIN
+            or kinds()[word] & (FIRST | LAST)
+            or word in word_set("en", "name_particles")
+        ):
+            break
+        start = before.end()
+    return start
+
+
+@cache
+def _word_before() -> re.Pattern[str]:
+    return re.compile("([a-z]{3,}) (?=[A-ZÀ-Þ])")
 
 
 def _without_words(text: str, start: int, end: int, label: str) -> int:

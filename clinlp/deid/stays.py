@@ -82,11 +82,12 @@ _PLACES = (PhiLabel.HOSPITAL, PhiLabel.ORG)
 
 @cache
 def _no_date() -> re.Pattern[str]:
-    """Years, clock times, weekdays in a row, a number of weeks."""
+    """Years, clock times, weekdays, a number of weeks."""
     year, day = "(?:19|20)[0-9]{2}", "(?:Mon|Tues?|Wed(?:nes)?|Thur?s?|Fri|Sat(?:ur)?|Sun)(?:day)?s?"
+    day = f"(?i:{day})"
     clock = "(?:at )?(?:[01]?[0-9]|2[0-3])[:：][0-5][0-9](?::[0-5][0-9])?"
     return re.compile(
-        rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})+|[0-9]/(?:7|52|12)|24/7"
+        rf"{year}s?年?版?(?: ?(?:-|to|and|至|、) ?{year}年?)?|{clock}|{day}(?: ?[-/,、] ?{day})*|[0-9]/(?:7|52|12)|24/7"
         r"|(?:3[2-9]|[4-9][0-9]|[0-9]{3})/[0-9]{1,3}|[0-9]{1,3}/(?:3[2-9]|[4-9][0-9]|[0-9]{3})|[A-Z]{2,6}|[0-9]{3,}\.[0-9]+|[0-9]/[0-9]/[0-9]"
     )
 

@@ -50,6 +50,13 @@ def asked(marked: str, label: str) -> bool:
         ("on Suboxone {16/4} since then", "DATE"),
         ("back from Costa {Rica}", "HOSPITAL"),
         ("the {Kaiser} sepsis calculator", "ORG"),
+        ("methimazole for {Graves}. since then", "NAME"),
+        ("from the {50th} centile", "DATE"),
+        ("before the {4th} dose", "DATE"),
+        ("No new T{2} lesion", "DATE"),
+        ("a helicopter is {40 mi} away", "LOCATION"),
+        ("Na rose in {24}h", "BED"),
+        ("{Gradenigo} has not shown itself", "NAME"),
     ],
 )
 def test_known_to_identify_nobody(marked: str, label: str) -> None:
@@ -64,6 +71,9 @@ def test_known_to_identify_nobody(marked: str, label: str) -> None:
         ("pager {4471} please", "PHONE"),
         ("bill sent to {99417} Elm St", "LOCATION"),
         ("in {May} he fell", "DATE"),
+        ("on the {4th} of May", "DATE"),
+        ("rm{12} by the door", "BED"),
+        ("at {40 Mill} Rd", "LOCATION"),
         ("Prolia {5/14}", "DATE"),
         ("clinic in San Jose, {Costa Rica 10101}", "LOCATION"),
         ("room {72} by the door", "BED"),

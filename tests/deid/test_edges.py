@@ -46,6 +46,8 @@ from clinlp.spans import Span
         ("DATE", "Labor Day weekend", "Labor Day weekend"),
         ("NAME", "Lieselotte Kranz d.", "Lieselotte Kranz"),
         ("NAME", "Bobby aka ", "Bobby"),
+        ("NAME", "kiddo Imani", "Imani"),
+        ("NAME", "van Dyk", "van Dyk"),
         ("NAME", "alicja d", "alicja d"),
         ("LOCATION", "home 88 Pecan Rd", "88 Pecan Rd"),
         ("DEVICE", "serial 47484X", "47484X"),

@@ -18,6 +18,8 @@ from clinlp.deid.stays import stays
         ("Mon-Wed-Fri", "DATE"),
         ("6/52", "DATE"),
         ("2/2/3", "DATE"),
+        ("Sunday", "DATE"),
+        ("thurs", "DATE"),
         ("-Wednesday-Friday", "DATE"),
         ("67", "AGE"),
         ("8 years", "AGE"),

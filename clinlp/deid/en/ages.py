@@ -20,14 +20,15 @@ _NINETY = rf"(?:ninet(?:y|ies)(?:[- ](?:{_ONES}))?|(?:one|an?) hundred(?:[- ]and
 
 @cache
 def _age() -> tuple[re.Pattern[str], ...]:
-    unit = r"[ -]{0,2}(?:years?|yrs?|y(?:/|\.)?o|yo|y)\b\.?(?:[ -]?(?:old|of age))?"
+    unit = r"[ -]{0,2}(?:(?i:years?|yrs?)|y(?:/|\.)?o|yo|y)\b\.?(?:[ -]?(?i:old|of age))?"
     return (
         re.compile(rf"{_D}[0-9]{{0,2}}(?![0-9])(?:{unit}|(?:'?s)\b|(?=[ -]?(?:[MF]|male|female)\b))"),
         re.compile(
             rf"{_NINETY}[- ]years?(?:[- ]old)?"
             rf"|(?:(?<=\bis )|(?<=\bwas )|(?<=['’]s )|(?<=\bturned )|(?<=\bturning )|(?<=\baged )|(?<=\bage )"
+            r"|(?<=\bdied at )"
             rf"|(?<=[a-z], )|(?<=[a-z] \())(?:now |nearly )?{_NINETY}"
-            r"(?=[,.;)?!\n]|$| (?:and|now|who|but|lives|with|on|next)\b)"
+            r"(?=[,.;)?!\n]|$| (?:and|now|who|but|lives|with|on|next|in|by|this|last|today)\b)"
         ),
         re.compile(
             r"[Aad](?<![a-z].)(?:(?<=[Aa])(?:ge|GE)d?(?: is| of|:| at \w+:)? ?|(?<=d)ied (?:at|aged?)(?: age)? )"
@@ -48,7 +49,7 @@ def find_ages(text: str, *, all_ages: bool) -> Iterator[Span]:
     for match in digits.finditer(text):
         age = leading(match[0])
         is_decade = match[0].endswith("s") and not match[0].endswith(("rs", "ars"))
-        if is_decade and not text[max(0, match.start() - 6) : match.start()].endswith(("his ", "her ", "their ")):
+        if is_decade and not _whose().search(text, max(0, match.start() - 16), match.start()):
             continue
         if 89 < age < 126 or (all_ages and age < 126):
             tail = text[match.end() : match.end() + 6]
@@ -57,12 +58,26 @@ def find_ages(text: str, *, all_ages: bool) -> Iterator[Span]:
             yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.8)
     for match in spelled.finditer(text) if "inet" in text or "undred" in text else ():
         yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.7)
+    for match in _nineties().finditer(text) if "inet" in text or "INET" in text else ():
+        if _whose().search(text, max(0, match.start() - 16), match.start()):
+            yield Span(match.start(), match.end(), PhiLabel.AGE.value, 0.7)
     for match in aged.finditer(text):
         if 89 < int(match[1]) < 126 or (all_ages and int(match[1]) < 126):
             yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.75)
     for match in told.finditer(text):
         yield Span(match.start(1), match.end(1), PhiLabel.AGE.value, 0.6)
     yield from _ages_beside_people(text)
+
+
+@cache
+def _whose() -> re.Pattern[str]:
+    """Before a decade of life: in her late."""
+    return re.compile(r"\b(?:his|her|their)(?: (?:early|mid|late))?[- ]$", re.IGNORECASE)
+
+
+@cache
+def _nineties() -> re.Pattern[str]:
+    return re.compile(r"n(?<![A-Za-z]n)ineties\b", re.IGNORECASE)
 
 
 @cache

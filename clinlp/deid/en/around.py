@@ -9,8 +9,8 @@ from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, kinds
-from clinlp.deid.en.dates import date_words, is_score
-from clinlp.deid.en.ids import code_systems
+from clinlp.deid.en.dates import date_words
+from clinlp.deid.en.figures import is_cut, is_figure
 from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 
@@ -26,59 +26,36 @@ def is_other(text: str, span: Span) -> bool:
         start += 1
     while start < end and text[end - 1] in " .,;:()[]\n":
         end -= 1
-    said = text[start:end]
-    if not said:
+    said, label = text[start:end], span.label
+    if not said or (len(said) < 3 and label != PhiLabel.BED and is_cut(text, start, end)):
         return True
-    if span.label in _NAMED and (_is_country(said, span.label) or (said[0].isupper() and _in_phrase(text, start, end))):
+    if label in _NAMED and (_is_country(said, label) or (said[0].isupper() and _in_phrase(text, start, end))):
         return True
     if any(map(str.isdigit, said)):
-        return said.isascii() and _is_figure(text, start, end, span.label)
-    if span.label == PhiLabel.NAME:
-        return _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end) or _is_trial(text, start, end)
+        return said.isascii() and is_figure(text, start, end, label)
+    if label == PhiLabel.NAME:
+        is_thing = _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end)
+        return is_thing or _is_trial(text, start, end) or _is_rather_eponym(said, span.score)
     if span.label in _PLACES:
         return _is_no_place(text, start, end, span.label)
     return span.label == PhiLabel.DATE and (_is_no_day(said) or _is_verb(text, start, end))
 
 
-def _is_figure(text: str, start: int, end: int, label: str) -> bool:
-    """Say whether a number is a score, a clock time, an age, a code of a code system or of a gene's variant."""
-    said, before = text[start:end], text[max(0, start - _BACK) : start]
-    if label == PhiLabel.DATE and _fraction().fullmatch(said):
-        return is_score(text, start, end)
-    if _clock().fullmatch(said):
-        return bool(_before_clock().search(before))
-    if said.isdigit() and len(said) < 3 and label != PhiLabel.DATE:
-        return bool(_after_age().match(text, end))
-    if label != PhiLabel.DATE and (code_systems().search(before) or _is_billed(text, start, end, label)):
-        return True
-    if _gases().fullmatch(said):
-        return True
-    left, right = start, end
-    while left and start - left < 4 and text[left - 1].isascii() and text[left - 1].isalpha():
-        left -= 1
-    while right < len(text) and right - end < 4 and text[right].isascii() and text[right].isalpha():
-        right += 1
-    return bool(_code().fullmatch(text, left, right))
-
-
-def _is_billed(text: str, start: int, end: int, label: str) -> bool:
-    """Say whether a number is a code of five digits for what is billed, of which the words around speak: 99417."""
-    if label == PhiLabel.LOCATION or not _procedure().fullmatch(text, start, end):
+def _is_rather_eponym(said: str, score: float | None) -> bool:
+    """Say whether one word of a little sure find is better known from diseases than as a name: Graves, Gradenigo."""
+    if score is None or score >= _LIKELY:
         return False
-    return bool(_billing().search(text, max(0, start - _AROUND), end + _AROUND))
+    word = said.lower().removesuffix("'s").removesuffix("’s")
+    bits = kinds().get(word, 0)
+    return said[0].isupper() and bool(bits & EPONYM) and not bits & FIRST and word not in _common_surnames()
 
 
 @cache
-def _procedure() -> re.Pattern[str]:
-    return re.compile("[0-9A-Z][0-9]{4}")
+def _common_surnames() -> frozenset[str]:
+    return word_set("en", "common_last_names")
 
 
-@cache
-def _billing() -> re.Pattern[str]:
-    return re.compile(r"\b(?:CPT|HCPCS|RVUs?|[Bb]undled|[Bb]ill(?:able|ed|ing)?|[Cc]od(?:ed?|es|ing|er))\b")
-
-
-_AROUND: Final = 90  # characters on both sides in which billing is spoken of
+_LIKELY: Final = 0.8  # from here on a tagger's word stands against a list of eponyms
 
 
 def _is_eponym(said: str, after: str) -> bool:
@@ -230,43 +207,6 @@ def _states() -> frozenset[str]:
 @cache
 def _road_words() -> frozenset[str]:
     return frozenset(word.lower() for word in words("en", "street_words"))
-
-
-@cache
-def _fraction() -> re.Pattern[str]:
-    return re.compile("[0-9]{1,2}/[0-9]{1,2}")
-
-
-@cache
-def _clock() -> re.Pattern[str]:
-    return re.compile("(?:[01][0-9]|2[0-3])[0-5][0-9](?: ?h(?:rs?)?)?")
-
-
-@cache
-def _before_clock() -> re.Pattern[str]:
-    return re.compile(
-        r"(?:\b(?:at|since|until|till|by|eta|from|around|called|lkw|approx|about) |@ ?)~?$", re.IGNORECASE
-    )
-
-
-@cache
-def _after_age() -> re.Pattern[str]:
-    return re.compile(r" ?(?:[MFmf]\b|y/?o\b|yrs?\b|years?\b|mo\b|wk?s?\b|weeks?\b)")
-
-
-@cache
-def _code() -> re.Pattern[str]:
-    """A trial, an entry of a database, an exchange in a protein or a gene."""
-    acid = "[ACDEFGHIKLMNPQRSTVWY]"
-    return re.compile(
-        rf"NCT[0-9]{{8}}|rs[0-9]{{4,}}|(?:p\.)?{acid}[0-9]{{2,4}}(?:{acid}|del|fs|dup)|[0-9]{{2,5}}_[0-9]{{2,5}}(?:del|dup|ins)"
-    )
-
-
-@cache
-def _gases() -> re.Pattern[str]:
-    """Blood gases: 7.12/28/88/9."""
-    return re.compile(r"[67]\.[0-9]{1,2}(?:/[0-9]{1,3}(?:\.[0-9])?){2,4}")
 
 
 @cache

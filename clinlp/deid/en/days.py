@@ -26,7 +26,7 @@ def _weekday_before() -> re.Pattern[str]:
 
 
 def find_days(text: str) -> Iterator[Span]:
-    """Find holidays, and weekdays that stand for a date: `seen on Monday`."""
+    """Find holidays, and weekdays of a week that is said: `next Monday`; one alone is no date."""
     for match in _holiday().finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.7)
     for match in _weekday_nth().finditer(text):
@@ -35,8 +35,12 @@ def find_days(text: str) -> Iterator[Span]:
         before = text[max(0, match.start() - 12) : match.start()].lower().split()
         after = text[match.end() : match.end() + 6]
         is_list = re.match(r",? (?:and |or )?[MTWFS][a-z]+d", after) or re.match(r"s\b|/|-", after)
-        if before and before[-1].strip("(,") in word_set("en", "before_day") and not is_list:
+        known = _WHICH if match[0].endswith("day") else word_set("en", "before_day")
+        if before and before[-1].strip("(,") in known and not is_list:
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.55)
+
+
+_WHICH = frozenset(("next", "last", "this"))
 
 
 @cache
