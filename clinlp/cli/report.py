@@ -52,6 +52,10 @@ def report(
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Show words of the notes beside each error; **they may hold PHI**.")
     ] = False,
+    original: Annotated[
+        Path | None,
+        typer.Option(metavar="NOTES", help="Of `PAGE.html`: what the notes were before release, shown beside them."),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
 ) -> None:
@@ -66,6 +70,7 @@ def report(
     **Examples**
 
     - `clinlp report out/notes.jsonl -o notes.html`
+    - `clinlp report out/notes.jsonl -o notes.html --original dump.jsonl`
     - `clinlp report out/notes.jsonl -o report/ --by sex`
     - `clinlp report runs/ours -o report/`
     - `clinlp report gold.jsonl predicted.jsonl -o report/ --by sex`
@@ -73,12 +78,15 @@ def report(
     """
     from clinlp.report.run import is_run, report_run
 
+    if original is not None and (predicted is not None or out.suffix.lower() not in _PAGES):
+        raise UsageError(f"original: the page of released notes needed (-o PAGE.html), got {out.name}")
+
     if source.is_dir() and is_run(source):
         if predicted is not None:
             raise UsageError(f"{source}: a run's folder needs no PREDICTED, got one; its model is {source / 'best'}")
         made = report_run(source, title)
     elif predicted is None and out.suffix.lower() in _PAGES:
-        _notes(source, out, title)
+        _notes(source, out, title, original)
         return
     elif predicted is None:
         from clinlp.records import read_notes
@@ -103,15 +111,17 @@ def report(
         say(str(path))
 
 
-def _notes(source: Path, out: Path, title: str | None) -> None:
+def _notes(source: Path, out: Path, title: str | None, original: Path | None) -> None:
     """Write the page of notes."""
     from clinlp.records import read_notes
     from clinlp.report.page import render
+    from clinlp.report.pairs import originals_of
 
     notes: Sequence[Note] = list(read_notes(source))
+    originals = None if original is None else originals_of(notes, read_notes(original))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(render(notes, title or source.name), "utf-8")
+        out.write_text(render(notes, title or source.name, originals), "utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
     say(f"{len(notes):,} notes: {out}")

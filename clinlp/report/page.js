@@ -150,11 +150,15 @@ const articles = notes.map((note, number) => {
   article.lastChild.style.minHeight = `${Math.ceil(note.text.length / (isChinese(note) ? 45 : 90) + 1) * 36 + 40}px`;
   return article;
 });
+const pair = (note, number) => {
+  const pane = (name, text) => make("section", {}, make("h3", {}, name), text);
+  return make("div", { class: "pair" }, pane("Original 原文", write({ ...note.before, lang: note.lang }, number)), pane("Released 脱敏文本", write(note, number)));
+};
 const drawn = new Set();
 const draw = number => {
   if (drawn.delete(number)) { drawn.add(number); return; }
   const note = notes[number], body = articles[number].lastChild;
-  body.replaceChildren(write(note, number), ...(note.codes ? [diagnoses(note)] : []));
+  body.replaceChildren(note.before ? pair(note, number) : write(note, number), ...(note.codes ? [diagnoses(note)] : []));
   body.classList.toggle("wide", !note.codes);
   body.style.minHeight = "";
   drawn.add(number);

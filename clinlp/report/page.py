@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from itertools import accumulate
 from string import Template
@@ -28,7 +29,7 @@ _HUES: Final = (2, 28, 212, 188, 272, 140, 96, 72, 50, 322)  # of ENTITY_LABELS,
 _MARKS: Final = list(CONTEXT_NAMES)
 
 
-def render(notes: Iterable[Note], title: str = "clinlp") -> str:
+def render(notes: Iterable[Note], title: str = "clinlp", originals: Mapping[str, Note] | None = None) -> str:
     """Draw notes as one HTML page that opens offline.
 
     Entities and PHI may nest and cross. The text is shown as it is, so the page holds whatever PHI
@@ -37,9 +38,12 @@ def render(notes: Iterable[Note], title: str = "clinlp") -> str:
     Args:
         notes: In the order in which they are shown.
         title: Heading of the page.
+        originals: By id, the note that each was made of; its text and PHI stand beside what was made of it.
     """
     notes = list(notes)
-    kinds, counts = number_labels(notes)
+    originals = originals or {}
+    kinds, _ = number_labels([*notes, *originals.values()])
+    _, counts = number_labels(notes)
     style = asset("marks.css") + asset("page.css") + "\n".join(colours(kinds))
     script = asset("page.js")
     page = Template(asset("page.html")).substitute(
@@ -52,7 +56,7 @@ def render(notes: Iterable[Note], title: str = "clinlp") -> str:
             {
                 "labels": _labels(kinds, counts),
                 "marks": _marks(notes),
-                "notes": [_note(note, kinds) for note in notes],
+                "notes": [_note(note, kinds) | _before(originals.get(note.note_id), kinds) for note in notes],
             }
         ),
     )
@@ -121,6 +125,14 @@ def _note(note: Note, kinds: Kinds) -> dict[str, Any]:
             for each in ordered
         ]
     return made
+
+
+def _before(original: Note | None, kinds: Kinds) -> dict[str, Any]:
+    """Give what stands beside a note: the text that it was made of, and its PHI."""
+    if original is None:
+        return {}
+    held = _note(replace(original, entities=(), sections=(), diagnoses=None), kinds)
+    return {"before": {"text": held["text"], "spans": held["spans"]}}
 
 
 def _span(span: Span, number: int, at: Callable[[int], int]) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clinlp.deid import deidentify
 from clinlp.note import Note
 from clinlp.report.page import render
 from clinlp.spans import Span
@@ -188,3 +189,17 @@ CONTRAST = """(() => {
   }
   return JSON.stringify(found);
 })()"""
+
+
+def test_a_released_note_stands_beside_its_original(browser: Any, tmp_path: Path) -> None:
+    released = [deidentify(note, "tag") for note in (english(), chinese())]
+    page = tmp_path / "page.html"
+    page.write_text(render(released, "pairs", {note.note_id: note for note in (english(), chinese())}), "utf-8")
+    browser.open(page)
+    assert browser.complaints == []
+    texts = "[...document.querySelectorAll('article:last-child .pair .text')].map(each => each.textContent)"
+    assert browser.run(texts) == [chinese().text, released[1].text]
+    left, right = browser.run(
+        "[...document.querySelectorAll('.pair .text')].slice(0, 2).map(each => each.getBoundingClientRect().left)"
+    )
+    assert left < right
