@@ -46,7 +46,8 @@ def replaced(original: str, released: Note) -> tuple[Span, ...] | None:
     if len(original) == len(released.text):  # masks keep every place
         apart = [at for at, (one, other) in enumerate(zip(original, released.text, strict=True)) if one != other]
         covered = {at for span in marks for at in range(span.start, span.end)}
-        return tuple(marks) if covered.issuperset(apart) else None
+        if covered.issuperset(apart):
+            return tuple(marks)
     stretches: list[Span] = []
     for span in marks:
         if stretches and span.start - stretches[-1].end < _SURE:
@@ -55,14 +56,16 @@ def replaced(original: str, released: Note) -> tuple[Span, ...] | None:
             stretches.append(span)
     borders = [0, *(edge for span in stretches for edge in (span.start, span.end)), len(released.text)]
     kept = [released.text[start:end] for start, end in zip(borders[::2], borders[1::2], strict=True)]
-    if not original.startswith(kept[0]) or (stretches and not original.endswith(kept[-1])):
+    if not stretches:
+        return () if original == released.text else None
+    at, stop = len(kept[0]), len(original) - len(kept[-1])
+    if at >= stop or not original.startswith(kept[0]) or not original.endswith(kept[-1]):
         return None
-    found, at = [], len(kept[0])
+    whole, found = (Span(at, stop, stretches[0].label),), []
     for number, span in enumerate(stretches, 1):
-        last = number == len(stretches)
-        end = len(original) - len(kept[-1]) if last else original.find(kept[number], at + 1)
-        if end <= at:
-            return None
+        end = stop if number == len(stretches) else original.find(kept[number], at + 1, stop)
+        if end <= at:  # a stretch stands in what was replaced too, and was found there: mark more than that, not less
+            return whole
         found.append(Span(at, end, span.label))
         at = end + len(kept[number])
-    return tuple(found) if found or original == released.text else None
+    return tuple(found)
