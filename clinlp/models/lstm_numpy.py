@@ -23,6 +23,7 @@ _FACTOR: Final = 0x2545F4914F6CDD1D  # Vigna (2016), xorshift64*
 _SHUT: Final = np.float32(-1e4)  # a gate's sum at which it lets nothing through
 _SMALL: Final = 1_000_000  # multiplications of a product that OpenBLAS does at once, without packing or threads
 _HELD: Final = 1 << 22  # numbers that a model remembers of words: 16 MiB
+_BLOCK: Final = 32  # rows of a product, or a multiple of them
 _AHEAD: Final = 1 << 16  # numbers of gates gathered ahead of their steps: half of a core's second cache
 
 
@@ -223,12 +224,14 @@ def spelled(characters: Ints, weights: Weights) -> Floats:
 
 def _gates(features: Floats, weights: Floats, bias: Floats | None) -> Floats:
     """What features of words or of pairs add to the gates, `(way, kind, gates)`."""
-    rows, right = (
-        torch.from_numpy(features).expand(2, -1, -1),
-        torch.from_numpy(weights),
-    )  # torch's threads: ours to set
+    # A product of few rows is summed in another order. What a word adds must not hang on how many others were new
+    # with it: a job that was killed would go on with other last bits.
+    n_kinds = len(features)
+    filled = np.zeros((-(-n_kinds // _BLOCK) * _BLOCK, features.shape[1]), np.float32)
+    filled[:n_kinds] = features
+    rows, right = torch.from_numpy(filled).expand(2, -1, -1), torch.from_numpy(weights)  # torch's threads: ours to set
     product = rows @ right if bias is None else torch.baddbmm(torch.from_numpy(bias), rows, right)
-    return product.numpy()
+    return product[:, :n_kinds].numpy()
 
 
 def _steps(tables: Sequence[Floats], places: Sequence[Ints], back: Floats) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clinlp.models.lstm import LstmConfig, LstmEncoder
-from clinlp.models.lstm_numpy import Memory
+from clinlp.models.lstm_numpy import Memory, _gates
 
 
 def encoder(**shape):
@@ -38,6 +38,17 @@ def test_numpy_gives_the_states_of_torch(shape, n_windows):
         with torch.inference_mode():
             assert made._by_numpy(pieces)
             torch.testing.assert_close(made(pieces, mask), expected * mask[:, :, None], atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_new", [1, 2, 3, 5, 31, 33, 60])
+def test_what_a_word_adds_does_not_hang_on_the_words_that_are_new_with_it(n_new):
+    chance = np.random.default_rng(0)
+    features, weights, bias = (
+        chance.standard_normal(shape).astype(np.float32) for shape in ((97, 178), (2, 178, 512), (2, 1, 512))
+    )
+    whole = _gates(features, weights, bias)
+    for first in (0, 19, 37):
+        assert np.array_equal(_gates(features[first : first + n_new], weights, bias), whole[:, first : first + n_new])
 
 
 def test_changed_weights_are_read_anew():
