@@ -101,7 +101,7 @@ def _after_eponym() -> re.Pattern[str]:
 def _grade() -> re.Pattern[str]:
     return re.compile(
         r" ?[+=<>]| [IVX]+[a-cA-C]?(?![A-Za-z])| [0-9]+(?:\.[0-9]+)?(?![0-9]| ?(?:y|[MFmf]\b|d|w|mo|h))"
-        r"| [A-F][0-9]?(?![A-Za-z0-9.])"
+        r"| [A-F][0-9]?(?![A-Za-z0-9.])| [Tt]ype [IVX0-9]+[a-cA-C]?(?! ?[dD])"
     )
 
 

@@ -61,6 +61,7 @@ def _cues() -> dict[PhiLabel, tuple[re.Pattern[str], re.Pattern[str]]]:
         "|insured|covered|coverage|plan|payer|carrier|policy|claim|denial|denied|member|student|teach(?:er|es)|professor"
         "|stud(?:ies|ying)|attends|shift)"
     )
+    pays = "(?i:approve[sd]?|cover(?:s|ed)|require[sd]?|reject(?:s|ed)|pays|paid|wants a PA|says)"
     unit = "ED|ER|ICU|NICU|PICU|clinic|hospital|pharmacy|outpatient|records|discharge|lab"
     return {
         PhiLabel.HOSPITAL: (
@@ -69,7 +70,7 @@ def _cues() -> dict[PhiLabel, tuple[re.Pattern[str], re.Pattern[str]]]:
         ),
         PhiLabel.ORG: (
             re.compile(rf"\b{job}(?: (?:{little})|[,:]|-time)* \(?$"),
-            re.compile(rf"[,)]? (?:\w+ )?{job}(?![a-z])"),
+            re.compile(rf"[,)]? (?:(?:\w+ )?{job}|{pays}|no\.|ID)(?![a-z])"),
         ),
     }
 
