@@ -44,19 +44,12 @@ class Deidentifier:
         self.n_given = 0
         self._taggers: dict[str, PhiTagger] = {}
         self._thresholds: dict[str, float] = {}
-        self._detectors: list[Detector] = list(default_detectors())
-        if config.phi != "off":
-            from clinlp.inference.phi import beside
-
-            self._detectors = [beside(self._detectors, self._tagger_of)]
-            if config.phi != "bundled":  # a wrong name is said before any work
-                self._tagger(config.phi)
         self.known: Mapping[str, PhiLabel] = {}
         if config.known:
-            from clinlp.deid.known import known_detector, parse_known
+            from clinlp.deid.known import parse_known
 
             self.known = parse_known(config.known)
-            self._detectors.append(known_detector(self.known))
+        self._detectors = self._make_detectors()
         if config.thresholds is not None:
             from clinlp.deid.conformal import read_thresholds
 
@@ -69,9 +62,11 @@ class Deidentifier:
             self._use_key(config)
 
     def variant(self, config: PipelineConfig) -> Self:
-        """Give one that finds the same and replaces it in another way."""
+        """Give one that replaces what it finds in another way, or finds it by another model."""
         other = copy(self)
         other.config, other._surrogates = config, None  # noqa: SLF001  its own class
+        if config.phi != self.config.phi:
+            other._detectors = other._make_detectors()  # noqa: SLF001
         if config.deid == "surrogate":
             other._use_key(config)  # noqa: SLF001
         return other
@@ -106,6 +101,21 @@ class Deidentifier:
     def models(self) -> tuple[str, ...]:
         """Names or folders of the taggers loaded so far."""
         return tuple(self._taggers)
+
+    def _make_detectors(self) -> list[Detector]:
+        """Put rules, a model and known identifiers together, as the config says."""
+        detectors: list[Detector] = list(default_detectors())
+        if self.config.phi != "off":
+            from clinlp.inference.phi import beside
+
+            detectors = [beside(detectors, self._tagger_of)]
+            if self.config.phi != "bundled":  # a wrong name is said before any work
+                self._tagger(self.config.phi)
+        if self.known:
+            from clinlp.deid.known import known_detector
+
+            detectors.append(known_detector(self.known))
+        return detectors
 
     def _use_key(self, config: PipelineConfig) -> None:
         from clinlp.deid.keys import read_key

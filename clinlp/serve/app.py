@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -18,15 +16,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
 from clinlp.deid import Mode
-from clinlp.errors import Failure
-from clinlp.serve.batcher import Batcher, Closing, Limits, Overloaded
 from clinlp.serve.config import ServeConfig
-from clinlp.serve.engine import Engine, Kind, Task
+from clinlp.serve.engine import Kind
 from clinlp.serve.guard import Exchange, Guard, Refusal, error_body
 from clinlp.serve.keys import Keys
-from clinlp.serve.logs import error_facts, tell
-from clinlp.serve.metrics import Metrics
-from clinlp.serve.reading import Asked, answer_many, answer_one, read_notes
+from clinlp.serve.reading import answer_many, answer_one, read_notes
 from clinlp.serve.schemas import (
     ErrorAnswer,
     ModelsRecord,
@@ -35,6 +29,7 @@ from clinlp.serve.schemas import (
     StatusRecord,
     request_schemas,
 )
+from clinlp.serve.service import Service
 
 _JSON: Final = "application/json"
 _ABOUT: Final = (
@@ -45,6 +40,10 @@ _Deid: TypeAlias = Annotated[
     Mode | None, Query(description="How PHI is replaced; `off` replaces nothing. By default as `/v1/models` says.")
 ]
 _Tokens: TypeAlias = Annotated[bool, Query(description="With the offsets of tokens and sentences.")]
+_Model: TypeAlias = Annotated[
+    str | None,
+    Query(max_length=64, description="A model that `/v1/models` lists under `choices`, in place of the usual."),
+]
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorAnswer, "description": words}
     for status, words in {
@@ -118,84 +117,6 @@ def create_app(config: ServeConfig | None = None) -> FastAPI:
     return app
 
 
-class Service:
-    """The engine behind its queue, and how they start and end."""
-
-    def __init__(self, config: ServeConfig) -> None:
-        self.config, self.engine, self.metrics = config, Engine(config), Metrics()
-        limits = Limits(
-            config.queue_notes,
-            config.queue_characters,
-            config.batch_notes,
-            config.batch_characters,
-            config.batch_wait_ms / 1000,
-        )
-        self.batcher = Batcher(self.engine, limits, prepare=self._load)
-        self.closing = False
-        self.metrics.stages = lambda: self.engine.seconds
-        self.metrics.gauges |= {
-            "clinlp_queue_notes": ("Notes that wait.", lambda: self.batcher.n_waiting),
-            "clinlp_queue_characters": ("Characters that wait.", lambda: self.batcher.n_characters),
-            "clinlp_ready": ("Whether the models work.", lambda: float(self.engine.ready)),
-        }
-
-    @asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Load the models beside the event loop; at the end, finish what was taken."""
-        self.batcher.start()
-        try:
-            yield
-        finally:
-            self.closing = True
-            await self.batcher.close()
-
-    def _load(self) -> None:
-        """Load the models in the thread that works: how many threads it computes with is its own."""
-        try:
-            if self.engine.uses_models:
-                from clinlp.inference.threads import compute_with
-
-                compute_with(self.config.threads)
-            self.engine.warm_up()
-        except Exception as error:  # noqa: BLE001  the service goes on, to say of each note why it fails
-            tell("not ready", error_facts(error), level=logging.ERROR)
-        else:
-            tell("ready")
-
-    async def work(self, asked: Asked, kind: Kind, exchange: Exchange) -> list[Any]:
-        """Give what became of each note that was asked for.
-
-        Raises:
-            Refusal: The queue is full, the time is over, or the service ends.
-        """
-        if kind.deid not in self.engine.modes:
-            raise Refusal(422, "deid", "surrogates need a key that this service does not have")
-        if len(asked.notes) > self.config.max_notes:
-            raise Refusal(413, "notes", f"at most {self.config.max_notes} notes needed in one request")
-        exchange.n_notes = len(asked.notes)
-        notes = [note for note in asked.notes if not isinstance(note, Failure)]
-        try:
-            async with asyncio.timeout(self.config.limit_s):
-                done = iter(await self.batcher.submit(kind, notes, whole=self.engine.whole_patients))
-        except TimeoutError:
-            raise Refusal(504, "time", f"not done within {self.config.limit_s:g} s") from None
-        except Overloaded as error:
-            waiting = {"Retry-After": str(error.retry_s)}
-            raise Refusal(429, "overload", f"queue is full; come back in {error.retry_s} s", waiting) from None
-        except Closing:
-            raise Refusal(503, "closing", "the service ends", {"Retry-After": "5"}) from None
-        results = [note if isinstance(note, Failure) else next(done) for note in asked.notes]
-        self._count(kind.task, results)
-        return results
-
-    def _count(self, task: Task, results: Sequence[Any]) -> None:
-        for result in results:
-            outcome = result.error if isinstance(result, Failure) else "done"
-            self.metrics.notes[task, outcome] += 1
-        while self.batcher.batches:
-            self.metrics.batches.add(self.batcher.batches.popleft())
-
-
 def _add_tasks(app: FastAPI, service: Service) -> None:
     """Add a route for each thing that can be asked of notes."""
     default = service.config.deid
@@ -206,28 +127,35 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         "openapi_extra": _BODY,
     }
 
-    async def run(request: Request, task: Task, mode: Mode, *, tokens: bool = False) -> Response:
+    async def run(request: Request, kind: Kind, *, tokens: bool = False) -> Response:
         exchange: Exchange = request.state.exchange
         asked = read_notes(await request.body())
-        results = await _unless_gone(request, service.work(asked, Kind(task, mode), exchange))
+        results = await _unless_gone(request, service.work(asked, kind, exchange))
         if asked.many:
             return Response(answer_many(results, tokens=tokens), media_type=_JSON)
         status, body = answer_one(results[0], exchange.request_id, tokens=tokens)
         return Response(body, status, media_type=_JSON)
 
-    async def annotate(request: Request, deid: _Deid = None, tokens: _Tokens = False) -> Response:
+    async def annotate(
+        request: Request,
+        deid: _Deid = None,
+        tokens: _Tokens = False,
+        phi: _Model = None,
+        entities: _Model = None,
+        diagnosis: _Model = None,
+    ) -> Response:
         """De-identify, find entities and their context, and predict diagnoses."""
-        return await run(request, "annotate", deid or default, tokens=tokens)
+        return await run(request, Kind("annotate", deid or default, phi, entities, diagnosis), tokens=tokens)
 
-    async def deidentify(request: Request, deid: _Deid = None) -> Response:
+    async def deidentify(request: Request, deid: _Deid = None, phi: _Model = None) -> Response:
         """Find PHI and replace it; `off` is refused."""
         if deid == "off":
             raise Refusal(422, "deid", "a way to replace PHI needed, got off")
-        return await run(request, "deidentify", deid or released)
+        return await run(request, Kind("deidentify", deid or released, phi))
 
-    async def diagnose(request: Request, deid: _Deid = None) -> Response:
+    async def diagnose(request: Request, deid: _Deid = None, phi: _Model = None, diagnosis: _Model = None) -> Response:
         """Predict diagnoses with their evidence; PHI is replaced as in all answers."""
-        return await run(request, "diagnose", deid or default)
+        return await run(request, Kind("diagnose", deid or default, phi, None, diagnosis))
 
     app.post("/v1/annotate", **facts)(annotate)
     app.post("/v1/deidentify", **facts)(deidentify)
@@ -244,7 +172,13 @@ def _add_states(app: FastAPI, service: Service) -> None:
         """Say which models there are, their labels and codes, and the ways to replace PHI."""
         held = await asyncio.to_thread(service.engine.models)
         return JSONResponse(
-            {"version": _version(), "models": held, "deid": service.engine.modes, "default_deid": config.deid}
+            {
+                "version": _version(),
+                "models": held,
+                "deid": service.engine.modes,
+                "default_deid": config.deid,
+                "choices": service.engine.choices,
+            }
         )
 
     @app.get("/healthz", response_model=StatusRecord)

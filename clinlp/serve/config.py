@@ -21,6 +21,7 @@ class ServeConfig(PipelineConfig):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; by default this machine alone.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     page: bool = Field(True, description="Serve the page at `/`.")
+    switch: bool = Field(True, description="Let requests name a bundled model in place of the one of these options.")
     cors_origins: tuple[str, ...] = Field(
         (), description="Origin, https://NAME, whose pages may read answers; by default none."
     )

@@ -18,15 +18,24 @@ _WITHOUT: Final[dict[Task, dict[str, Any]]] = {
     "deidentify": {"entities": "off", "diagnosis": "off", "sections": False, "context": False},
     "diagnose": {"entities": "off", "sections": False, "context": False},
 }
+TASKS: Final = ("phi", "entities", "diagnosis")
 _MODES: Final[tuple[Mode, ...]] = ("off", "tag", "mask", "placeholder", "surrogate")
 _WARM: Final = (Note("en", "Seen on 03/12/2021 for chest pain.", lang="en"), Note("zh", "患者反复胸闷2年。", lang="zh"))
 
 
 class Kind(NamedTuple):
-    """What is asked for, and how PHI is replaced."""
+    """What is asked for, how PHI is replaced, and by which models; None stands for that of the service's options."""
 
     task: Task
     deid: Mode
+    phi: str | None = None
+    entities: str | None = None
+    diagnosis: str | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The models that are named, by what they find."""
+        return {task: name for task in TASKS if (name := getattr(self, task)) is not None}
 
 
 class Engine:
@@ -61,6 +70,9 @@ class Engine:
         """Give what becomes of each note, in order."""
         if not isinstance(kind, Kind):
             raise TypeError(f"kind of work needed, got {type(kind).__name__}")
+        if kind not in self._pipelines:  # of models that a request names: few, for `choices` are
+            pipeline = self._pipelines[Kind(kind.task, kind.deid)]
+            self._pipelines[kind] = pipeline.variant(pipeline.config.model_copy(update=kind.named))
         results = self._pipelines[kind](notes)
         self._base.deidentifier.left_out.clear()  # counts names that clients choose: it would grow for ever
         return results
@@ -83,6 +95,20 @@ class Engine:
         return tuple(mode for mode in _MODES if Kind("annotate", mode) in self._pipelines)
 
     @property
+    def choices(self) -> dict[str, list[str]]:
+        """Names of models that requests may ask for in place of the service's own, by what they find."""
+        config = self.config
+        if not config.switch:
+            return {task: [] for task in TASKS}
+        fixed = {"phi": config.thresholds is not None, "entities": config.keep_entities}
+        return {
+            task: []
+            if fixed.get(task) or getattr(config, task) == "off"
+            else [f"{task}-{lang}" for lang in ("en", "zh")]
+            for task in TASKS
+        }
+
+    @property
     def uses_models(self) -> bool:
         """Whether any stage may load a model."""
         return self._base.uses_models
@@ -100,7 +126,7 @@ class Engine:
     def models(self) -> list[dict[str, Any]]:
         """Say which models there are and what they know; of a folder its own name alone."""
         found = []
-        for task in ("phi", "entities", "diagnosis"):
+        for task in TASKS:
             named = getattr(self.config, task)
             if named == "bundled":
                 found += [_model(task, f"{task}-{lang}", lang) for lang in ("en", "zh")]

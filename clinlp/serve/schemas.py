@@ -151,6 +151,9 @@ class ModelsRecord(_Form):
     models: list[ModelRecord]
     deid: list[str] = Field(description="Ways to replace PHI that may be asked for; `off` replaces nothing.")
     default_deid: str
+    choices: dict[str, list[str]] = Field(
+        description="Models that a request may name in place of these, as `phi=`, `entities=` and `diagnosis=`."
+    )
 
 
 class StatusRecord(_Form):
