@@ -3,34 +3,8 @@
 const $ = id => document.getElementById(id), $$ = (what, from = document) => [...from.querySelectorAll(what)];
 const NAMES = JSON.parse(document.body.dataset.labels), HUES = [2, 28, 212, 188, 272, 140, 96, 72, 50, 322];
 const FLAGS = ["negated", "uncertain", "historical", "hypothetical"], PEOPLE = ["patient", "family", "other"];
-const WORDS = {
-  en: {
-    skip: "Skip to the note", about: "Paste a note or drop a file (.txt, .jsonl). Nothing is stored.", tools: "Tools", least: "Least score",
-    deid: "Replace PHI by", note: "Note", before: "previous", after: "next", save: "Save", releasedfile: "released text", input: "Your note",
-    go: "Annotate", file: "Open a file", key: "API key", output: "Annotated note", releasedname: "Released text", span: "Selected words",
-    kind: "What", entity: "entity", entities: "entities", label: "Label", put: "Add", drop: "Remove", undo: "Undo", diagnoses: "Diagnoses", code: "Code",
-    keys: "Mouse: select words, or click a span. Keyboard: ← → spans; w W words, e E one more or one less at the end, b B at the beginning; Enter adds or relabels, Delete removes, u undoes, Escape lets go.",
-    facts: "characters", working: "working …", done: "done", none: "none", lost: "Corrections of this note would be lost: annotate again?",
-    busy: "The service is busy; trying again in", reach: "The service cannot be reached.", needkey: "An API key is needed.", failed: "This note failed",
-    bad: "This file cannot be read: text or JSON Lines in UTF-8 needed.", large: "Too many notes: at most", evidence: "evidence", added: "added",
-    removed: "removed", saved: "saved", negated: "negated", uncertain: "uncertain", historical: "past", hypothetical: "hypothetical",
-    patient: "patient", family: "family", other: "someone else", whose: "Whose", modes: { tag: "[NAME]", mask: "mask", placeholder: "[NAME-1]", surrogate: "surrogate" },
-  },
-  zh: {
-    skip: "跳到病历", about: "粘贴一份病历，或拖入文件（.txt、.jsonl）。不保存任何内容。", tools: "工具", least: "最低置信度",
-    deid: "隐私替换方式", note: "病历", before: "上一份", after: "下一份", save: "保存", releasedfile: "脱敏文本", input: "病历原文",
-    go: "标注", file: "打开文件", key: "API 密钥", output: "标注结果", releasedname: "脱敏文本", span: "选中的文字",
-    kind: "类型", entity: "实体", entities: "实体", label: "标签", put: "添加", drop: "删除", undo: "撤销", diagnoses: "诊断", code: "编码",
-    keys: "鼠标：选中文字，或点击标注。键盘：← → 逐个标注；w W 逐字词，e E 末尾增减，b B 开头增减；回车添加或改标签，Delete 删除，u 撤销，Esc 取消。",
-    facts: "字", working: "处理中……", done: "完成", none: "无", lost: "重新标注会丢失对此份病历的修改，是否继续？",
-    busy: "服务繁忙，稍后重试，秒数", reach: "无法连接服务。", needkey: "需要 API 密钥。", failed: "此份病历处理失败",
-    bad: "无法读取文件：需要 UTF-8 的文本或 JSON Lines。", large: "病历过多，最多", evidence: "依据", added: "已添加",
-    removed: "已删除", saved: "已保存", negated: "否定", uncertain: "不确定", historical: "既往", hypothetical: "假设",
-    patient: "患者", family: "家族", other: "他人", whose: "所属", modes: { tag: "[NAME]", mask: "掩码", placeholder: "[NAME-1]", surrogate: "替身" },
-  },
-};
 let lang = navigator.language.startsWith("zh") ? "zh" : "en", say = key => WORDS[lang][key];
-let notes = [], at = 0, points = [], selected = null, chosen = null, timer = 0, asked = 0;
+let notes = [], at = 0, points = [], selected = null, chosen = null, timer = 0, asked = 0, sent = [];
 const note = () => notes[at];
 
 // what the person is told
@@ -57,11 +31,14 @@ async function ask(path, body) {
     await new Promise(done => setTimeout(done, wait * 1000));
   }
 }
+const TASKS = ["phi", "entities", "diagnosis"], pick = task => $(`${task}model`);
+const chosenModels = (given, tasks) => new URLSearchParams([...Object.entries(given), ...tasks.filter(task => pick(task).value).map(task => [task, pick(task).value])]);
 async function annotate(records) {
   const turn = ++asked;
+  sent = records;
   tell(say("working"));
   try {
-    const held = await ask("v1/annotate?deid=off", { notes: records });
+    const held = await ask(`v1/annotate?${chosenModels({ deid: "off" }, TASKS)}`, { notes: records });
     if (turn !== asked) return;
     notes = held.notes.map((found, i) => found.failure
       ? { note_id: found.note_id, text: records[i].text || "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
@@ -76,13 +53,13 @@ async function release() {
   $("plain").textContent = "";
   if (!one || one.failure) return;
   try {
-    const held = await ask(`v1/deidentify?deid=${$("deid").value || "tag"}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
+    const held = await ask(`v1/deidentify?${chosenModels({ deid: $("deid").value || "tag" }, ["phi"])}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
     if (turn === asked && one === note()) { one.released = held; $("plain").textContent = held.text; }
   } catch (error) { tell(error.message, true); }
 }
 
 // the note on the screen
-const least = () => Number($("least").value);
+const least = () => Number($("least").value), leastCode = () => Number($("leastcode").value);
 const kept = (one, kind) => one[kind].filter(span => span.score === undefined || span.score >= least());
 const spans = one => ["entities", "phi"].flatMap(kind => kept(one, kind).map(span => ({ kind, span }))).sort((a, b) => a.span.start - b.span.start || b.span.end - a.span.end);
 const words = (start, end) => points.slice(start, end).join("");
@@ -94,7 +71,7 @@ function show() {
   $("place").textContent = notes.length ? `${at + 1} / ${notes.length}` : "";
   $("before").disabled = at <= 0;
   $("after").disabled = at >= notes.length - 1;
-  $("jsonl").disabled = $("released").disabled = !notes.some(each => !each.failure);
+  $("jsonl").disabled = $("brat").disabled = $("released").disabled = !notes.some(each => !each.failure);
   if (one && one.failure) tell(`${say("failed")}: ${one.failure.stage} ${one.failure.error} ${one.failure.reason}`, true);
   draw();
   release();
@@ -149,7 +126,7 @@ function diagnoses(one) {
     return make("div", { className: right ? "dxrow" : "dxrow no" }, box, row);
   }));
 }
-const codes = one => one.codes || one.diagnoses.filter(found => found.score === undefined || found.score >= least()).map(found => found.code);
+const codes = one => one.codes || one.diagnoses.filter(found => found.score === undefined || found.score >= leastCode()).map(found => found.code);
 function light() {
   const on = new Set($$(".dx").filter(row => row.matches(":hover, :focus-visible") || row.ariaPressed === "true").map(row => row.dataset.d));
   $$(".ev").forEach(each => each.classList.toggle("lit", each.dataset.d.split(" ").some(d => on.has(d))));
@@ -278,41 +255,23 @@ function go() {
 }
 $("go").addEventListener("click", go);
 $("input").addEventListener("input", () => { clearTimeout(timer); if (!changed()) timer = setTimeout(go, 600); });
-async function open(file) {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
-    if (!file.name.endsWith(".jsonl")) { $("input").value = text; go(); return; }
-    const records = text.split("\n").filter(line => line.trim()).map(line => JSON.parse(line));
-    if (!changed() || confirm(say("lost"))) annotate(records);
-  } catch { tell(say("bad"), true); }
-}
-$("file").addEventListener("change", () => { if ($("file").files[0]) open($("file").files[0]); $("file").value = ""; });
-addEventListener("dragover", event => { event.preventDefault(); $$(".in")[0].classList.add("over"); });
-addEventListener("dragleave", () => $$(".in")[0].classList.remove("over"));
-addEventListener("drop", event => { event.preventDefault(); $$(".in")[0].classList.remove("over"); if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]); });
-function save(name, text) {
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/octet-stream" })), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  tell(`${name}: ${say("saved")}`);
-}
-function record(one) {
-  const { note_id, text, patient_id, lang: of, time, sections, fields } = one;
-  const order = (a, b) => a.start - b.start || b.end - a.end;
-  return { note_id, text, patient_id, lang: of, time, entities: kept(one, "entities").map(bare).sort(order), phi: kept(one, "phi").map(bare).sort(order), sections, diagnoses: codes(one).map(code => ({ code })), fields };
-}
-$("jsonl").addEventListener("click", () => {
-  const good = notes.filter(one => !one.failure);
-  save("corrected.jsonl", good.map(one => `${JSON.stringify(record(one))}\n`).join(""));
-  good.forEach(one => { one.saved = true; });
-});
 $("released").addEventListener("click", () => { if (note().released) save("released.txt", note().released.text); });
 addEventListener("beforeunload", event => { if (changed()) event.preventDefault(); });
 $("before").addEventListener("click", () => { at--; show(); });
 $("after").addEventListener("click", () => { at++; show(); });
 $("least").addEventListener("input", () => { $("leastvalue").value = least().toFixed(2); draw(); });
+$("leastcode").addEventListener("input", () => { $("leastcodevalue").value = leastCode().toFixed(2); draw(); });
 $("least").addEventListener("change", release);
 $("deid").addEventListener("change", release);
+
+for (const task of TASKS) {
+  let before = "";
+  pick(task).addEventListener("change", () => {
+    if (sent.length && changed() && !confirm(say("lost"))) { pick(task).value = before; return; }
+    before = pick(task).value;
+    if (sent.length) annotate(sent);
+  });
+}
 
 // the interface in one of two languages
 function translate() {
@@ -327,7 +286,17 @@ function translate() {
 $("lang").addEventListener("click", () => { lang = lang === "zh" ? "en" : "zh"; translate(); });
 async function begin() {
   let modes = ["tag", "mask", "placeholder"], first = "tag";
-  try { const held = await ask("v1/models"); modes = held.deid.filter(mode => mode !== "off"); first = modes.includes(held.default_deid) ? held.default_deid : "tag"; } catch (error) { tell(error.message, true); }
+  try {
+    const held = await ask("v1/models");
+    modes = held.deid.filter(mode => mode !== "off");
+    first = modes.includes(held.default_deid) ? held.default_deid : "tag";
+    for (const task of TASKS) {
+      const own = held.models.filter(model => model.task === task).map(model => model.name).join(", "), others = held.choices[task];
+      pick(task).replaceChildren(make("option", { value: "", textContent: own }), ...others.map(value => make("option", { value, textContent: value })));
+      pick(task).closest("label").hidden = !others.length;
+    }
+    $("models").hidden = TASKS.every(task => !held.choices[task].length);
+  } catch (error) { tell(error.message, true); }
   $("deid").replaceChildren(...modes.map(value => make("option", { value, selected: value === first })));
   translate();
 }

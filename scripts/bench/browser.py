@@ -21,7 +21,9 @@ CHROMIUM = next(
 class Browser:
     """One page of a browser that has no screen."""
 
-    def __init__(self, profile: Path, *, width: int = 1300, height: int = 1000, dark: bool = False) -> None:
+    def __init__(
+        self, profile: Path, *, width: int = 1300, height: int = 1000, dark: bool = False, lang: str = "en-US"
+    ) -> None:
         if CHROMIUM is None:
             raise FileNotFoundError("chromium")
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (*os.pipe(), *os.pipe())]  # 3 and 4 are the child's
@@ -32,7 +34,7 @@ class Browser:
 
         flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
         self._process = subprocess.Popen(  # noqa: S603  our own flags
-            [CHROMIUM, *flags, f"--user-data-dir={profile}", "about:blank"],
+            [CHROMIUM, *flags, f"--user-data-dir={profile}", f"--accept-lang={lang}", "about:blank"],
             pass_fds=(3, 4),
             preexec_fn=connect,  # noqa: PLW1509  no threads here
             stdout=subprocess.DEVNULL,
@@ -43,6 +45,7 @@ class Browser:
         self._read, self._write = ends[2], ends[1]
         self._left, self._number, self.events = b"", 0, list[dict[str, Any]]()
         self._session: str | None = None
+        self._origin = "file:"
         target = next(each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page")
         found = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = found["sessionId"]
@@ -85,10 +88,11 @@ class Browser:
         line, _, self._left = self._left.partition(b"\0")
         return dict(json.loads(line))
 
-    def open(self, page: Path) -> None:
-        """Open a file and wait until it is drawn."""
+    def open(self, page: Path | str) -> None:
+        """Open a file, or an address of a service, and wait until it is drawn."""
         self.events.clear()
-        self.call("Page.navigate", url=page.as_uri())
+        self._origin = page if isinstance(page, str) else "file:"
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not any(each.get("method") == "Page.loadEventFired" for each in self.events):
             self.events.append(self._next())
         self.settle()
@@ -104,9 +108,29 @@ class Browser:
         """Wait until the page has been drawn twice."""
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))")
 
+    def wait(self, condition: str, seconds: float = 30.0) -> None:
+        """Wait until an expression of the page is true."""
+        end = time.monotonic() + seconds
+        while not self.run(f"Boolean({condition})"):
+            if time.monotonic() > end:
+                raise TimeoutError(condition)
+            time.sleep(0.02)
+
+    def download(self, folder: Path, script: str) -> Path:
+        """Give the file that a script makes the page save."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        before = set(folder.iterdir())
+        self.run(script)
+        end = time.monotonic() + 30
+        while not (made := [p for p in set(folder.iterdir()) - before if p.suffix != ".crdownload"]):
+            if time.monotonic() > end:
+                raise TimeoutError(script)
+            time.sleep(0.02)
+        return made[0]
+
     def key(self, key: str) -> None:
         """Press a key."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = {"text": "\r" if key == "Enter" else key} if len(key) == 1 or key == "Enter" else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
         self.settle()
@@ -142,8 +166,10 @@ class Browser:
             params = each.get("params", {})
             if each.get("method") == "Runtime.exceptionThrown":
                 found.append(str(params["exceptionDetails"].get("text")))
-            if each.get("method") == "Log.entryAdded":
+            if each.get("method") == "Log.entryAdded" and params["entry"]["level"] in ("warning", "error"):
                 found.append(str(params["entry"]["text"]))
-            if each.get("method") == "Network.requestWillBeSent" and not params["request"]["url"].startswith("file:"):
-                found.append(f"request: {params['request']['url']}")
+            if each.get("method") == "Network.requestWillBeSent":
+                url = params["request"]["url"]
+                if not url.startswith((self._origin, "data:", "blob:")):
+                    found.append(f"request: {url}")
         return found

@@ -128,3 +128,27 @@ def test_what_is_asked_for_needs_to_be_there(rules: TestClient) -> None:
     answer = rules.post(f"/v1/annotate?deid={SENTINEL}", json={"text": EN})
     assert answer.status_code == 422
     assert SENTINEL not in answer.text
+
+
+def test_a_request_may_name_a_bundled_model(bundled: TestClient) -> None:
+    choices = bundled.get("/v1/models").json()["choices"]
+    assert choices == {task: [f"{task}-en", f"{task}-zh"] for task in ("phi", "entities", "diagnosis")}
+    own = bundled.post("/v1/annotate", json={"text": ZH}).json()
+    for task in choices:
+        same_one = bundled.post(f"/v1/annotate?{task}={task}-zh", json={"text": ZH}).json()
+        assert same(same_one, own)
+    other = bundled.post("/v1/annotate?entities=entities-en", json={"text": ZH}).json()
+    assert other["entities"] != own["entities"]
+    assert (
+        bundled.post("/v1/diagnose?diagnosis=diagnosis-zh", json={"text": ZH}).json()["diagnoses"] == own["diagnoses"]
+    )
+    assert "王小明" not in bundled.post("/v1/deidentify?phi=phi-zh", json={"text": ZH}).json()["text"]
+
+
+@pytest.mark.parametrize("name", ["phi-en", "../models", "/etc/passwd", ""])
+def test_no_other_model_can_be_named(bundled: TestClient, rules: TestClient, name: str) -> None:
+    for client in (bundled, rules):
+        answer = client.post("/v1/annotate", params={"entities": name}, json={"text": EN})
+        assert answer.status_code == 422
+        assert ErrorAnswer.model_validate_json(answer.content).error.type == "model"
+        assert name not in answer.text or not name

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
+import zipfile
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from clinlp.records import read_notes
+from clinlp.records import WriteOptions, read_notes, write_notes
 from clinlp.serve import ServeConfig
 from clinlp.spans import Span
 
 from .serve_cases import RULES, client_of, running
 
-FILES = ("/", "/page.css", "/page.js", "/report.css")
+BENCH = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bench" / "browser.py"))
+CHROMIUM, Browser = BENCH["CHROMIUM"], BENCH["Browser"]
+FILES = ("/", "/page.css", "/words.js", "/page.js", "/files.js", "/report.css")
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -32,17 +37,24 @@ def test_the_page_asks_nobody_but_its_own_service(rules: TestClient, path: str) 
 def test_the_page_has_no_inline_script_or_style(rules: TestClient) -> None:
     page = rules.get("/").text
     assert re.findall(r"<script(?! src)|<style|\bon[a-z]+=|\bstyle=", page) == []
-    assert re.findall(r'(?:src|href)="(?!#|data:,")([^"]*)"', page) == ["report.css", "page.css", "page.js"]
-    script = rules.get("/page.js").text
+    assert re.findall(r'(?:src|href)="(?!#|data:,")([^"]*)"', page) == [
+        "report.css",
+        "page.css",
+        "words.js",
+        "page.js",
+        "files.js",
+    ]
+    script = rules.get("/page.js").text + rules.get("/files.js").text + rules.get("/words.js").text
     assert re.findall(r"innerHTML|insertAdjacent|eval\(|localStorage|sessionStorage|document\.cookie", script) == []
 
 
 def test_every_word_is_there_in_both_languages(rules: TestClient) -> None:
-    page, script = rules.get("/").text, rules.get("/page.js").text
+    page, script, words = (rules.get(path).text for path in ("/", "/page.js", "/words.js"))
+    script += rules.get("/files.js").text
     asked = set(re.findall(r'data-t="(\w+)"', page)) | set(re.findall(r'say\("(\w+)"\)', script))
-    english, chinese = script.split("  zh: {")[0], script.split("  zh: {")[1].split("};")[0]
-    for words in (english, chinese):
-        assert {key for key in asked if not re.search(rf"\b{key}: ", words)} == set()
+    english, chinese = words.split("  zh: {")
+    for said in (english, chinese):
+        assert {key for key in asked if not re.search(rf"\b{key}: ", said)} == set()
     names = json.loads(unescape(re.findall(r'data-labels="([^"]*)"', page)[0]))
     assert ["DISEASE", "disease", "疾病"] in names["entities"]
     assert {name for name, *_ in names["phi"]} >= {"NAME", "DATE", "MRN"}
@@ -60,70 +72,122 @@ NOTES = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Any:
-    api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
+def url() -> Iterator[str]:
+    with running(ServeConfig(port=0)) as (found, _):
+        yield found
+
+
+@pytest.fixture(params=NOTES)
+def browser(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Iterator[Any]:
+    if CHROMIUM is None:
         pytest.skip("no Chromium here")
-    with api.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+    with Browser(tmp_path / "profile", lang=request.param) as found:
+        found.open(f"{url}/")
+        found.wait("document.querySelectorAll('#deid option').length")
+        found.text, found.words = NOTES[request.param]
+        yield found
+        assert found.complaints == []
+
+
+def paste(browser: Any) -> None:
+    browser.run("$('input').focus()")
+    browser.write(browser.text)
+    browser.wait("document.querySelector('#text .m') && $('plain').textContent")
+
+
+def keys(browser: Any, *pressed: str) -> None:
+    browser.run("$('text').focus()")
+    for key in pressed:
+        browser.key(key)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("locale", NOTES)
-def test_paste_see_correct_and_train(browser: Any, locale: str, tmp_path: Path) -> None:
-    text, words = NOTES[locale]
-    context = browser.new_context(locale=locale, accept_downloads=True)
-    with running(ServeConfig(port=0)) as (url, _):
-        page = context.new_page()
-        asked: list[str] = []
-        broken: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(url)
-        page.fill("#input", text)
-        page.wait_for_selector("#text .m")
-        page.wait_for_selector("#plain:not(:empty)")
-        assert page.evaluate("document.getElementById('text').textContent") == text
-        assert "[NAME]" in page.inner_text("#plain")
-        n_spans = page.locator("#text .m.a").count()
+def test_paste_see_correct_and_train(browser: Any, tmp_path: Path) -> None:
+    paste(browser)
+    assert browser.run("$('text').textContent") == browser.text
+    assert "[NAME]" in browser.run("$('plain').textContent")
+    assert browser.run("lang") == ("zh" if "姓名" in browser.text else "en")
+    n_spans = browser.run("document.querySelectorAll('#text .m.a').length")
+    keys(browser, "ArrowRight", "Delete")  # the first span is taken away and comes back
+    assert browser.run("document.querySelectorAll('#text .m.a').length") < n_spans
+    keys(browser, "u")
+    assert browser.run("document.querySelectorAll('#text .m.a').length") == n_spans
 
-        page.focus("#text")  # the first span is taken away and comes back, by keyboard
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("Delete")
-        assert page.locator("#text .m.a").count() < n_spans
-        page.focus("#text")
-        page.keyboard.press("u")
-        assert page.locator("#text .m.a").count() == n_spans
-
-        page.locator("#text [data-s]", has_text=words).first.dblclick()  # by mouse; then by keyboard again
-        chosen = page.inner_text("#words")
-        assert len(chosen) > 1
-        assert chosen in text
-        page.keyboard.press("Escape")
-        page.focus("#text")
-        page.keyboard.press("Escape")
-        page.keyboard.press("w")
-        page.keyboard.press("Enter")
-        page.fill("#label", "OURS")
-        page.keyboard.press("Enter")
-        page.fill("#code", "X99")
-        page.click("#addcode")
-        with page.expect_download() as saved:
-            page.click("#jsonl")
-        saved.value.save_as(tmp_path / "corrected.jsonl")
-        context.close()
-    assert broken == []
-    assert all(each.startswith((url, "data:", "blob:")) for each in asked)
-    [note] = read_notes(tmp_path / "corrected.jsonl")
-    assert note.text == text
+    browser.run(  # words are selected as a mouse does
+        f"{{ const part = [...document.querySelectorAll('#text [data-s]')].find(each => each.textContent.includes("
+        f"{json.dumps(browser.words)})).firstChild; const at = part.data.indexOf({json.dumps(browser.words)});"
+        f"getSelection().setBaseAndExtent(part, at, part, at + {len(browser.words)});"
+        "$('text').dispatchEvent(new Event('pointerup')); }"
+    )
+    assert browser.run("$('words').textContent") == browser.words
+    keys(browser, "Escape", "w", "Enter")
+    browser.run("$('kind').value = 'entities'; $('label').value = ''")
+    browser.write("OURS")
+    browser.key("Enter")
+    browser.run("$('code').value = 'X99'; $('addcode').click()")
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    held = browser.download(folder, "$('jsonl').click()")
+    [note] = read_notes(held)
+    assert note.text == browser.text
     assert any(span.label == "OURS" and span.start == 0 for span in note.entities)
     assert "X99" in {diagnosis.code for diagnosis in note.diagnoses or ()}
     assert any(span.label == "NAME" for span in note.phi)
     assert all(isinstance(span, Span) and span.score is None for span in note.entities)
+    shutil.copy(held, tmp_path / "corrected.jsonl")
     trained(tmp_path)
+
+    with zipfile.ZipFile(browser.download(folder, "$('brat').click()")) as packed:
+        assert packed.testzip() is None
+        packed.extractall(tmp_path / "brat")
+    [same] = read_notes(tmp_path / "brat")
+    assert same.text == note.text
+    for kind in ("entities", "phi", "sections"):
+        assert getattr(same, kind) == getattr(note, kind)
+    write_notes([note], tmp_path / "ours", WriteOptions(format="brat"))
+    ours, theirs = (next((tmp_path / name).glob("*.ann")).read_text("utf-8") for name in ("ours", "brat"))
+    assert theirs == ours
+    assert (tmp_path / "brat" / "annotation.conf").read_text("utf-8") == (
+        tmp_path / "ours" / "annotation.conf"
+    ).read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_models_and_thresholds_are_switched(browser: Any) -> None:
+    paste(browser)
+    own = browser.run("[...document.querySelectorAll('#entitiesmodel option')].map(each => each.value)")
+    assert own == ["", "entities-en", "entities-zh"]
+    before = browser.run("JSON.stringify(notes[0].entities)")
+    other = "entities-en" if "姓名" in browser.text else "entities-zh"
+    browser.run(f"$('entitiesmodel').value = '{other}'; $('entitiesmodel').dispatchEvent(new Event('change'))")
+    browser.wait(f"JSON.stringify(notes[0].entities) !== {json.dumps(before)}")
+    browser.run("$('entitiesmodel').value = ''; $('entitiesmodel').dispatchEvent(new Event('change'))")
+    browser.wait(f"JSON.stringify(notes[0].entities) === {json.dumps(before)}")
+    n_spans = browser.run("document.querySelectorAll('#text .m.a').length")
+    browser.run("$('least').value = 1; $('least').dispatchEvent(new Event('input'))")
+    assert browser.run("document.querySelectorAll('#text .m.a').length") < n_spans
+    browser.run("$('leastcode').value = 1; $('leastcode').dispatchEvent(new Event('input'))")
+    assert browser.run("document.querySelectorAll('.dxrow:not(.no)').length") == 0
+
+
+@pytest.mark.slow
+def test_small_files_are_dropped(browser: Any) -> None:
+    record = json.dumps({"note_id": "from a dump", "text": browser.text}, ensure_ascii=False)
+    browser.run(
+        "{ const dropped = new DataTransfer();"
+        f"dropped.items.add(new File([{json.dumps(browser.text)}], '病历.txt'));"
+        f"dropped.items.add(new File([{json.dumps(record)}], 'dump.jsonl'));"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, cancelable: true })); }"
+    )
+    browser.wait("notes.length === 2 && $('plain').textContent")
+    assert browser.run("notes.map(each => each.note_id)") == ["病历", "from a dump"]
+    assert browser.run("$('place').textContent") == "1 / 2"
+    browser.run(
+        "{ const dropped = new DataTransfer(); dropped.items.add(new File([new Uint8Array(5e6)], 'large.txt'));"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, cancelable: true })); }"
+    )
+    browser.wait("$('status').classList.contains('bad')")
+    assert browser.run("notes.length") == 2
 
 
 def trained(folder: Path) -> None:
