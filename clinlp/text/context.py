@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 
 from clinlp.spans import Context, Cue, Span
 from clinlp.text.blocks import Blocks
-from clinlp.text.phrases import IN_CLAUSE, PhraseFinder
+from clinlp.text.phrases import PhraseFinder
 from clinlp.text.rules import EFFECTS, MASK, expand, load_rules
+from clinlp.text.sweep import Found, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clinlp.note import Lang
     from clinlp.spans import CueEffect
-    from clinlp.text.phrases import Phrase
     from clinlp.text.rules import Effect
     from clinlp.text.rules.schema import Rules
+    from clinlp.text.sweep import Event, Reach
 
 _SAYS: dict[Effect, CueEffect] = {
     "negated": "negated",
@@ -33,32 +34,6 @@ _SAYS: dict[Effect, CueEffect] = {
     "family": "experiencer",
     "other": "experiencer",
 }
-
-_JOINING = 8  # characters before an entity or a cue in which a joining word is looked for
-
-Reach = dict["Effect", tuple[int, int, int]]
-"""What is in force at one place of a sentence: how far it reaches, and the cue that began it."""
-
-
-class _Found:
-    """What is found of one entity."""
-
-    __slots__ = ("affirmed", "cues", "far", "joined", "span")
-
-    def __init__(self, span: Span) -> None:
-        self.span = span
-        self.cues: dict[Effect, list[tuple[int, int]]] = {}
-        self.far: tuple[int, int] | None = None  # the cue of a negation from another clause
-        self.affirmed = False
-        self.joined = False  # to another item of a list
-
-    def add(self, reach: Reach) -> None:
-        """Take what is in force."""
-        for effect, (_, start, end) in reach.items():
-            self.cues.setdefault(effect, []).append((start, end))
-
-
-_Event = tuple[int, int, "Phrase | _Found"]
 
 
 class ContextFinder:
@@ -73,12 +48,13 @@ class ContextFinder:
         self.lang: Lang = lang
         self._find = PhraseFinder(rules.context, rules.choices)
         self._inside = _Inside(rules)
-        self._joining = rules.context.joins
+        self._sweep = Sweep(rules.context.joins)
+        self._of_section: dict[str, Context] = {}
         self._priors = {effect: frozenset(rules.context.cues(effect).sections) for effect in EFFECTS}
 
     def __call__(self, text: str, entities: Iterable[Span], sections: Sequence[Span] = ()) -> tuple[Span, ...]:
         """Give each entity its context; the spans keep their order and everything else."""
-        found = [_Found(span) for span in entities]
+        found = [Found(span) for span in entities]
         ordered = sorted(found, key=_start)
         heading: Reach = {}
         last: tuple[int, int] | None = None
@@ -90,9 +66,14 @@ class ContextFinder:
         labels = _sections(ordered, sections)
         for one in ordered:
             self._inside(text, one.span, one.cues)
-        return tuple([_with(one.span, self._context(one, labels.get(id(one), ""))) for one in found])
+        made = []
+        for one in found:
+            span, section = one.span, labels.get(id(one), "")
+            context = self._context(one, section) if one.cues or one.far is not None else self._silent(section)
+            made.append(Span(span.start, span.end, span.label, span.score, context))
+        return tuple(made)
 
-    def _read(self, text: str, sentence: tuple[int, int], members: list[_Found], reach: Reach) -> None:
+    def _read(self, text: str, sentence: tuple[int, int], members: list[Found], reach: Reach) -> None:
         """Sweep a sentence in both directions, adding to each entity the effects that reach it."""
         base = sentence[0]
         cues = self._find(_masked(text, sentence, members))
@@ -101,14 +82,14 @@ class ContextFinder:
                 for one in members:
                     one.add(reach)
             return
-        phrases: list[_Event] = [(base + start, base + end, phrase) for start, end, phrase in cues]
+        phrases: list[Event] = [(base + start, base + end, phrase) for start, end, phrase in cues]
         events = phrases + [(one.span.start, 0, one) for one in members]
         events.sort(key=_place)  # no cue overlaps an entity, so the start alone orders them
-        self._forward(events, reach, text)
+        self._sweep.forward(events, reach, text)
         if len(members) > 1:
             events = phrases + [(one.span.end - 1, 0, one) for one in members]
             events.sort(key=_place)
-        _backward(events, text)
+        self._sweep.backward(events, text)
 
     def _heading(self, text: str, heading: tuple[int, int]) -> Reach:
         """What a heading says of the items below it: its last clause counts."""
@@ -116,55 +97,20 @@ class ContextFinder:
         reach: Reach = {}
         cues = self._find(text[start:end])
         of_text = [(start + begin, start + stop, phrase) for begin, stop, phrase in cues]
-        self._forward(of_text, reach, text, clause_ends_all=True)
+        self._sweep.forward(of_text, reach, text, clause_ends_all=True)
         return reach
 
-    def _forward(self, events: Iterable[_Event], reach: Reach, text: str, *, clause_ends_all: bool = False) -> None:
-        """Walk over cues and entities from left to right; `reach` is in force at first, and in the end what then is."""
-        near = not reach  # whether the negation in force began in this clause
-        for start, end, what in events:
-            if isinstance(what, _Found):
-                self._meet(what, reach, text, near=near)
-                continue
-            if reach:
-                if what.ends_clause:
-                    near = False
-                    for effect in [each for each, (far, _, _) in reach.items() if clause_ends_all or far == IN_CLAUSE]:
-                        del reach[effect]
-                goes_on = "uncertain" in what.forward and "negated" in reach and self._joins(text, start)
-                for effect in what.ends:
-                    if effect != "negated" or not goes_on:  # "no fever, chills or possible exposure"
-                        reach.pop(effect, None)
-            for effect, extent in what.forward.items():
-                if effect == "negated":
-                    reach.pop("uncertain", None)
-                    near = True
-                elif "negated" in reach and effect in ("uncertain", "hypothetical"):
-                    # "no suspicion of", "no complications such as": what is denied is neither doubted nor expected
-                    if near or (effect == "uncertain" and self._joins(text, start)):
-                        continue
-                    if effect == "uncertain":  # "denies angina, possible reflux": the doubt begins anew
-                        del reach["negated"]
-                reach[effect] = extent, start, end
+    def _silent(self, section: str) -> Context:
+        """The context of an entity of which no cue says anything: what its section says."""
+        if section not in self._of_section:
+            nothing = Found(Span(0, 1, "X"))
+            self._of_section[section] = self._context(nothing, section)
+        return self._of_section[section]
 
-    def _meet(self, found: _Found, reach: Reach, text: str, *, near: bool) -> None:
-        """Give an entity what is in force where it stands."""
-        if near or "negated" not in reach:
-            found.add(reach)
-            return
-        _, start, end = reach["negated"]
-        found.far = start, end
-        found.joined = self._joins(text, found.span.start)
-        found.add({effect: cue for effect, cue in reach.items() if effect != "negated"})
-
-    def _joins(self, text: str, at: int) -> bool:
-        """Say whether a word that joins the items of a list, as `or`, stands right before."""
-        return text[max(0, at - _JOINING) : at].rstrip().lower().endswith(self._joining)
-
-    def _context(self, found: _Found, section: str) -> Context:
+    def _context(self, found: Found, section: str) -> Context:
         """Put what was found and what the section says together."""
         cues = found.cues
-        doubted = "uncertain" in cues and not found.joined  # "denies asthma, reflux suspected"
+        doubted = found.doubted and not found.joined  # "denies asthma, reflux suspected"
         if found.far is not None and not found.affirmed and not doubted:
             cues.setdefault("negated", []).append(found.far)
         if "negated" in cues:
@@ -182,10 +128,6 @@ class ContextFinder:
         )
 
 
-def _with(span: Span, context: Context) -> Span:
-    return Span(span.start, span.end, span.label, span.score, context)
-
-
 class _Inside:
     """Words of an entity that say something of it themselves: "old infarct", 陈旧性脑梗死."""
 
@@ -196,10 +138,14 @@ class _Inside:
         cues = {effect: rules.context.cues(effect) for effect in EFFECTS}
         self._opening = [(effect, written(of.opening)) for effect, of in cues.items() if of.opening]
         self._closing = [(effect, written(of.closing)) for effect, of in cues.items() if of.closing]
+        self._first = tuple([phrase for _, phrases in self._opening for phrase in phrases])
+        self._last = tuple([phrase for _, phrases in self._closing for phrase in phrases])
 
     def __call__(self, text: str, span: Span, cues: dict[Effect, list[tuple[int, int]]]) -> None:
         """Add what the words of one entity say."""
         words = text[span.start : span.end].lower()
+        if not words.startswith(self._first) and not words.endswith(self._last):
+            return
         for effect, phrases in self._opening:
             if words.startswith(phrases):
                 length = max(len(phrase) * words.startswith(phrase) for phrase in phrases)
@@ -234,43 +180,7 @@ def _finder(lang: Lang) -> ContextFinder:
     return ContextFinder(load_rules(lang), lang)
 
 
-def _backward(events: list[_Event], text: str) -> None:
-    """Walk over cues and entities from right to left."""
-    reach: Reach = {}
-    affirmed = False
-    ahead = False  # whether an entity stands to the right in the clause
-    passed = False  # whether one stands between here and the last cue
-    for at in range(len(events) - 1, -1, -1):
-        start, end, what = events[at]
-        if isinstance(what, _Found):
-            what.add(reach)
-            what.affirmed = affirmed
-            affirmed = False  # it speaks of the nearest entity alone
-            ahead = passed = True
-            continue
-        if what.ends_clause:
-            affirmed = ahead = False
-            for effect in [each for each, (far, _, _) in reach.items() if far == IN_CLAUSE]:
-                del reach[effect]
-        for effect in what.ends:
-            reach.pop(effect, None)
-        for effect, extent in what.backward.items():
-            if ahead and effect in what.forward and not _follows_entity(events, at, text):
-                continue  # "cough, possible pneumonia"
-            if effect == "negated" or (effect == "uncertain" and passed):  # the nearer of the two counts
-                reach.pop("uncertain" if effect == "negated" else "negated", None)
-            reach[effect] = extent, start, end
-            passed = False
-        affirmed = affirmed or what.affirms
-
-
-def _follows_entity(events: list[_Event], at: int, text: str) -> bool:
-    """Say whether a cue stands right behind an entity."""
-    before = events[at - 1][2] if at else None
-    return isinstance(before, _Found) and not text[before.span.end : events[at][0]].strip()
-
-
-def _masked(text: str, sentence: tuple[int, int], members: Sequence[_Found]) -> str:
+def _masked(text: str, sentence: tuple[int, int], members: Sequence[Found]) -> str:
     """The sentence with the characters of its entities blotted out."""
     at, end = sentence
     parts = []
@@ -282,7 +192,7 @@ def _masked(text: str, sentence: tuple[int, int], members: Sequence[_Found]) -> 
     return "".join([*parts, text[at:end]])
 
 
-def _sections(ordered: Sequence[_Found], sections: Sequence[Span]) -> dict[int, str]:
+def _sections(ordered: Sequence[Found], sections: Sequence[Span]) -> dict[int, str]:
     """The label of the section in which each entity begins, the innermost if they nest."""
     labels: dict[int, str] = {}
     if not sections:
@@ -313,9 +223,9 @@ def _joined(words: str, at: int) -> bool:
     return 0 < at < len(words) and words[at - 1].isascii() and (words[at - 1] + words[at]).isalnum()
 
 
-def _start(found: _Found) -> int:
+def _start(found: Found) -> int:
     return found.span.start
 
 
-def _place(event: _Event) -> int:
+def _place(event: Event) -> int:
     return event[0]
