@@ -160,6 +160,14 @@ UNITS = (
     "\n",
     "no evidence ",
     "：",
+    "，,",
+    "-",
+    "?",
+    "\"'",
+    "7",
+    "no history of denies possible ",
+    "无可能既往否认母亲",
+    "既往史：\n",
 )
 
 
