@@ -218,15 +218,19 @@ class ContextPipe(RulesPipe):
 
         contexts = {(span.start, span.end, span.label): span.context for span in note.entities}
         for held in self._held(doc):
-            span = _exact(held)
+            span = _exact(held, len(note.text))
             context = contexts[span.start, span.end, span.label]
             marks.set_mark(doc.user_data, replace(span, context=context), held.start_char, held.end_char)
 
     def _note(self, doc: Doc) -> Note:
         """The Doc's text with its entities and sections."""
-        entities = {(span.start, span.end, span.label): span for span in map(_exact, self._held(doc))}
+        note = super()._note(doc)
+        length = len(note.text)
+        entities = {
+            (span.start, span.end, span.label): span for span in (_exact(each, length) for each in self._held(doc))
+        }
         groups = doc.spans.get(self.sections_key, ()) if self.sections_key else ()
-        return replace(super()._note(doc), entities=tuple(entities.values()), sections=tuple(map(_exact, groups)))
+        return replace(note, entities=tuple(entities.values()), sections=tuple(_exact(each, length) for each in groups))
 
     def _held(self, doc: Doc) -> Iterator[DocSpan]:
         yield from doc.ents
@@ -244,13 +248,13 @@ class ContextPipe(RulesPipe):
         return made
 
 
-def _exact(held: DocSpan) -> Span:
-    """A Doc's span with the borders and the score that it was found with."""
+def _exact(held: DocSpan, length: int) -> Span:
+    """A span of a Doc of so many characters, with the borders and the score that it was found with."""
     from clinlp.records import marks
 
     key = held.start_char, held.end_char, held.label_ or "ENTITY"
     span = marks.marked_span(held.doc.user_data, *key) or Span(*key)
-    return replace(span, end=min(span.end, len(held.doc.text)))
+    return span if span.end <= length else replace(span, end=length)
 
 
 def _no_sections(_: str) -> tuple[Span, ...]:

@@ -187,12 +187,18 @@ def _read_spans(doc: Doc, name: str, known: Sequence[Span]) -> tuple[Span, ...]:
 
     of_note = {(span.start, span.end, span.label): span for span in known}
     held: Iterable[DocSpan] = doc.spans.get(name, doc.ents if name == "entities" else ())
+    length = text_length(doc)
     spans = []
     for each in held:
         key = each.start_char, each.end_char, each.label_
         span = marks.marked_span(doc.user_data, *key) or of_note.get(key) or Span(*key)
-        spans.append(_within(replace(span, end=min(span.end, len(doc.text))), len(doc.text)))
+        spans.append(_within(span if span.end <= length else replace(span, end=length), length))
     return tuple(spans)
+
+
+def text_length(doc: Doc) -> int:
+    """Count the characters of a Doc without making its text."""
+    return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
 
 
 def _within(span: Span, length: int) -> Span:
@@ -214,7 +220,7 @@ def _context(span: DocSpan) -> Context | None:
     from clinlp.records import marks
 
     marked = marks.marked_span(span.doc.user_data, span.start_char, span.end_char, span.label_)
-    return None if marked is None else _within(marked, len(span.doc.text)).context
+    return None if marked is None else _within(marked, text_length(span.doc)).context
 
 
 def _of_context(name: str, span: DocSpan) -> Any:

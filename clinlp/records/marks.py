@@ -8,7 +8,7 @@ labels may cover the same words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from clinlp.note import Diagnosis
@@ -16,6 +16,8 @@ from clinlp.spans import Context, Cue, Span
 
 EXTENSION: Final = "clinlp"
 """Name of the spaCy extension under which marks are kept."""
+
+_FLAGS: Final = tuple(field.name for field in fields(Context) if field.name != "cues")
 
 UserData = MutableMapping[Any, Any]
 
@@ -91,9 +93,10 @@ def _span(held: Mapping[str, Any]) -> Span:
 
 def _context_mark(context: Context, at: int) -> dict[str, Any]:
     """A context as plain values, its cues counted from a place."""
-    cues = [(start - at, end - at, effect) for start, end, effect in context.cues]
-    mark = {**asdict(context), "cues": cues}
-    return mark if cues else {key: value for key, value in mark.items() if key != "cues"}
+    mark: dict[str, Any] = {name: getattr(context, name) for name in _FLAGS}
+    if context.cues:
+        mark["cues"] = [(start - at, end - at, effect) for start, end, effect in context.cues]
+    return mark
 
 
 def _context(held: Mapping[str, Any] | None, at: int) -> Context | None:
