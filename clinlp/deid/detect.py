@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from clinlp.deid.categories import SPECIFICITY, PhiLabel
-from clinlp.deid.edges import trimmed
+from clinlp.deid.edges import completed, trimmed
 from clinlp.deid.sweep import occurrences, phi_strings
 from clinlp.errors import DataError
 from clinlp.note import Note
@@ -74,7 +74,7 @@ def find_phi(
         if len(answers) != len(notes):
             raise DataError(f"detector needs to answer for {len(notes)} notes, got {len(answers)} answers")
         for note, spans, answer in zip(notes, found, answers, strict=True):
-            sure = [trimmed(span, note.text) for span in _sure(answer, thresholds or {})]
+            sure = [completed(trimmed(span, note.text), note.text) for span in _sure(answer, thresholds or {})]
             spans.extend(_beside_tags(note.text, sure))
     return [_everywhere(replace(note, phi=resolve(spans, note.text))) for note, spans in zip(notes, found, strict=True)]
 

@@ -33,6 +33,34 @@ def trimmed(span: Span, text: str) -> Span:
     return replace(span, start=start, end=end) if start < end and (start, end) != (span.start, span.end) else span
 
 
+def completed(span: Span, text: str) -> Span:
+    """Go on to the word that ends the name of a place where a find stops before it: Maple Grove assisted + living."""
+    if span.label not in _PLACES or text[span.end : span.end + 1] != " ":
+        return span
+    kind, two_words = _kind_behind()
+    end = kind.match(text, span.end)
+    if end is None or kind.fullmatch(text, text.rfind(" ", span.start, span.end), span.end):
+        return span
+    last = text[span.start : span.end].rsplit(" ", 1)[-1].lower()
+    needed = two_words.get(end[1].lower())
+    return replace(span, end=end.end()) if needed is None or last in needed else span
+
+
+_PLACES = frozenset((PhiLabel.HOSPITAL, PhiLabel.ORG))
+
+
+@cache
+def _kind_behind() -> tuple[re.Pattern[str], dict[str, frozenset[str]]]:
+    """The last word of a place's name, and which word must be before it where it says other things too."""
+    kinds_of = "hospital|hospice|clinic|infirmary|center|centre|academy|school|college|university|church|mosque|temple"
+    two_words = {
+        "home": frozenset(("nursing", "care", "group", "rest", "funeral", "retirement")),
+        "care": frozenset(("memory", "urgent", "primary", "nursing", "cancer", "health", "eye", "wound", "hospice")),
+        "living": frozenset(("assisted", "senior", "independent")),
+    }
+    return re.compile(rf" ({kinds_of}|{'|'.join(two_words)})(?![\w-])", re.IGNORECASE), two_words
+
+
 def _after_words(text: str, start: int, end: int) -> int:
     """Give the start of a name without the common words before it: kiddo Imani."""
     while before := _word_before().match(text, start, end):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clinlp.deid.edges import trimmed
+from clinlp.deid.edges import completed, trimmed
 from clinlp.spans import Span
 
 
@@ -78,3 +78,21 @@ def test_nothing_outside_the_span_counts() -> None:
     text = "Dr. Lena Voss on 12/03/2021 14:30"
     for span in (Span(4, 13, "NAME", 0.9), Span(17, 27, "DATE", 0.9)):
         assert trimmed(span, text) == span
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "found", "whole"),
+    [
+        ("HOSPITAL", "from Maple Grove assisted living today", "Maple Grove assisted", "Maple Grove assisted living"),
+        ("HOSPITAL", "at Schraeder nursing home", "Schraeder nursing", "Schraeder nursing home"),
+        ("ORG", "goes to Tatum academy.", "Tatum", "Tatum academy"),
+        ("HOSPITAL", "at Mercy care was withdrawn", "Mercy", "Mercy"),
+        ("HOSPITAL", "at Mercy home oxygen was set up", "Mercy", "Mercy"),
+        ("HOSPITAL", "Laramie Infirmary clinic notes", "Laramie Infirmary", "Laramie Infirmary"),
+        ("NAME", "Ann Church hospital day 2", "Ann Church", "Ann Church"),
+    ],
+)
+def test_a_place_goes_on_to_the_end_of_its_name(label: str, text: str, found: str, whole: str) -> None:
+    start = text.index(found)
+    span = completed(Span(start, start + len(found), label, 0.7), text)
+    assert text[span.start : span.end] == whole

@@ -51,7 +51,7 @@ def test_the_bundled_tagger_doubts_guesses_by_every_road(text: str) -> None:
     assert not doc.spans["phi"]
 
 
-@pytest.mark.parametrize(("lang", "least", "most"), [("en", 0.985, 0.0115), ("zh", 0.995, 0.005)])
+@pytest.mark.parametrize(("lang", "least", "most"), [("en", 0.99, 0.0095), ("zh", 0.995, 0.005)])
 def test_unseen_notes_leak_little_and_lose_little_else(lang: str, least: float, most: float) -> None:
     gold = written_notes(lang, "test")
     bare = unmarked(gold)

@@ -34,17 +34,31 @@ def is_other(text: str, span: Span) -> bool:
     if any(map(str.isdigit, said)):
         return said.isascii() and is_figure(text, start, end, label)
     if label == PhiLabel.NAME:
-        is_thing = _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end)
-        return is_thing or _is_trial(text, start, end) or _is_rather_eponym(said, span.score)
+        is_thing = (
+            _is_eponym(said, text[end : end + 40]) or _is_compound(text, start, end) or _is_trial(text, start, end)
+        )
+        is_likely = span.score is None or span.score >= _LIKELY
+        return is_thing or (not is_likely and (_is_rather_eponym(said) or _is_letter(text, start, end)))
     if span.label in _PLACES:
         return _is_no_place(text, start, end, span.label)
     return span.label == PhiLabel.DATE and (_is_no_day(said) or _is_verb(text, start, end))
 
 
-def _is_rather_eponym(said: str, score: float | None) -> bool:
-    """Say whether one word of a little sure find is better known from diseases than as a name: Graves, Gradenigo."""
-    if score is None or score >= _LIKELY:
-        return False
+def _is_letter(text: str, start: int, end: int) -> bool:
+    """Say whether it is one letter that is no initial: b. 1971, 100 yo M."""
+    said = text[start:end]
+    return len(said) == 1 and (
+        said.islower() or (said in "MF" and bool(_age_before().search(text, max(0, start - 8), start)))
+    )
+
+
+@cache
+def _age_before() -> re.Pattern[str]:
+    return re.compile(r"[0-9] ?(?:y|yo|y/o|yrs?|mo|wks?)? ?$")
+
+
+def _is_rather_eponym(said: str) -> bool:
+    """Say whether one word is better known from diseases and signs than as a name: Graves, Gradenigo."""
     word = said.lower().removesuffix("'s").removesuffix("’s")
     bits = kinds().get(word, 0)
     return said[0].isupper() and bool(bits & EPONYM) and not bits & FIRST and word not in _common_surnames()
