@@ -23,7 +23,17 @@ from clinlp.serve.keys import Keys
 from clinlp.serve.logs import error_facts, tell
 from clinlp.serve.metrics import Metrics
 
-OPEN_PATHS: Final = ("/", "/healthz", "/readyz", "/metrics", "/files.js", "/page.css", "/page.js", "/report.css", "/words.js")
+OPEN_PATHS: Final = (
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/files.js",
+    "/page.css",
+    "/page.js",
+    "/report.css",
+    "/words.js",
+)
 _OWN_ID: Final = r"[0-9a-fA-F-]{16,64}"  # an id of a client is taken only if it cannot be a name
 _SAFE: Final = {
     "Cache-Control": "no-store",
