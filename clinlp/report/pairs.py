@@ -50,7 +50,8 @@ def replaced(original: str, released: Note) -> tuple[Span, ...] | None:
             return tuple(marks)
     stretches: list[Span] = []
     for span in marks:
-        if stretches and span.start - stretches[-1].end < _SURE:
+        between = released.text[stretches[-1].end : span.start] if stretches else ""
+        if stretches and len(between) < _SURE and "\n" not in between:
             stretches[-1] = replace(stretches[-1], end=span.end)
         else:
             stretches.append(span)

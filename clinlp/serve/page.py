@@ -35,7 +35,7 @@ def add_page(app: FastAPI) -> None:
         ("/", "text/html", _page()),
         ("/page.css", "text/css", _file("page.css")),
         *((f"/{name}.js", "text/javascript", _file(f"{name}.js")) for name in ("words", "page", "files")),
-        ("/report.css", "text/css", asset("page.css")),
+        ("/report.css", "text/css", asset("marks.css") + asset("page.css")),
     ):
         app.add_route(path, _answer(kind, text), include_in_schema=False)
 
