@@ -58,7 +58,9 @@ def _kind_behind() -> tuple[re.Pattern[str], dict[str, frozenset[str]]]:
         "care": frozenset(("memory", "urgent", "primary", "nursing", "cancer", "health", "eye", "wound", "hospice")),
         "living": frozenset(("assisted", "senior", "independent")),
     }
-    return re.compile(rf" ({kinds_of}|{'|'.join(two_words)})(?![\w-])", re.IGNORECASE), two_words
+    return re.compile(
+        rf" ({kinds_of}|{'|'.join(two_words)})(?![\w-]| (?:day|course|stay|bill)s?\b)", re.IGNORECASE
+    ), two_words
 
 
 def _after_words(text: str, start: int, end: int) -> int:

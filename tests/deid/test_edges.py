@@ -90,6 +90,7 @@ def test_nothing_outside_the_span_counts() -> None:
         ("HOSPITAL", "at Mercy home oxygen was set up", "Mercy", "Mercy"),
         ("HOSPITAL", "Laramie Infirmary clinic notes", "Laramie Infirmary", "Laramie Infirmary"),
         ("NAME", "Ann Church hospital day 2", "Ann Church", "Ann Church"),
+        ("HOSPITAL", "at Mercy hospital day 3", "Mercy", "Mercy"),
     ],
 )
 def test_a_place_goes_on_to_the_end_of_its_name(label: str, text: str, found: str, whole: str) -> None:
