@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 _MAX_HEADING = 60
 _TOP, _SUB = 0, 1
-_TRIM = " \t\r\n\x0b\x0c\xa0\u3000,，:：*#"  # a stray comma is a line break that an export lost
-_TRIM_END = " \t\r\n\x0b\x0c\xa0\u3000,，"
+_SPACES = " \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+_TRIM_END = f"{_SPACES},，"  # a stray comma is a line break that an export lost
+_TRIM = f"{_TRIM_END}:：*#"
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,3 +119,10 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
     began = time.process_time()
     find_sections(text, "zh")
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("space", [chr(c) for c in range(0x3001) if chr(c).isspace()])
+def test_white_space_of_any_kind_is_no_body_and_no_part_of_one(space: str) -> None:
+    assert find_sections(f"PMH:{space}", "en") == ()
+    assert [(span.start, span.end) for span in find_sections(f"PMH: {space}Gout.{space}", "en")] == [(6, 11)]
+    assert find_sections(f"既往史：{space}", "zh") == ()
