@@ -285,8 +285,14 @@ def _gathered(tables: Sequence[Floats], places: Sequence[Ints], steps: slice, wi
 
 def _multiplier(states: Floats, back: Floats, gates: Floats) -> Callable[[int], object]:
     """Give what multiplies the states before a step into `gates`."""
-    few = gates.shape[2] * back.shape[2] * back.shape[3] <= _SMALL
-    if few and "AVX512" in torch.backends.cpu.get_cpu_capability():
+    n_windows, size = gates.shape[2], back.shape[2] * back.shape[3]
+    n_parts = -(-n_windows * size // _SMALL)
+    quick = "AVX512" in torch.backends.cpu.get_cpu_capability() and size <= _SMALL
+    if quick and n_parts == 1:
         return lambda piece: np.matmul(states[piece], back, out=gates)
+    if quick and torch.get_num_threads() == 1:
+        rows = -(-n_windows // n_parts)
+        parts = [(slice(at, at + rows), gates[:, :, at : at + rows]) for at in range(0, n_windows, rows)]
+        return lambda piece: [np.matmul(states[piece][:, part], back, out=out) for part, out in parts]
     held, weights, out = (torch.from_numpy(each) for each in (states, back, gates))
     return lambda piece: [torch.bmm(held[piece], one, out=to) for one, to in zip(weights, out, strict=True)]

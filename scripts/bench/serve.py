@@ -2,7 +2,7 @@
 
 `latency`: one note of 2,000 characters through de-identification, entities and diagnosis with the bundled models,
 in Python, one thread, warm; seconds of the processor and of the wall, and where they go. `load`: so many clients
-ask on kept connections for so many seconds, each with one note of 1,000 characters after the other, of a service
+ask on kept connections for so many seconds, each with one note of 200 or 1,000 characters after the other, of a service
 that makes batches and of one that does not (`--batch-notes 1`), in turns; notes a second of the wall and of the
 service's processor time. `overload`: the same with a queue that is too short. `memory`: what the service, by rules
 alone, holds after so many requests. Notes are those of the synthetic corpora, joined and cut. Results go to
@@ -159,13 +159,13 @@ async def ask_all(path: str, bodies: list[bytes], n_clients: int, wall_s: float,
     }
 
 
-def load(path: str, lang: str, wall_s: float, *flags: str, n_clients: int = 64) -> dict[str, Any]:
-    """Load a service and say what it did and what that cost it."""
-    bodies = [json.dumps({"text": text}, ensure_ascii=False).encode() for text in texts(lang, 1000, 64)]
+def load(path: str, lang: str, length: int, wall_s: float, *flags: str) -> dict[str, Any]:
+    """Load a service by 64 clients with notes of one length, and say what it did and what that cost it."""
+    bodies = [json.dumps({"text": text}, ensure_ascii=False).encode() for text in texts(lang, length, 64)]
     with service(*flags) as served:
         asyncio.run(ask_all(path, bodies, 8, 2.0, 10**9))  # warm
         before = served.cpu_s()
-        done = asyncio.run(ask_all(path, bodies, n_clients, wall_s, 10**9))
+        done = asyncio.run(ask_all(path, bodies, 64, wall_s, 10**9))
         cpu_s = served.cpu_s() - before
         n_done = done["statuses"].get("200", 0)
         return done | {
@@ -200,18 +200,22 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="of `memory`")
     given = parser.parse_args()
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    found = {
+        name: held for name, held in found.items() if name.split()[0] not in given.what
+    }
     ways = {"all": {}, "PHI by rules alone": {"phi": "off"}, "all, bf16": {"precision": "bf16"}}
     for lang in ("en", "zh"):
         for way, options in ways.items():
             if "latency" in given.what:
                 found[f"latency {lang}, {way}"] = measure_latency(lang, options, 20, 2) | around()
         if "load" in given.what:
-            for path in ("/v1/annotate", "/v1/diagnose"):
+            for length in (200, 1000):
                 for name, flags in (("batched", ()), ("unbatched", ("--batch-notes", "1"))):
-                    found[f"load {lang}, {path}, {name}"] = load(path, lang, given.seconds, *flags) | around()
+                    held = load("/v1/annotate", lang, length, given.seconds, *flags) | around()
+                    found[f"load {lang}, {length} characters, {name}"] = held
         if "overload" in given.what:
             flags = ("--queue-notes", "16", "--max-notes", "16")
-            found[f"overload {lang}"] = load("/v1/annotate", lang, given.seconds / 2, *flags) | around()
+            found[f"overload {lang}"] = load("/v1/annotate", lang, 1000, given.seconds / 2, *flags) | around()
     if "memory" in given.what:
         found["memory"] = memory(given.requests, 10) | around()
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from clinlp.models import lstm_numpy
 from clinlp.models.lstm import LstmConfig, LstmEncoder
 from clinlp.models.lstm_numpy import Memory, _gates
 
@@ -49,6 +50,14 @@ def test_what_a_word_adds_does_not_hang_on_the_words_that_are_new_with_it(n_new)
     whole = _gates(features, weights, bias)
     for first in (0, 19, 37):
         assert np.array_equal(_gates(features[first : first + n_new], weights, bias), whole[:, first : first + n_new])
+
+
+def test_products_in_parts_are_the_same(monkeypatch):
+    made, (pieces, mask) = encoder(n_characters=50), windows(9)
+    with torch.no_grad():
+        whole = made(pieces, mask)
+        monkeypatch.setattr(lstm_numpy, "_SMALL", 2 * 12 * 12)
+        torch.testing.assert_close(made(pieces, mask), whole, atol=2e-6, rtol=1e-5)
 
 
 def test_changed_weights_are_read_anew():

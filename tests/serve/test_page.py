@@ -109,7 +109,7 @@ def test_paste_see_correct_and_train(browser: Any, tmp_path: Path) -> None:
     assert browser.run("lang") == ("zh" if "姓名" in browser.text else "en")
     assert browser.run("getComputedStyle(document.querySelector('#text .m')).borderBottomStyle") in ("solid", "dashed")
     named = browser.run("getComputedStyle(document.querySelector('#text .m.z'), '::after').content")
-    assert named.strip("\"").split(" ")[0] in ("body", "symptom", "姓名")
+    assert named.strip('"').split(" ")[0] in ("body", "symptom", "姓名")
     n_spans = browser.run("document.querySelectorAll('#text .m.a').length")
     keys(browser, "ArrowRight", "Delete")  # the first span is taken away and comes back
     assert browser.run("document.querySelectorAll('#text .m.a').length") < n_spans
