@@ -186,7 +186,7 @@ def memory(n_requests: int, steps: int) -> dict[str, Any]:
                 json.dumps({"note_id": f"{step}-{at}", "text": f"{at} {text}", f"column {step} {at}": at}).encode()
                 for at, text in enumerate(pieces)
             ]
-            done = asyncio.run(ask_all("/v1/annotate", bodies, 64, 1e9, n_requests // steps // 64))
+            done = asyncio.run(ask_all("/v1/annotate", bodies, 64, 1e9, -(-n_requests // steps // 64)))
             held.append({"n_requests": sum(done["statuses"].values()), "resident_mib": served.resident_mib()})
             sys.stderr.write(f"{step} {held[-1]}\n")
     return {"steps": held}
@@ -200,9 +200,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="of `memory`")
     given = parser.parse_args()
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    found = {
-        name: held for name, held in found.items() if name.split()[0] not in given.what
-    }
+    found = {name: held for name, held in found.items() if name.split()[0] not in given.what}
     ways = {"all": {}, "PHI by rules alone": {"phi": "off"}, "all, bf16": {"precision": "bf16"}}
     for lang in ("en", "zh"):
         for way, options in ways.items():
