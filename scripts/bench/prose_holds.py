@@ -1,8 +1,9 @@
 """Show that prose of any kind is read without an exception: `python scripts/bench/prose_holds.py [--seconds 3600]`.
 
 `fuzz` runs `scripts/fuzz_prose.py` (atheris) for so many seconds; `cases` runs the hypothesis properties of
-`tests/text/test_prose_holds.py` with so many cases each. What was run replaces what stands under the same
-name in `results/prose_holds.json`, with the commit and whether the files of the package differed from it.
+`tests/text/test_prose_holds.py` with so many cases each. What was run is added to `results/prose_holds.json`, with
+the commit, the id of what `clinlp/text` held, and whether the files of the package differed. A run that was written
+elsewhere (`--out`) is added by `--join FILE`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,21 @@ def commit() -> dict[str, Any]:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
 
-    return {"commit": git("rev-parse", "HEAD").strip(), "changed": bool(git("status", "--porcelain", "--", "clinlp"))}
+    changed = bool(git("status", "--porcelain", "--", "clinlp"))
+    return {"commit": git("rev-parse", "HEAD").strip(), "text": text_of("HEAD"), "changed": changed}
+
+
+def text_of(commit: str) -> str:
+    """The id that git gives to what `clinlp/text` holds in a commit: alike in all commits with the same files."""
+    words = ["git", "rev-parse", f"{commit}:clinlp/text"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
+
+def add(path: Path, part: str, record: dict[str, Any]) -> None:
+    """Add a record to those of a file."""
+    held = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    held.setdefault(part, []).append(record)
+    path.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
 
 
 def fuzz(seconds: int) -> dict[str, Any]:
@@ -99,13 +114,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3600, help="of fuzzing")
     parser.add_argument("--cases", type=int, default=25_000, help="of each property")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--join", type=Path, nargs="+", default=[], help="add runs written elsewhere; run nothing")
     given = parser.parse_args()
+    for path in given.join:
+        for part, held in json.loads(path.read_text("utf-8")).items():
+            for record in held if isinstance(held, list) else [held]:
+                add(given.out, part, record | {"text": text_of(record["commit"])})
+    if given.join:
+        return
     for part in given.parts:
         code = commit()
         made = fuzz(given.seconds) if part == "fuzz" else cases(given.cases)
-        held = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
-        held[part] = made | code | {"date": time.strftime("%Y-%m-%d"), "python": sys.version.split()[0]}
-        given.out.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+        add(given.out, part, made | code | {"date": time.strftime("%Y-%m-%d"), "python": sys.version.split()[0]})
         print(f"{part}: {json.dumps(made)}")
 
 
