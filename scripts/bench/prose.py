@@ -117,12 +117,20 @@ def score_sections(path: Path) -> dict[str, Any]:
     return {"n_notes": n_notes, **prf(counts)}
 
 
+def trained_on(model: Path) -> dict[str, Any]:
+    """Name the files and the options of the run that left a model."""
+    config = model.parent / "config.json"
+    held = json.loads(config.read_text("utf-8")) if config.exists() else {}
+    named = {key: held[key] for key in ("encoder", "epochs", "head_learning_rate", "seed") if key in held}
+    return {"model": named | {"train": ["/".join(Path(path).parts[-2:]) for path in held.get("train", ())]}}
+
+
 def quality(data: Path, model: Path | None) -> dict[str, Any]:
     sets = ("en/negex_rsannotations", "en/context_probe", "zh/context")
     scores: dict[str, Any] = {name: score_context(data / name / "dev.jsonl", None) for name in sets}
     if model is not None:
         trained = {name: score_context(data / name / "dev.jsonl", model) for name in sets}
-        scores |= {f"{name}, trained": held for name, held in trained.items()}
+        scores |= {f"{name}, trained": held | trained_on(model) for name, held in trained.items()}
     scores["zh/tcm_tbosd sections"] = score_sections(data / "zh/tcm_tbosd/dev.jsonl")
     return scores
 
