@@ -121,7 +121,7 @@ def context(config: ContextConfig, resume: Resume = False) -> None:
 
     It reads the section and the sentence of each entity and says whether it is negated, uncertain,
     historical, hypothetical, and whose it is. What no entity of train shows is left to the rules. Use it
-    with `clinlp annotate --context-model OUT/best`.
+    with `clinlp annotate --context-model OUT/best`, or as `model` of spaCy's `clinlp_context`.
 
     **Examples**
 
