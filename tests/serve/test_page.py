@@ -21,6 +21,7 @@ from .serve_cases import RULES, client_of, running
 
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bench" / "browser.py"))
 CHROMIUM, Browser = BENCH["CHROMIUM"], BENCH["Browser"]
+CONTRAST = runpy.run_path(str(Path(__file__).parents[1] / "report" / "contrast.py"))["CONTRAST"]
 FILES = ("/", "/page.css", "/words.js", "/page.js", "/files.js", "/report.css")
 
 
@@ -153,6 +154,25 @@ def test_paste_see_correct_and_train(browser: Any, tmp_path: Path) -> None:
     assert (tmp_path / "brat" / "annotation.conf").read_text("utf-8") == (
         tmp_path / "ours" / "annotation.conf"
     ).read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+def test_names_of_spans_can_be_read(url: str, tmp_path: Path, dark: bool) -> None:
+    """They have a contrast of 4.5 at least with the span's colour (WCAG 2, 1.4.3), in light and in dark."""
+    contrast = CONTRAST.replace(
+        'matches(".tag, .sec")) check(element, "::before")', 'matches(".m.z")) check(element, "::after")'
+    )
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here")
+    with Browser(tmp_path / "profile", dark=dark) as browser:
+        browser.open(f"{url}/")
+        browser.wait("document.querySelectorAll('#deid option').length")
+        browser.run(f"$('input').value = {json.dumps(NOTES['en-US'][0] + NOTES['zh-CN'][0])}; go()")
+        browser.wait("document.querySelector('#text .m')")
+        found = json.loads(browser.run(contrast))
+    assert len(found) > 5
+    assert [each for each in found if each[0] < 4.5] == []
 
 
 @pytest.mark.slow
