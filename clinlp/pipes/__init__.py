@@ -12,12 +12,13 @@ spaCy finds them by their entry points; nothing needs to be imported to add one 
 
 from __future__ import annotations
 
-from clinlp.pipes.context import make_context_pipe, make_sections_pipe
+from clinlp.pipes.context import make_context_pipe
 from clinlp.pipes.convert import doc_to_note, note_to_doc, register_extensions
 from clinlp.pipes.diagnosis import make_diagnosis_pipe
 from clinlp.pipes.entities import make_entities_pipe
 from clinlp.pipes.phi import make_phi_pipe
 from clinlp.pipes.prose import make_sentences_pipe, make_tokenizer
+from clinlp.pipes.sections import make_sections_pipe
 
 __all__ = [
     "doc_to_note",
