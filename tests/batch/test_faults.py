@@ -213,3 +213,11 @@ def test_nothing_stays_at_work_when_the_program_is_killed(dump: Dump, tmp_path: 
     running.wait()
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
+
+
+def test_workers_share_the_gpus_one_each_in_turn(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    seen = [pool._environment(number, BatchConfig())["CUDA_VISIBLE_DEVICES"] for number in range(3)]
+    assert seen == ["2", "5", "2"]
+    assert pool._environment(1, BatchConfig(device="cpu"))["CUDA_VISIBLE_DEVICES"] == "2,5"
+    assert {pool._environment(0, BatchConfig())[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"1"}
