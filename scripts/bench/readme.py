@@ -169,6 +169,25 @@ def speed_rows() -> list[Row]:
     return rows
 
 
+def service_rows() -> list[Row]:
+    """How long one note takes, and what a service gives many clients."""
+    held = read("serve")
+    rows: list[Row] = []
+    for lang in ("en", "zh"):
+        latency = held[f"latency {lang}, all"]
+        said = f"{latency['wall_ms']:.0f} ms in the median, warm"
+        what = f"one {lang} note of 2,000 characters, all bundled models, one core"
+        rows.append((what, said, "scripts/bench/serve.py latency"))
+    for name, batched in held.items():
+        if name.startswith("load") and name.endswith(", batched"):
+            alone = held[name.replace("batched", "unbatched")]
+            said = f"{batched['notes_per_s']:,.0f} notes/s, {batched['notes_per_s'] / alone['notes_per_s']:.1f} times "
+            said += f"those of one note a batch; p99 {batched['p99_ms']:,.0f} ms"
+            what = f"service, {batched['n_clients']} clients, {name.removeprefix('load ').removesuffix(', batched')}"
+            rows.append((what, said, "scripts/bench/serve.py load"))
+    return rows
+
+
 def _rates(sides: dict[str, float]) -> str:
     return ", ".join(f"{side} {rate:,.0f}" for side, rate in sides.items()) + " notes/s"
 
@@ -250,7 +269,7 @@ def table() -> str:
         "The models in the package, and the rules for context and sections": (
             markdown(what, [*bundled_rows(), *prose_rows()]),
         ),
-        "Speed": (markdown(what, [*speed_rows(), *scale_rows(), *learning_rows()]),),
+        "Speed": (markdown(what, [*speed_rows(), *scale_rows(), *service_rows(), *learning_rows()]),),
         "Ten million notes of 3,000 characters, by the rates above": (
             markdown(("work", "1 core", "16 cores", "128 cores", "one H100", "command"), cost_rows()),
         ),
