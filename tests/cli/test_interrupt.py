@@ -52,7 +52,7 @@ def test_annotate_keeps_what_is_finished(big: Path, tmp_path: Path, number: int,
     assert SENTINEL not in done.stdout + done.stderr
     assert sorted(path.name for path in (out / ".clinlp").iterdir()) == ["duplicates.u64", "journal.jsonl", "plan.json"]
     ids = [int(json.loads(line)["note_id"][1:]) for part in sorted(out.glob("part-*")) for line in part.open()]
-    assert 200 < len(ids) < N_NOTES
+    assert 100 < len(ids) < N_NOTES  # a part at least: of two workers the second may be the first to finish
     assert ids == sorted(set(ids))
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["complete"], manifest["counts"]["notes"]) == (False, len(ids))
