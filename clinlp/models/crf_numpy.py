@@ -72,18 +72,18 @@ def tag_marginals(
         products: their logs have to be summed.
     """
     n_windows, n_pieces, n_tags = emissions.shape
-    said = emissions.transpose(1, 0, 2).astype(np.float64)
-    said -= said.max(2, keepdims=True)
-    said = np.exp(said)
-    last = np.exp(ends.astype(np.float64))
-    ways = np.exp(np.stack([steps, steps.T]).astype(np.float64))
-    outside = ~np.concatenate([mask.T[1:], np.zeros((1, n_windows), bool)])  # where nothing real follows
-    some = np.logical_or.reduce(outside, axis=1).tolist()
-    # What comes to each tag from before it, and from behind it: [0] at the piece of its number, [1] from the end.
-    came = np.empty((n_pieces, 2, n_windows, n_tags))
-    came[0, 0], came[0, 1] = np.exp(starts.astype(np.float64)), last
-    held = np.empty((2, n_windows, n_tags))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what is no number is told at the end
+        said = emissions.transpose(1, 0, 2).astype(np.float64)
+        said -= said.max(2, keepdims=True)
+        said = np.exp(said)
+        last = np.exp(ends.astype(np.float64))
+        ways = np.exp(np.stack([steps, steps.T]).astype(np.float64))
+        outside = ~np.concatenate([mask.T[1:], np.zeros((1, n_windows), bool)])  # where nothing real follows
+        some = np.logical_or.reduce(outside, axis=1).tolist()
+        # What comes to each tag from before it, and from behind it: [0] at the piece of its number, [1] from the end.
+        came = np.empty((n_pieces, 2, n_windows, n_tags))
+        came[0, 0], came[0, 1] = np.exp(starts.astype(np.float64)), last
+        held = np.empty((2, n_windows, n_tags))
         for piece in range(n_pieces):
             here, back = came[piece], n_pieces - 1 - piece
             if piece:
