@@ -200,7 +200,8 @@ def scale_rows() -> list[Row]:
         runs = result["runs"]
         if what == "size":
             said = "; ".join(
-                f"{run['n_notes']:,} notes: {run['notes_per_s']:,.0f} notes/s, {run['peak_mib']:,.0f} MiB"
+                f"{run['n_notes']:,} notes: {run['notes_per_s']:,.0f} notes/s "
+                f"({run['notes_per_s_of_a_worker']:,.0f} of a loaded worker), {run['peak_mib']:,.0f} MiB"
                 for run in runs
             )
         else:

@@ -1,7 +1,8 @@
 """Memory and speed of the batch annotator over its sizes: `python scripts/bench/scale.py size|workers|spark`.
 
 `size` annotates dumps of short synthetic notes, 10,000 to 1,000,000 of them unless told otherwise, and says how
-memory and the time of a note differ; what a job needs to start weighs on the smallest. `workers DUMP` annotates one
+memory and the time of a note differ; what a job needs to start weighs on the smallest, so the notes that a worker
+handles in a second once its models are loaded stand beside the notes of the job. `workers DUMP` annotates one
 dump with each number of workers, `spark DUMP` with our own workers and with Spark's. Each job is a program of its
 own; its peak memory is the sum of the high-water marks of it and of its workers. Beside wall time stands the
 processor time of all processes, which other programs on the machine disturb less. Results are added to
@@ -73,6 +74,7 @@ def job(dump: Path, config: dict[str, Any]) -> dict[str, Any]:
         "peak_mib": sum(mib),
         "peak_mib_each": [round(each, 1) for each in mib],
         "notes_per_s": found["n_notes"] / found["wall_s"],
+        "notes_per_s_of_a_worker": found["n_notes"] / (found["busy_s"] - found["seconds"]["load"]),
         "processor_ms_per_note": 1000 * found["processor_s"] / found["n_notes"],
         "overhead": 1 - rules / found["busy_s"],
     }
@@ -110,7 +112,7 @@ def sizes(numbers: list[int], workers: int) -> dict[str, Any]:
             # parts of one size, so that only their number differs
             runs.append(job(dump, {**OFF, "workers": workers, "shard_bytes": 1 << 18}))
         show(runs[-1])
-    kinds = ("peak_mib", "notes_per_s", "processor_ms_per_note")
+    kinds = ("peak_mib", "notes_per_s", "notes_per_s_of_a_worker", "processor_ms_per_note")
     ratios = [{kind: runs[-1][kind] / run[kind] for kind in kinds} for run in runs[:-1]]
     for run, ratio in zip(runs, ratios, strict=False):
         print(f"last to {run['n_notes']:,}:", {name: round(each, 3) for name, each in ratio.items()})
@@ -131,7 +133,8 @@ def scaling(dump: Path, configs: list[dict[str, Any]]) -> dict[str, Any]:
 def show(run: dict[str, Any]) -> None:
     print(
         f"{run['n_notes']:>9,} notes, {run['config'].get('on') or str(run['config'].get('workers')) + ' workers'}: "
-        f"{run['wall_s']:,.1f} s, {run['notes_per_s']:,.1f} notes/s, {run['processor_ms_per_note']:.2f} processor ms a "
+        f"{run['wall_s']:,.1f} s, {run['notes_per_s']:,.1f} notes/s, "
+        f"{run['notes_per_s_of_a_worker']:,.1f} of a loaded worker, {run['processor_ms_per_note']:.2f} processor ms a "
         f"note, peak {run['peak_mib']:,.0f} MiB, overhead {run['overhead']:.1%}",
         flush=True,
     )
