@@ -18,6 +18,7 @@ from corpora.generator import make_notes
 from corpora.queries import phi_notes
 from corpora.written import varied, written_notes
 
+ANNOTATED = "annotated"  # column that names the labels of a corpus
 WRITTEN_TIMES = 8  # variations of each note written by hand
 FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}  # finer types of maccrobat2020 that its 12 labels leave out
 
@@ -40,6 +41,18 @@ def public_notes(model: str, data: Path, part: str) -> Iterator[Note]:
         yield from find_phi([*_english_prose(data / "en")], default_detectors())
     if model == "phi-zh" and part == "train":
         yield from _word_lists(data / "zh" / "facts" / "lexicon" / "THUOCL_medical.txt")
+
+
+def partial_notes(model: str, data: Path) -> Iterator[Note]:
+    """Give training notes of public corpora that annotate some of the model's labels, named in a column of their own.
+
+    Diseases of bc5cdr are left out: symptoms are among them.
+    """
+    if model == "entities-en":
+        for name, renamed, label in (("ncbi_disease", {}, "DISEASE"), ("bc5cdr", {"CHEMICAL": "DRUG"}, "DRUG")):
+            for note in read_notes(data / "en" / name / "train.jsonl"):
+                spans = tuple(span for span in under_our_labels(note, renamed).entities if span.label == label)
+                yield replace(note, entities=spans, fields={ANNOTATED: [label]})
 
 
 def _english_prose(folder: Path) -> Iterator[Note]:

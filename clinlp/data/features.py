@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from clinlp.data.batches import Indices, join, pad
+from clinlp.data.partial import unmarked_labels
 from clinlp.data.pieces import PieceReader
 from clinlp.errors import DataError
 from clinlp.note import Note
@@ -63,15 +64,23 @@ class Loss:
 
 
 def tagging_windows(
-    notes: Iterable[Note], reader: PieceReader, labels: Sequence[str], max_pieces: int
+    notes: Iterable[Note],
+    reader: PieceReader,
+    labels: Sequence[str],
+    max_pieces: int,
+    annotated: str | None = None,
 ) -> tuple[Dataset, Loss]:
     """Cut notes into training windows with a gold tag for every piece.
 
     Spans of labels outside `labels` are the caller's to drop before.
 
+    Args:
+        annotated: Column that names the labels with which a note was annotated.
+
     Returns:
         A dataset with `pieces` (features in a row), `tags`, `n_pieces` and `note` (the place of the note that the
-        window is of); and what was left out.
+        window is of), with `annotated` also `unmarked` (positions of labels that it may hold without a tag); and what
+        was left out.
     """
     from datasets import Dataset
 
@@ -96,19 +105,29 @@ def tagging_windows(
             rows["tags"].append(tags[window.start : window.end])
             rows["n_pieces"].append(len(window))
             rows["note"].append(n_notes - 1)
+            if annotated is not None:
+                rows.setdefault("unmarked", []).append(unmarked_labels(note, annotated, labels))
     if not rows["pieces"]:
         raise DataError("training needs notes with text, got none")
     left = Loss(n_notes, n_spans, n_spans - n_kept, n_widened, n_empty=n_empty)
     return Dataset.from_dict(rows).with_format("numpy"), left
 
 
-def tagging_batch(windows: Dataset, items: Indices, n_features: int) -> dict[str, Tensor]:
-    """Stack training windows: `pieces`, `mask` and the tags as `gold`, as the tagger's `forward` takes them."""
+def tagging_batch(windows: Dataset, items: Indices, n_features: int, n_labels: int) -> dict[str, Tensor]:
+    """Stack training windows as the tagger's `forward` takes them: `pieces`, `mask`, the tags as `gold`.
+
+    Windows of notes that may be annotated in part have `unmarked` too, `(window, label)`, bool.
+    """
     rows = windows[items.tolist()]
     pieces, mask = pad([row.reshape(-1, n_features) for row in rows["pieces"]])
     tags = torch.zeros(mask.shape, dtype=torch.int64)
     tags[mask] = torch.from_numpy(np.concatenate(list(rows["tags"])).astype(np.int64))
-    return {"pieces": pieces, "mask": mask, "gold": tags}
+    batch = {"pieces": pieces, "mask": mask, "gold": tags}
+    if "unmarked" in rows:
+        batch["unmarked"] = torch.zeros(len(mask), n_labels, dtype=torch.bool)
+        for row, labels in enumerate(rows["unmarked"]):
+            batch["unmarked"][row, torch.tensor(labels, dtype=torch.int64)] = True
+    return batch
 
 
 def diagnosis_notes(

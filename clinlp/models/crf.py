@@ -54,6 +54,25 @@ class Crf(nn.Module):
         partition = self._partition_by_halves if emissions.device.type == "cuda" else self._partition
         return (partition(emissions, mask) - self._path_score(emissions, tags, mask)).sum()
 
+    def partial_negative_log_likelihood(self, emissions: Tensor, possible: Tensor, mask: Tensor) -> Tensor:
+        """Sum over the windows the negative log of the probability of all paths through possible tags.
+
+        Source: Tsuboi et al. (2008), COLING, section 4: the likelihood of a sequence that is annotated in part.
+
+        Args:
+            emissions: `(window, piece, tag)`.
+            possible: `(window, piece, tag)`, bool; one tag alone where the annotation says which.
+            mask: `(window, piece)`, bool, True where a piece is real; the first always is.
+
+        Returns:
+            A scalar.
+        """
+        emissions = emissions.float()
+        both = torch.cat([emissions, emissions.masked_fill(~possible, _FORBIDDEN)])  # in the same steps
+        partition = self._partition_by_halves if emissions.device.type == "cuda" else self._partition
+        every, within = partition(both, mask.repeat(2, 1)).chunk(2)
+        return (every - within).sum()
+
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Give the probability of every tag at every piece by the forward-backward algorithm.
 

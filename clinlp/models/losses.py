@@ -49,6 +49,33 @@ class PieceLoss(nn.Module):
         return (losses if self.weights is None else losses * self.weights[tags]).sum()
 
 
+def possible_tags(tags: Tensor, unmarked: Tensor) -> Tensor:
+    """Say which tags each piece may have: its own, and outside of spans every tag of a label that was not annotated.
+
+    Args:
+        tags: `(window, piece)`, int64, gold; 0 is O and each label has four (`clinlp.tagging.scheme`).
+        unmarked: `(window, label)`, True for labels that the window may hold without a tag.
+
+    Returns:
+        `(window, piece, tag)`, bool.
+    """
+    own = nn.functional.one_hot(tags, 1 + 4 * unmarked.shape[1]).bool()
+    open_tags = nn.functional.pad(unmarked.repeat_interleave(4, 1), (1, 0))
+    return own | ((tags == 0)[:, :, None] & open_tags[:, None])
+
+
+def partial_loss(emissions: Tensor, possible: Tensor) -> Tensor:
+    """Sum over pieces the negative log of the probability that a piece has one of its possible tags.
+
+    Args:
+        emissions: `(piece, tag)`.
+        possible: `(piece, tag)`, bool.
+    """
+    emissions = emissions.float()
+    within = emissions.masked_fill(~possible, -torch.inf)
+    return (torch.logsumexp(emissions, 1) - torch.logsumexp(within, 1)).sum()
+
+
 def balanced(counts: Sequence[int], power: float, factors: Sequence[float]) -> Tensor:
     """Weigh each class by its count to the power of `-power` and by its factor; the mean over all pieces is 1.
 

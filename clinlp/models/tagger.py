@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from clinlp.config import Config
 from clinlp.models.crf import Crf
 from clinlp.models.encoder import EncoderConfig, build_encoder
-from clinlp.models.losses import PieceLoss
+from clinlp.models.losses import PieceLoss, partial_loss, possible_tags
 from clinlp.models.span_scorer import BiaffineScorer, PointerScorer, find_spans, span_loss
 
 Head: TypeAlias = Literal["crf", "linear", "pointer", "biaffine"]
@@ -95,16 +95,22 @@ class Tagger(nn.Module):
             scored = self.scorer(hidden, mask)
         return scored
 
-    def forward(self, pieces: Tensor, mask: Tensor, gold: Tensor) -> Tensor:
+    def forward(self, pieces: Tensor, mask: Tensor, gold: Tensor, unmarked: Tensor | None = None) -> Tensor:
         """Sum the loss over the batch's pieces; the caller divides by how many there are.
 
         Args:
             gold: Tags `(window, piece)`, int64; or window, label, start and reach of each span,
                 `(span, 4)`, int64, for a model that scores spans.
+            unmarked: `(window, label)`, True for labels that a window may hold without a tag, for a model that tags.
         """
         emissions = self.emissions(pieces, mask)
         if self.scorer is not None:
             return span_loss(emissions, gold)
+        if unmarked is not None and unmarked.any():
+            possible = possible_tags(gold, unmarked)
+            if self.crf is not None:
+                return self.crf.partial_negative_log_likelihood(emissions, possible, mask)
+            return partial_loss(emissions[mask], possible[mask])
         if self.crf is not None:
             return self.crf.negative_log_likelihood(emissions, gold, mask)
         loss: Tensor = self.piece_loss(emissions[mask], gold[mask])

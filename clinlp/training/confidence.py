@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from clinlp.data.partial import only_annotated
 from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.calibration import (
     Outcomes,
@@ -26,6 +27,7 @@ from clinlp.metrics.calibration import (
 )
 from clinlp.metrics.entities import score_entities
 from clinlp.models.store import write_whole
+from clinlp.models.tagger import Tagger
 from clinlp.note import Note
 
 ENOUGH: Final = 20
@@ -63,12 +65,15 @@ class Confidence:
         return f"{said}; thresholds {chosen}: F1 {100 * self.f1_before:.2f} before, {100 * self.f1:.2f} after"
 
 
-def calibrate(best: Path, dev: Sequence[Note], *, tune: bool = False) -> Confidence | None:
+def calibrate(
+    best: Path, dev: Sequence[Note], *, tune: bool = False, annotated: str | None = None
+) -> Confidence | None:
     """Fit what the best model of a run says to what is right on dev, and keep it in the model's folder.
 
     Args:
         best: The model folder; its `config.json` and `scores.json` are written again.
         tune: Whether labels get thresholds for the best F1.
+        annotated: Column of dev that names the labels with which a note was annotated.
 
     Returns:
         What was found; None where the model finds no span.
@@ -76,7 +81,11 @@ def calibrate(best: Path, dev: Sequence[Note], *, tune: bool = False) -> Confide
     predictor = EntityPredictor.load(best, precision="fp32")
     tagger = predictor.tagger
     tagger.config = tagger.config.model_copy(update={"temperature": 1.0, "thresholds": {}})
-    found = predictor(dev)
+
+    def find() -> list[Note]:
+        return only_annotated(predictor(dev), dev, annotated)
+
+    found = find()
     held = outcomes(dev, found)
     if not len(held):
         return None
@@ -86,9 +95,9 @@ def calibrate(best: Path, dev: Sequence[Note], *, tune: bool = False) -> Confide
     before = after = None
     if tune:
         before = after = score_entities(dev, found).micro.f1
-        thresholds = _thresholds(predictor, dev, temperature)
+        thresholds = _thresholds(tagger, dev, find, temperature)
         tagger.config = tagger.config.model_copy(update={"temperature": temperature, "thresholds": thresholds})
-        after = score_entities(dev, predictor(dev)).micro.f1
+        after = score_entities(dev, find()).micro.f1
         if after <= before:  # labels are chosen one by one: together they may bring less
             after, thresholds = before, {}
     made = Confidence(len(held), temperature, error_before, error, thresholds, before, after)
@@ -106,14 +115,15 @@ def _temperature(held: Outcomes) -> tuple[float, float]:
     return fitted if better else 1.0, error
 
 
-def _thresholds(predictor: EntityPredictor, dev: Sequence[Note], temperature: float) -> dict[str, float]:
+def _thresholds(
+    tagger: Tagger, dev: Sequence[Note], find: Callable[[], list[Note]], temperature: float
+) -> dict[str, float]:
     """Choose the threshold of each label that dev has often enough; those that stay as they are are left out."""
-    tagger = predictor.tagger
     labels, spans = tagger.config.labels, tagger.config.scores_spans
     usual = 0.5 if spans else 0.0
     update = {"temperature": temperature, "thresholds": dict.fromkeys(labels, _FLOOR) if spans else {}}
     tagger.config = tagger.config.model_copy(update=update)
-    held: Outcomes = outcomes(dev, predictor(dev))
+    held: Outcomes = outcomes(dev, find())
     chosen = {}
     for label in labels:
         of_label = np.array([each == label for each in held.labels], bool)

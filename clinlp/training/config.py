@@ -138,6 +138,12 @@ class EntitiesConfig(TrainConfig):
         None, ge=1, description="Pieces of the longest span that is scored; else that of the longest in train."
     )
     labels: tuple[str, ...] | None = Field(None, description="Labels to learn; else all that train has.")
+    annotated: str | None = Field(
+        None,
+        description="Column that names the labels with which a note was annotated (a list, or with commas); without "
+        "it, with all. Corpora of different labels so train one model: a word without a mark may be of any label that "
+        "its note was not annotated with.",
+    )
     class_weights: Literal["inverse", "sqrt"] | None = Field(
         None,
         description="For a linear head: a piece counts more the rarer its label is among pieces: `inverse` to its "
@@ -161,6 +167,10 @@ class EntitiesConfig(TrainConfig):
             asked = {"class_weights": self.class_weights, "label_weights": self.label_weights, "focal": self.focal}
             for name in (name for name, given in asked.items() if given):
                 raise ValueError(f"{name}: head linear needed, got {self.head}")
+        if self.annotated is not None and self.head not in ("crf", "linear"):
+            raise ValueError(f"annotated: head crf or linear needed, got {self.head}")
+        if self.annotated is not None and (self.class_weights or self.label_weights or self.focal):
+            raise ValueError("annotated: needed without class_weights, label_weights and focal, got one of them")
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, tagging_batch, tagging_windows
+from clinlp.data.partial import only_annotated
 from clinlp.data.pieces import PieceReader
 from clinlp.data.spans import span_batch, span_windows
 from clinlp.errors import DataError
@@ -91,7 +93,7 @@ def _finetune_tagger(
     say(tell, read.left, *grown(reader), *remarks)
 
     def finish() -> None:
-        made = calibrate(config.out / "best", dev, tune=config.tune_thresholds)
+        made = calibrate(config.out / "best", dev, tune=config.tune_thresholds, annotated=config.annotated)
         if made is not None and made.says_much:
             say(tell, str(made))
 
@@ -99,7 +101,7 @@ def _finetune_tagger(
         read.lengths,
         read.lengths,
         read.collate,
-        lambda tagger: _tagger_scores(_tagger(tagger), reader, dev),
+        lambda tagger: _tagger_scores(_tagger(tagger), reader, dev, config.annotated),
         lambda name, tagger, scores: save_epoch(config.out / name, _tagger(tagger), reader, scores),
         note_ids(notes, read.places),
         finish if attribute == "entities" else None,
@@ -108,9 +110,9 @@ def _finetune_tagger(
     return config.out / "best"
 
 
-def _tagger_scores(tagger: Tagger, reader: PieceReader, dev: Sequence[Note]) -> dict[str, float]:
+def _tagger_scores(tagger: Tagger, reader: PieceReader, dev: Sequence[Note], annotated: str | None) -> dict[str, float]:
     """Score a tagger on dev; strict F1 is what the best epoch has most of."""
-    predicted = EntityPredictor(tagger, reader)(dev)
+    predicted = only_annotated(EntityPredictor(tagger, reader)(dev), dev, annotated)
     strict, overlap = (score_entities(dev, predicted, match).micro for match in ("strict", "overlap"))
     return {
         "score": strict.f1,
@@ -147,8 +149,8 @@ def _windows(
         cut = span_windows(notes, reader, labels, max_pieces, config.max_width)
         windows, left, width, flat, stack = cut.windows, cut.left, cut.max_width, cut.flat, span_batch
     else:
-        windows, left = tagging_windows(notes, reader, labels, max_pieces)
-        stack = tagging_batch
+        windows, left = tagging_windows(notes, reader, labels, max_pieces, config.annotated)
+        stack = partial(tagging_batch, n_labels=len(labels))
     if config.head == "linear":
         loss = piece_loss(config, labels, windows["tags"])
     shape = TaggerConfig(task=task, encoder=encoder.config, head=config.head, labels=labels, max_width=width, flat=flat)

@@ -67,7 +67,8 @@ CARD = """# {name}
 Figures come from `python scripts/bench/bundled.py --data DIR`. {caution}
 """
 DATA = {
-    "entities-en": "synthetic notes of this project (`corpora/`) and maccrobat2020 train (CC BY 4.0)",
+    "entities-en": "synthetic notes of this project (`corpora/`), and of public corpora (CC BY 4.0) maccrobat2020 train, "
+    "ncbi_disease train for DISEASE alone and bc5cdr train for DRUG alone",
     "diagnosis-en": "synthetic notes of this project (`corpora/`) and codiesp_en train (CC BY 4.0)",
     "phi-en": "notes of this project, synthetic and by hand (`corpora/`); as negatives, with what the rules find "
     "in them as PHI, maccrobat2020, mts_dialog and ncbi_disease train (CC BY 4.0), an eighth of mtsamples (CC0) and of "

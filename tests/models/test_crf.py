@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clinlp.models.crf import Crf, allowed
+from clinlp.models.losses import PieceLoss, partial_loss, possible_tags
 from clinlp.spans import Span
 from clinlp.tagging.scheme import tag_names, to_bioes
 
@@ -145,3 +146,33 @@ def test_scores_too_far_apart_for_products_are_summed_in_logs(crf):
     emissions[0, 0, 1:] = 2000.0
     with torch.no_grad():
         assert torch.isfinite(crf.marginals(emissions, torch.ones(1, 3, dtype=torch.bool))).all()
+
+
+@pytest.mark.parametrize(("window", "length"), [(0, 5), (1, 3)])
+def test_a_window_annotated_in_part_counts_every_path_that_it_may_have(window, length):
+    torch.manual_seed(4)
+    crf = Crf(2)
+    emissions = torch.randn(1, N_PIECES, 9)
+    gold, unmarked = torch.tensor([[0, 4, 0, 0, 0]]), torch.tensor([[False, True]])  # a span of the first label
+    may = possible_tags(gold, unmarked)
+    assert may[0, 0].tolist() == [True] + [False] * 4 + [True] * 4
+    assert may[0, 1].tolist() == [False] * 4 + [True] + [False] * 4
+    steps, starts, ends = (rule.tolist() for rule in allowed(2))
+    score = {True: [], False: []}
+    for path in itertools.product(range(9), repeat=length):
+        if starts[path[0]] and ends[path[-1]] and all(steps[a][b] for a, b in itertools.pairwise(path)):
+            fits = all(may[0, at, tag] for at, tag in enumerate(path))
+            score[fits].append(sum(emissions[0, at, tag] for at, tag in enumerate(path)))
+    within = torch.logsumexp(torch.stack(score[True]), 0)
+    every = torch.logsumexp(torch.stack(score[True] + score[False]), 0)
+    loss = crf.partial_negative_log_likelihood(emissions, may, MASK[window : window + 1])
+    torch.testing.assert_close(loss, every - within)
+
+
+def test_a_partial_likelihood_of_whole_annotations_is_the_likelihood(crf, emissions):
+    tags = torch.tensor([[0, 4, 1, 2, 3], [1, 3, 0, 0, 0]])
+    may = possible_tags(tags, torch.zeros(2, 1, dtype=torch.bool))
+    partial = crf.partial_negative_log_likelihood(emissions, may, MASK)
+    torch.testing.assert_close(partial, crf.negative_log_likelihood(emissions, tags, MASK))
+    piece_by_piece = partial_loss(emissions[MASK], may[MASK])
+    torch.testing.assert_close(piece_by_piece, PieceLoss()(emissions[MASK], tags[MASK]))
