@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -15,10 +14,12 @@ from clinlp.note import Diagnosis, Note
 from clinlp.records import from_record, read_notes
 from clinlp.spans import Span
 from corpora.generator import make_notes
+from corpora.policy import under_policy
 from corpora.queries import phi_notes
 from corpora.written import varied, written_notes
 
 ANNOTATED = "annotated"  # column that names the labels of a corpus
+SURE_NAME = 0.6  # below it the rules only guess a name
 WRITTEN_TIMES = 8  # variations of each note written by hand
 FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}  # finer types of maccrobat2020 that its 12 labels leave out
 
@@ -38,7 +39,8 @@ def public_notes(model: str, data: Path, part: str) -> Iterator[Note]:
     if model == "diagnosis-en":
         yield from read_notes(data / "en" / "codiesp_en" / f"{part}.jsonl")
     if model == "phi-en" and part == "train":  # records that hold next to no PHI: what the rules find there is it
-        yield from find_phi([*_english_prose(data / "en")], default_detectors())
+        for note in find_phi([*_english_prose(data / "en")], default_detectors()):
+            yield replace(note, phi=tuple(span for span in note.phi if not _is_guess(span)))
     if model == "phi-zh" and part == "train":
         yield from _word_lists(data / "zh" / "facts" / "lexicon" / "THUOCL_medical.txt")
 
@@ -53,6 +55,11 @@ def partial_notes(model: str, data: Path) -> Iterator[Note]:
             for note in read_notes(data / "en" / name / "train.jsonl"):
                 spans = tuple(span for span in under_our_labels(note, renamed).entities if span.label == label)
                 yield replace(note, entities=spans, fields={ANNOTATED: [label]})
+
+
+def _is_guess(span: Span) -> bool:
+    """Whether the rules took a word for a name because it is no other: in a paper mostly a term."""
+    return span.label == "NAME" and span.score is not None and span.score < SURE_NAME
 
 
 def _english_prose(folder: Path) -> Iterator[Note]:
@@ -79,9 +86,7 @@ def synthetic_notes(model: str, n_notes: int, seed: int, part: str) -> Iterator[
     """Make notes; one without a diagnosis is annotated with none. For PHI two in three are dense; written ones join."""
     task, _, lang = model.partition("-")
     if task == "phi":
-        for note in _phi_notes(lang, n_notes, seed, part):  # by policy departments and most ages stay in the text
-            kept = (span for span in note.phi if span.label != "DEPARTMENT" and not _is_young(note, span))
-            yield replace(note, phi=tuple(kept))
+        yield from _phi_notes(lang, n_notes, seed, part)
         return
     for record in make_notes(lang, n_notes, seed, part):
         note = from_record(record)
@@ -94,12 +99,5 @@ def _phi_notes(lang: str, n_notes: int, seed: int, part: str) -> Iterator[Note]:
         yield from varied(written_notes(lang, "train"), WRITTEN_TIMES, seed)
     else:
         yield from written_notes(lang, "dev")
-    yield from map(from_record, make_notes(lang, n_notes // 3, seed, part))
-
-
-def _is_young(note: Note, span: Span) -> bool:
-    """Whether a span is an age that identifies nobody: only those from 90 on do."""
-    words = note.text[span.start : span.end]
-    return span.label == "AGE" and not (
-        any(int(number) > 89 for number in re.findall("[0-9]+", words)) or "九十" in words
-    )
+    for record in make_notes(lang, n_notes // 3, seed, part):  # whole notes mark what stays by policy too
+        yield under_policy(from_record(record))

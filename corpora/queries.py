@@ -18,6 +18,7 @@ from corpora.grammar import parse
 from corpora.layout import wrap_at_spaces
 from corpora.phi_values import PhiWriter, draw_subject
 from corpora.pieces import NothingFitsError, Piece
+from corpora.policy import under_policy
 from corpora.spoil import Spoiler
 from corpora.vocabulary import Vocabulary, load_vocabulary
 
@@ -176,13 +177,14 @@ def phi_notes(lang: str, n: int, seed: int, part: str = "train") -> Iterator[Not
         text, phi = joined(pieces)
         if lang == "en" and rng.random() < WRAP_RATE:
             text = wrap_at_spaces(text, rng.randint(30, 90))  # offsets stay
-        yield Note(
+        note = Note(
             note_id=f"phi-{lang}-{seed}-{number:06d}",
             text=text,
             lang=cast("Lang", lang),
             phi=tuple(phi),
             fields={"kind": kind, "templates": " ".join(composer.used)},
         )
+        yield under_policy(note)
 
 
 def joined(pieces: list[Piece]) -> tuple[str, list[Span]]:

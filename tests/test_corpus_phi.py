@@ -72,7 +72,7 @@ def test_spans_are_trimmed_flat_and_hold_a_letter_or_a_digit(notes):
 
 def test_every_label_is_there(notes):
     labels = Counter(span.label for note in notes for span in note.phi)
-    assert set(labels) == set(PhiLabel)
+    assert set(labels) == set(PhiLabel) - {PhiLabel.DEPARTMENT}  # departments stay by policy
     assert labels["NAME"] > labels["DATE"] > labels["AGE"] > 50
 
 
