@@ -67,8 +67,8 @@ CARD = """# {name}
 Figures come from `python scripts/bench/bundled.py --data DIR`. {caution}
 """
 DATA = {
-    "entities-en": "synthetic notes of this project (`corpora/`), and the train parts of maccrobat2020, of ncbi_disease "
-    "for DISEASE alone and of bc5cdr for DRUG alone (CC BY 4.0)",
+    "entities-en": "synthetic notes of this project (`corpora/`), and the train parts of maccrobat2020, ncbi_disease "
+    "(DISEASE alone) and bc5cdr (DRUG alone) (CC BY 4.0)",
     "diagnosis-en": "synthetic notes of this project (`corpora/`) and codiesp_en train (CC BY 4.0)",
     "phi-en": "notes of this project, synthetic and by hand (`corpora/`); as negatives, with what the rules find "
     "in them as PHI, maccrobat2020, mts_dialog and ncbi_disease train (CC BY 4.0), an eighth of mtsamples (CC0) and of "
