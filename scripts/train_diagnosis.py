@@ -11,4 +11,4 @@ import sys
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["train", "diagnosis"]
-    runpy.run_module("clinlp.cli", run_name="__main__")
+    runpy.run_module("clinlp", run_name="__main__")

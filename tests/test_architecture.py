@@ -26,7 +26,8 @@ ROWS = (
     {"deid", "data"},
     {"inference", "report"},
     {"pipes", "batch", "serve", "training"},
-    {"cli", "__main__", "scripts"},
+    {"cli", "scripts"},
+    {"__main__"},
 )
 ROW = {room: row for row, rooms in enumerate(ROWS, start=1) for room in rooms}
 

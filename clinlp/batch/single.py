@@ -52,9 +52,9 @@ def deidentify(
     config = (config or BatchConfig()).model_copy(update=off)
     if out.exists() and not overwrite:
         raise UsageError(f"{out}: a new file needed for the output, got one that is there; or say --overwrite")
+    inputs = find_inputs(inputs)
     if any(path.exists() and out.resolve().is_relative_to(path.resolve()) for path in inputs):
         raise UsageError(f"{out}: an output beside the input needed, got the input itself or a place in it")
-    inputs = find_inputs(inputs)
     pipeline, records = _begin(inputs, config)
     quarantine = Quarantine(out.with_name(f"{stem(out)}.{QUARANTINE}"))
     lost: Counter[str] = Counter()
@@ -68,8 +68,6 @@ def deidentify(
 
 def _begin(inputs: Sequence[Path], config: BatchConfig) -> tuple[Pipeline, Iterator[Record]]:
     """Find out what is wrong before anything is written: inputs first, for they are quick to see."""
-    if not inputs:
-        raise UsageError("input: a file or folder needed, got none")
     options = ReadOptions.model_validate({name: getattr(config, name) for name in ReadOptions.model_fields})
     for path in inputs:
         list_files(path, options)

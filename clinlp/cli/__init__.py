@@ -47,22 +47,25 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-annotate.register(app)
-audit.register(app)
-calibrate.register(app)
-check.register(app)
-compare.register(app)
-demo.register(app)
-evaluate.register(app)
-evidence.register(app)
-export.register(app)
-predict.register(app)
-report.register(app)
-retry.register(app)
-search.register(app)
-serve.register(app)
-train.register(app)
-vault.register(app)
+for each in (  # as the help lists them
+    demo,
+    annotate,
+    retry,
+    vault,
+    predict,
+    serve,
+    check,
+    train,
+    search,
+    export,
+    evaluate,
+    compare,
+    evidence,
+    report,
+    audit,
+    calibrate,
+):
+    each.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -125,7 +128,8 @@ def _explain(error: Exception, *, debug: bool) -> int:
         if message:  # none where the help was shown instead
             message = message.replace("Value error, ", "")  # pydantic's word in front of Typer's
             message = message.rstrip(".")
-            remark(f"{message}{'' if message.endswith('?') else '.'} See clinlp --help.")
+            command = getattr(getattr(error, "ctx", None), "command_path", "clinlp")
+            remark(f"{message}{'' if message.endswith('?') else '.'} See {command} --help.")
         return int(getattr(error, "exit_code", 2))
     remark(f"unexpected {type(error).__name__} at {_place(error)}; --debug before the command shows more")
     return 1

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from clinlp.batch.config import BatchConfig
-from clinlp.cli.console import progress, remark, say
+from clinlp.cli.console import RECORDS, counted, progress, remark, say
 from clinlp.cli.jobs import end_job, job_progress
 from clinlp.cli.options import takes
 from clinlp.config import Config
@@ -40,9 +40,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what a job
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(annotate)
-    app.command()(deidentify)
-    app.command()(convert)
+    app.command(rich_help_panel=RECORDS)(annotate)
+    app.command(rich_help_panel=RECORDS)(deidentify)
+    app.command(rich_help_panel=RECORDS)(convert)
 
 
 @takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"})
@@ -89,7 +89,9 @@ def annotate(
 @takes(BatchConfig, _PANELS, names={"keep_fields": "--keep-field"}, hidden=(*_TEXT_ONLY, *_JOB_ONLY))
 def deidentify(
     config: BatchConfig,
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files, or folders of files of one format.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help="Files, patterns, or folders of files of one format.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file; its ending tells the format.")],
     mode: Annotated[
         Literal["tag", "mask", "placeholder", "surrogate"],
@@ -115,14 +117,16 @@ def deidentify(
     - `clinlp deidentify notes.csv -o released.csv --mode surrogate --key-file key --vault ../release.vault`
     """
     from clinlp.batch.single import deidentify as run
+    from clinlp.batch.sources import find_inputs
 
     config = config.model_copy(update={"deid": mode})
+    inputs = find_inputs(inputs)
     with progress(inputs, config) as tell:
         summary = run(inputs, out, config, write=WriteOptions(format=to), overwrite=overwrite, tell=tell)
     end_job(summary, out)
 
 
-@takes(ReadOptions, {ReadOptions: "How the input is read"}, names={"format": "--from"})
+@takes(ReadOptions, {ReadOptions: "How the input is read"}, names={"format": "--from --format"})
 def convert(
     config: ReadOptions,
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file, or a folder of files of one format.")],
@@ -146,7 +150,7 @@ def convert(
     if target.is_file() and not overwrite:
         raise UsageError(f"{target}: a new file needed for the output, got one that is there; or say --overwrite")
     report = run(source, target, config, WriteOptions(format=to), tokenize=tokenize)
-    say(f"{report.n_notes:,} notes in {target}")
+    say(f"{counted(report.n_notes, 'note')} in {target}")
     if report.lost:
         say("this format cannot hold: " + ", ".join(f"{n:,} {kind}" for kind, n in report.lost.items()))
     for failure in report.failures:

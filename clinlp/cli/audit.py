@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 from pydantic import Field
 
-from clinlp.cli.console import console, remark, say, table
+from clinlp.cli.console import SCORES, console, remark, say, table
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.errors import DataError, Failure, UsageError
@@ -53,10 +53,10 @@ _PANELS = {AuditOptions: "What counts", ReadOptions: "How PREDICTED is read"}
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(audit)
+    app.command(rich_help_panel=SCORES)(audit)
 
 
-@takes(AuditOptions, _PANELS, names={"format": "--from"}, hidden=("duplicate_ids", "spans"))
+@takes(AuditOptions, _PANELS, names={"format": "--from --format"}, hidden=("duplicate_ids", "spans"))
 def audit(
     config: AuditOptions,
     gold: Annotated[Path, typer.Argument(metavar="GOLD", help="Notes with their true PHI, in any format.")],

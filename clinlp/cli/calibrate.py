@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from clinlp.cli.console import remark, say
+from clinlp.cli.console import SCORES, remark, say
 from clinlp.errors import DataError, UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(calibrate)
-    app.command()(calibrate_codes)
+    app.command(rich_help_panel=SCORES)(calibrate)
+    app.command(rich_help_panel=SCORES)(calibrate_codes)
 
 
 def calibrate(

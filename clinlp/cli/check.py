@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clinlp.cli.console import console, remark, say, table
+from clinlp.cli.console import TRAINING, console, remark, say, table
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.data.checks.config import CheckConfig
@@ -28,10 +28,10 @@ _MOST_ROWS = 30  # labels or codes that a table holds; --json has them all
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(check)
+    app.command(rich_help_panel=TRAINING)(check)
 
 
-@takes(CheckConfig, _PANELS, names={"format": "--from"}, hidden=("duplicate_ids",))
+@takes(CheckConfig, _PANELS, names={"format": "--from --format"}, hidden=("duplicate_ids",))
 def check(
     config: CheckConfig,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Annotated notes to train on, in any format.")],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from pydantic import Field
 
-from clinlp.cli.console import console, remark, say, table, write_json
+from clinlp.cli.console import SCORES, console, remark, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, count_spans, gold_of, predict, score_codes, shortened
 from clinlp.errors import DataError, UsageError
@@ -48,7 +48,7 @@ class CompareOptions(SamplingOptions):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(compare)
+    app.command(rich_help_panel=SCORES)(compare)
 
 
 @takes(CompareOptions, {CompareOptions: "What counts", SamplingOptions: "Intervals"})

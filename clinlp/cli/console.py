@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+RECORDS, TRAINING, SCORES = "Records", "Training", "Scores"
+"""Panels of the help, one for each sort of command."""
+
 
 def remark(message: str) -> None:
     """Say one line on standard error."""
@@ -79,32 +82,40 @@ def show_summary(summary: Summary, out: Path) -> None:
     """Show what a job did: counts, time of each stage, what was left out."""
     screen = console()
     counts = table("", ("", ""))
-    for name, n in (
-        ("notes", summary.n_notes),
-        ("characters", summary.n_characters),
-        ("PHI spans", summary.n_phi),
-        ("entities", summary.n_entities),
-        ("diagnoses", summary.n_diagnoses),
-        ("quarantined", summary.n_failures),
-        *((f"  {stage}: {error}", n) for (stage, error), n in sorted(summary.failures.items())),
-        *((("finished before", summary.n_before),) if summary.n_before else ()),
+    for name, n, always in (
+        ("notes", summary.n_notes, True),
+        ("characters", summary.n_characters, True),
+        ("PHI spans", summary.n_phi, True),
+        ("entities", summary.n_entities, "entities" in summary.seconds),
+        ("diagnoses", summary.n_diagnoses, "diagnosis" in summary.seconds),
+        ("quarantined", summary.n_failures, True),
+        *((f"  {stage}: {error}", n, True) for (stage, error), n in sorted(summary.failures.items())),
+        ("finished before", summary.n_before, False),
     ):
-        counts.add_row(name, f"{n:,}")
+        if n or always:
+            counts.add_row(name, f"{n:,}")
     counts.show_header = False
     screen.print(counts)
-    times = table("", ("stage", "seconds", "share"))
-    work = summary.busy_s or summary.wall_s  # of all workers
-    rest = max(0.0, work - sum(summary.seconds.values()))
-    for stage, seconds in (*summary.seconds.items(), ("other", rest), ("all", work)):
-        times.add_row(stage, f"{seconds:,.2f}", f"{100 * seconds / (work or 1.0):.0f} %")
-    screen.print(times)
+    if summary.seconds:  # none where nothing was left to do
+        times = table("", ("stage", "seconds", "share"))
+        work = summary.busy_s or summary.wall_s  # of all workers
+        rest = max(0.0, work - sum(summary.seconds.values()))
+        for stage, seconds in (*summary.seconds.items(), ("other", rest), ("all", work)):
+            times.add_row(stage, f"{seconds:,.2f}", f"{100 * seconds / (work or 1.0):.0f} %")
+        screen.print(times)
     if summary.left_out:
         columns = ", ".join(f"{name} ({n:,})" for name, n in sorted(summary.left_out.items()))
         say(f"left out, because they may identify: {columns}; --keep-field keeps one")
     if summary.lost:
         say("this format cannot hold: " + ", ".join(f"{n:,} {kind}" for kind, n in summary.lost.items()))
-    rate = (summary.n_records - summary.n_before) / (summary.wall_s or 1.0)
-    say(f"{summary.n_notes:,} notes in {out} ({rate:,.1f} records a second)")
+    n_new = summary.n_records - summary.n_before
+    how = f"{n_new / (summary.wall_s or 1.0):,.1f} records a second" if n_new > 0 else "nothing new"
+    say(f"{counted(summary.n_notes, 'note')} in {out} ({how})")
+
+
+def counted(n: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def say(message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from clinlp.cli.console import console, remark, say, table
+from clinlp.cli.console import RECORDS, TRAINING, console, remark, say, table
 from clinlp.errors import Failure, UsageError
 from clinlp.note import Note
 
@@ -19,8 +19,8 @@ _MAIN = ("strict F1", "MAP", "micro F1", "F1", "characters")  # columns of a car
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(demo)
-    app.command()(models)
+    app.command(rich_help_panel=RECORDS)(demo)
+    app.command(rich_help_panel=TRAINING)(models)
 
 
 def demo(

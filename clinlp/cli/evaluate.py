@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clinlp.cli.codes import drawn, show_codes, show_groups
-from clinlp.cli.console import console, say, table, write_json
+from clinlp.cli.console import SCORES, console, say, table, write_json
 from clinlp.cli.options import SamplingOptions, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, gold_of, predict
 from clinlp.note import Note
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # numpy: loaded with the command, not with its help
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(evaluate)
+    app.command(rich_help_panel=SCORES)(evaluate)
 
 
 @takes(SamplingOptions, {SamplingOptions: "Intervals"})

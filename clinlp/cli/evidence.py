@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from clinlp.cli.console import console, remark, say, table, write_json
+from clinlp.cli.console import SCORES, console, remark, say, table, write_json
 from clinlp.errors import DataError
 from clinlp.note import Diagnosis, Note
 
@@ -22,7 +22,7 @@ Method: TypeAlias = Literal["attention", "gradients", "shapley", "lime"]
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(evidence)
+    app.command(rich_help_panel=SCORES)(evidence)
 
 
 def evidence(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from clinlp.cli.console import console, say, table
+from clinlp.cli.console import TRAINING, console, say, table
 from clinlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _ALLOWED: Final = 0.01  # of answers, where weights are rounded
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(export)
+    app.command(rich_help_panel=TRAINING)(export)
 
 
 def export(

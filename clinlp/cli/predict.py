@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
-from clinlp.cli.console import console, remark, say, table
+from clinlp.cli.console import RECORDS, console, remark, say, table
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Diagnosis, Note
 from clinlp.records.options import Format
@@ -27,7 +27,7 @@ _LONGEST: Final = 60  # of a stretch of evidence, in characters
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(predict)
+    app.command(rich_help_panel=RECORDS)(predict)
 
 
 def predict(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from clinlp.cli.console import say
+from clinlp.cli.console import SCORES, counted, say
 from clinlp.cli.options import SamplingOptions, takes
 from clinlp.cli.predicted import Attribute, chosen, gold_of, predict, shortened
 from clinlp.errors import DataError, UsageError
@@ -20,7 +20,7 @@ _PAGES = (".html", ".htm")
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(report)
+    app.command(rich_help_panel=SCORES)(report)
 
 
 @takes(SamplingOptions, {SamplingOptions: "Intervals"})
@@ -124,7 +124,7 @@ def _notes(source: Path, out: Path, title: str | None, original: Path | None) ->
         out.write_text(render(notes, title or source.name, originals), "utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
-    say(f"{len(notes):,} notes: {out}")
+    say(f"{counted(len(notes), 'note')}: {out}")
 
 
 def _folder(out: Path) -> None:

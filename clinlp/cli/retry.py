@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from clinlp.cli.console import say
+from clinlp.cli.console import RECORDS, say
 from clinlp.cli.jobs import end_job, job_progress
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(retry)
+    app.command(rich_help_panel=RECORDS)(retry)
 
 
 def retry(

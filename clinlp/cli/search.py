@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clinlp.cli.console import console, say, table
+from clinlp.cli.console import TRAINING, console, say, table
 from clinlp.cli.options import takes
 from clinlp.cli.train import DIAGNOSIS_FLAGS, PANELS, teller
 from clinlp.training.config import DiagnosisConfig, EntitiesConfig, PhiConfig, TrainConfig
@@ -36,7 +36,7 @@ search = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(search, name="search")
+    app.add_typer(search, name="search", rich_help_panel=TRAINING)
 
 
 @search.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clinlp.cli.console import remark, say
+from clinlp.cli.console import RECORDS, remark, say
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.inference.config import PipelineConfig
@@ -22,8 +22,8 @@ _NAMES = {"keep_fields": "--keep-field", "cors_origins": "--cors-origin", "allow
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(serve)
-    app.command("serve-key")(serve_key)
+    app.command(rich_help_panel=RECORDS)(serve)
+    app.command("serve-key", rich_help_panel=RECORDS)(serve_key)
 
 
 @takes(ServeConfig, _PANELS, names=_NAMES, hidden=("vault",))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clinlp.cli.console import remark, say
+from clinlp.cli.console import TRAINING, remark, say
 from clinlp.cli.options import takes
 from clinlp.cli.series import Curve, Folds, run
 from clinlp.config import Config
@@ -49,7 +49,7 @@ train = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(train, name="train")
+    app.add_typer(train, name="train", rich_help_panel=TRAINING)
 
 
 @train.command()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clinlp.batch.summary import Summary, Tell
-from clinlp.cli.console import progress, remark, say, show_failures
+from clinlp.cli.console import RECORDS, counted, progress, remark, say, show_failures
 from clinlp.cli.options import takes
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
@@ -31,8 +31,8 @@ def register(app: typer.Typer) -> None:
     key = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", context_settings=app.info.context_settings)
     key.callback()(_key)  # so that `new` has to be said, though it is the only one
     key.command("new")(new)
-    app.add_typer(key, name="key")
-    app.command()(reidentify)
+    app.add_typer(key, name="key", rich_help_panel=RECORDS)
+    app.command(rich_help_panel=RECORDS)(reidentify)
 
 
 def _key() -> None:
@@ -55,7 +55,7 @@ def new(path: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")
     say(f"a new key is in {path}; keep a copy apart from the vault: without it nothing can be restored")
 
 
-@takes(ReadOptions, {ReadOptions: "How the release is read"}, names={"format": "--from"})
+@takes(ReadOptions, {ReadOptions: "How the release is read"}, names={"format": "--from --format"})
 def reidentify(
     config: ReadOptions,
     released: Annotated[Path, typer.Argument(metavar="RELEASED", help="A released file or folder, in any format.")],
@@ -101,7 +101,7 @@ def reidentify(
         records = read_records(released, config)
         with open_sink(out, WriteOptions(format=to), lost, tokenize) as sink:
             summary = _restore_all(records, opened, sink, (released, out), tell)
-    say(f"{summary.n_notes:,} notes restored in {out}")
+    say(f"{counted(summary.n_notes, 'note')} restored in {out}")
     if lost := Counter({kind: n for kind, n in lost.items() if n}):
         say("this format cannot hold: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(lost.items())))
     show_failures(summary)

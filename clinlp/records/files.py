@@ -173,6 +173,8 @@ def _whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it at the end, or remove it after an error."""
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a rename would take its name away
+            raise UsageError(f"{path}: a file or folder needed for the output, got a device or a pipe")
         try:
             yield temporary
             temporary.replace(path)

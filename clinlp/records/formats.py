@@ -47,8 +47,7 @@ def open_records(path: Path, options: ReadOptions, lost: Counter[str]) -> Read:
         kind, paths = _in_folder(path, options.format)
         return _started(_read_all(kind, paths, options, memory))
     kind = _format_of_file(path, options)
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: a file with records needed, got an empty one")
+    _check_content(path)
     return _started(_one_file(kind, path, options, memory))
 
 
@@ -78,8 +77,7 @@ def told_files(path: Path, options: ReadOptions) -> tuple[Format, list[Path]]:
         kind, paths = _in_folder(path, options.format)
         return kind, paths if kind in _FOLDERS else [each for each in paths if each.stat().st_size]
     kind = _format_of_file(path, options)
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: a file with records needed, got an empty one")
+    _check_content(path)
     return kind, [path]
 
 
@@ -211,6 +209,13 @@ def _known(given: Format | None) -> str:
     return given or f"a known format ({', '.join(FORMATS)})"
 
 
+def _check_content(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(f"{path}: a file that can be read twice needed, got a device or a pipe; save it first")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: a file with records needed, got an empty one")
+
+
 def _format_of_file(path: Path, options: ReadOptions) -> Format:
     kind = options.format or _by_name(path)
     if kind is None:
@@ -227,7 +232,7 @@ def _format_of_file(path: Path, options: ReadOptions) -> Format:
 def _format_of_target(path: Path, given: Format | None) -> Format:
     kind = given or _by_name(path)
     if kind is None:
-        raise UsageError(f"{path}: a name that tells the format needed, or --format {'|'.join(FORMATS)}")
+        raise UsageError(f"{path}: a name that tells the format needed, or --to {'|'.join(FORMATS)}")
     if kind in _FOLDERS and given is None:
-        raise UsageError(f"{path}: {kind} has one file a note; name a folder and say --format {kind}")
+        raise UsageError(f"{path}: {kind} has one file a note; name a folder and say --to {kind}")
     return kind

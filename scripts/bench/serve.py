@@ -106,7 +106,7 @@ def service(*flags: str) -> Iterator[Service]:
     """Start it and wait until it is ready."""
     from clinlp.serve import Client
 
-    command = [sys.executable, "-m", "clinlp.cli", "serve", "--port", str(PORT), *flags]
+    command = [sys.executable, "-m", "clinlp", "serve", "--port", str(PORT), *flags]
     settings = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=settings)  # noqa: S603  our own
     try:

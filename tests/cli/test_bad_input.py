@@ -142,7 +142,7 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("annotate GOOD -o FULL", "a new or empty folder needed, got one with files in it; or say --overwrite"),
         usage("deidentify GOOD -o FULL/file.csv/below.csv", "cannot be written"),
         usage("deidentify GOOD -o FULL/file.csv", "a new file needed for the output"),
-        usage("deidentify GOOD -o OUT.xyz", "a name that tells the format needed"),
+        usage("deidentify GOOD -o OUT.xyz", "a name that tells the format needed, or --to jsonl"),
         usage("convert GOOD GOOD/below.csv", "cannot be written"),
         usage("annotate GOOD -o OUT --entities FULL", "no config.json; is this a model folder?"),
         usage("annotate GOOD -o OUT --diagnosis nowhere", "nowhere: a model folder or one of"),
@@ -158,7 +158,8 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("train entities --train GOOD", "out needed, got none"),
         usage("train entities --train missing.jsonl -o OUT", "missing.jsonl: file or folder needed, got none"),
         usage("train entities --train GOOD --dev GOOD -o OUT", "training needs notes with entities, got none", 1),
-        usage("annotate GOOD", "Missing option '--out'"),
+        usage("annotate GOOD", "Missing option '--out' / '-o'. See clinlp annotate --help."),
+        usage("train entities --trian GOOD", "--train). See clinlp train entities --help."),
         usage("anotate GOOD", "No such command 'anotate'. Did you mean 'annotate'? See clinlp --help."),
     ],
 )
@@ -178,6 +179,13 @@ def test_bad_usage_is_one_clear_line(
     assert done.line.startswith("clinlp: ")
     assert message in done.line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_that_fits_the_output_is_refused(clinlp: Command, tmp_path: Path, good: Path) -> None:
+    before = good.read_bytes()
+    done = clinlp("deidentify", tmp_path / "*.jsonl", "-o", good, "--overwrite", "--phi", "off")
+    assert (done.code, good.read_bytes()) == (2, before)
+    assert "an output beside the input needed" in done.line
 
 
 def test_an_unexpected_error_shows_its_place_and_not_its_message(

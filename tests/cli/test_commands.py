@@ -144,7 +144,7 @@ def test_progress_on_a_terminal_holds_no_text(tmp_path: Path) -> None:
     arguments = ["annotate", str(path), "-o", str(tmp_path / "out"), *RULES, "--chunk-notes", "20"]
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "clinlp.cli", *arguments],
+        [sys.executable, "-m", "clinlp", *arguments],
         stdout=theirs,
         stderr=theirs,
         env={**os.environ, "TERM": "xterm"},
@@ -163,6 +163,25 @@ def test_progress_on_a_terminal_holds_no_text(tmp_path: Path) -> None:
     assert running.returncode == 0
     assert b"records" in said
     assert SENTINEL.encode() not in said
+
+
+def test_progress_counts_the_files_of_a_pattern(
+    clinlp: Command, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich takes it for a terminal
+    write(tmp_path / "good-2.jsonl", [{"note_id": "c", "text": "体温正常"}])
+    done = clinlp("deidentify", tmp_path / "good*.jsonl", "-o", tmp_path / "out.csv", "--phi", "off")
+    assert done.code == 0
+    assert "3 notes in" in done.out
+    assert good.exists()
+
+
+def test_a_job_that_is_run_again_says_that_nothing_is_new(clinlp: Command, good: Path, tmp_path: Path) -> None:
+    arguments = ("annotate", good, "-o", tmp_path / "out", *RULES, "--phi", "off")
+    assert "records a second" in clinlp(*arguments).out
+    done = clinlp(*arguments)
+    assert done.out.rstrip().endswith(f"2 notes in {tmp_path / 'out'} (nothing new)")
+    assert "stage" not in done.out
 
 
 def test_convert_says_what_a_format_cannot_hold(clinlp: Command, good: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interrupted(arguments: list[str], started: Callable[[], bool], number: int) -> subprocess.CompletedProcess[str]:
     """Run the command, send it a signal once it writes, and wait for its end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "clinlp.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "clinlp", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         for _ in range(1200):
             if started() or running.poll() is not None:

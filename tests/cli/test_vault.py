@@ -239,7 +239,7 @@ def test_an_interrupt_keeps_what_is_restored(tmp_path: Path) -> None:
     write_notes(released, tmp_path / "released.jsonl")
     arguments = ["reidentify", "released.jsonl", "--vault", "clinic.vault", "--key-file", "key", "-o", "back.jsonl"]
     with subprocess.Popen(
-        [sys.executable, "-m", "clinlp.cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "clinlp", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as running:
         while running.poll() is None and not any(part.stat().st_size for part in tmp_path.glob(".back.jsonl.*")):
             time.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -252,12 +253,24 @@ def test_json_that_is_not_json_lines(content: bytes, reason: str, tmp_path: Path
         list(read_records(tmp_path / "d.json"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d.jsonl")
+    with pytest.raises(UsageError, match="a file that can be read twice needed, got a device or a pipe"):
+        read_records(tmp_path / "d.jsonl")
+    with pytest.raises(UsageError, match="a file or folder needed for the output, got a device or a pipe"):
+        write_notes([ENGLISH], tmp_path / "d.jsonl")
+    assert (tmp_path / "d.jsonl").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["d.jsonl"]
+
+
 @pytest.mark.parametrize("name", ["d.docx", "d", "d.gz", "d.parquet.gz"])
 def test_formats_that_a_name_does_not_tell(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("x")
-    for call in (lambda: read_records(tmp_path / name), lambda: write_notes([ENGLISH], tmp_path / name)):
-        with pytest.raises(UsageError, match=r"a name that tells the format needed, or --format jsonl\|csv"):
-            call()
+    with pytest.raises(UsageError, match=r"a name that tells the format needed, or --format jsonl\|csv"):
+        read_records(tmp_path / name)
+    with pytest.raises(UsageError, match=r"a name that tells the format needed, or --to jsonl\|csv"):
+        write_notes([ENGLISH], tmp_path / name)
 
 
 def test_folders_without_notes_or_with_two_formats(tmp_path: Path) -> None:
