@@ -8,31 +8,23 @@ quarantine. That needs fewer processes than halving the chunk, which takes one f
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.process import receive, send
 from clinlp.batch.task import Mark, Task
 from clinlp.batch.worker import Worker
-from clinlp.errors import DataError, MissingExtraError, UsageError
+from clinlp.errors import DataError, UsageError
+from clinlp.inference.processes import Child, environment, raise_refusal
 
 _TRIES: Final = 3  # of a shard whose worker dies while it reads or writes
 _START_S: Final = 900.0
-_PROGRAM: Final = (  # the packages that are found here are found there
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from clinlp.batch.process import main; main()"
-)
+_PROGRAM: Final = "clinlp.batch.process"
 _NONE: Final = Mark(-1, -1, 0, 0, 0)
 
 
@@ -100,41 +92,21 @@ class _Process:
         self.number, self.ready = number, False
         self.task: Task | None = None
         self.mark, self.since = _NONE, time.monotonic()
-        self.running = subprocess.Popen(  # noqa: S603  this program itself
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # a package's last words may quote a note
-            env=_environment(number, config),
+        self._child = Child(
+            _PROGRAM,
+            environment(number, config.device),
+            lambda frame: answers.put((self, None if frame is None else frame[0])),
         )
-        threading.Thread(target=self._listen, args=(answers,), daemon=True).start()
-        self.tell(config.model_dump(mode="json"))
-
-    def tell(self, message: dict[str, Any], text: bytes | None = None) -> None:
-        """Send a message; that the process is gone will be heard of."""
-        if self.running.stdin is not None:
-            with suppress(OSError):
-                send(self.running.stdin, message, text)
+        self._child.tell(config.model_dump(mode="json"))
 
     def start(self, task: Task, text: bytes | None) -> None:
         """Give the process a task."""
         self.task, self.mark, self.since = task, _NONE, time.monotonic()
-        self.tell(task.held(), text)
+        self._child.tell(task.held(), text)
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
-        self.running.kill()
-        self.running.wait()
-        for pipe in (self.running.stdin, self.running.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-
-    def _listen(self, answers: queue.SimpleQueue[Any]) -> None:
-        with suppress(OSError, ValueError):
-            while self.running.stdout is not None and (frame := receive(self.running.stdout)) is not None:
-                answers.put((self, frame[0]))
-        answers.put((self, None))
+        self._child.kill()
 
 
 class Processes:
@@ -201,10 +173,7 @@ class Processes:
 
     def _take(self, worker: _Process, answer: dict[str, Any], step: Step) -> Done | None:
         """Act on what a worker says."""
-        if "missing" in answer:
-            raise MissingExtraError(*answer["missing"])
-        if "stop" in answer:
-            raise UsageError(answer["stop"])
+        raise_refusal(answer)
         now = time.monotonic()
         if "ready" in answer:
             worker.ready, self._n_unready = True, 0
@@ -279,24 +248,3 @@ def _unheard(number: int, mark: Mark) -> None:
 def n_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _environment(number: int, config: BatchConfig) -> dict[str, str]:
-    """The variables of a worker: one thread and one GPU."""
-    variables = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    gpus = _gpus()
-    if config.device in (None, "cuda") and len(gpus) > 1:
-        variables["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    return variables
-
-
-def _gpus() -> list[str]:
-    """The GPUs of this machine, or those of them that may be used."""
-    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [each for each in named.split(",") if each]
-    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]

@@ -41,7 +41,7 @@ def serve(config: ServeConfig) -> None:
     **Examples**
 
     - `clinlp serve`, then `curl localhost:8000/v1/deidentify --json '{"text": "Seen by Dr. Jane Doe."}'`
-    - `clinlp serve --deid placeholder --entities models/ours --threads 4`
+    - `clinlp serve --deid placeholder --entities models/ours --workers 4`
     - `clinlp serve --host 0.0.0.0 --keys api.keys --tls-cert cert.pem --tls-key key.pem`
     """
     from clinlp.serve.server import serve as run

@@ -127,13 +127,13 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         "openapi_extra": _BODY,
     }
 
-    async def run(request: Request, kind: Kind, *, tokens: bool = False) -> Response:
+    async def run(request: Request, kind: Kind) -> Response:
         exchange: Exchange = request.state.exchange
         asked = read_notes(await request.body())
         results = await _unless_gone(request, service.work(asked, kind, exchange))
         if asked.many:
-            return Response(answer_many(results, tokens=tokens), media_type=_JSON)
-        status, body = answer_one(results[0], exchange.request_id, tokens=tokens)
+            return Response(answer_many(results), media_type=_JSON)
+        status, body = answer_one(results[0], exchange.request_id)
         return Response(body, status, media_type=_JSON)
 
     async def annotate(
@@ -145,7 +145,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         diagnosis: _Model = None,
     ) -> Response:
         """De-identify, find entities and their context, and predict diagnoses."""
-        return await run(request, Kind("annotate", deid or default, phi, entities, diagnosis), tokens=tokens)
+        return await run(request, Kind("annotate", deid or default, phi, entities, diagnosis, tokens))
 
     async def deidentify(request: Request, deid: _Deid = None, phi: _Model = None) -> Response:
         """Find PHI and replace it; `off` is refused."""
@@ -170,14 +170,13 @@ def _add_states(app: FastAPI, service: Service) -> None:
     @app.get("/v1/models", response_model=ModelsRecord)
     async def models() -> JSONResponse:
         """Say which models there are, their labels and codes, and the ways to replace PHI."""
-        held = await asyncio.to_thread(service.engine.models)
         return JSONResponse(
             {
                 "version": _version(),
-                "models": held,
-                "deid": service.engine.modes,
+                "models": service.offer.models,
+                "deid": service.offer.modes,
                 "default_deid": config.deid,
-                "choices": service.engine.choices,
+                "choices": config.choices,
             }
         )
 
@@ -190,7 +189,7 @@ def _add_states(app: FastAPI, service: Service) -> None:
     async def readyz() -> JSONResponse:
         """Say whether the models are loaded, and work is done in time."""
         stuck = service.batcher.busy_s > config.limit_s
-        states = (("closing", service.closing), ("loading", not service.engine.ready), ("busy", stuck))
+        states = (("closing", service.closing), ("loading", not service.ready), ("busy", stuck))
         status = next((name for name, so in states if so), "ok")
         return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from clinlp.inference.config import PipelineConfig
 
+TASKS: Final = ("phi", "entities", "diagnosis")
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -49,7 +50,14 @@ class ServeConfig(PipelineConfig):
     read_s: float = Field(20.0, gt=0, description="Seconds in which a request has to arrive (408).")
     grace_s: int = Field(60, ge=0, description="Seconds for what is at work when the service is told to end.")
     connections: int = Field(512, ge=1, description="Connections at once (503).")
-    threads: int = Field(1, ge=1, description="Threads that the models compute with.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that annotate, each with models of its own and `threads`; one works in the service's "
+        "own process. More than the machine has cores do not help.",
+    )
+    threads: int = Field(1, ge=1, description="Threads that the models of each worker compute with.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -77,6 +85,17 @@ class ServeConfig(PipelineConfig):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def choices(self) -> dict[str, list[str]]:
+        """Names of models that requests may ask for in place of the service's own, by what they find."""
+        fixed = {"phi": self.thresholds is not None, "entities": self.keep_entities}
+        return {
+            task: []
+            if not self.switch or fixed.get(task) or getattr(self, task) == "off"
+            else [f"{task}-{lang}" for lang in ("en", "zh")]
+            for task in TASKS
+        }
 
     def hosts(self, *, with_keys: bool) -> tuple[str, ...]:
         """Names that a request may call the service by; none means any.

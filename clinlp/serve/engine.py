@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 from clinlp.deid import Mode
 from clinlp.errors import Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
-from clinlp.serve.config import ServeConfig
+from clinlp.serve.config import TASKS, ServeConfig
+from clinlp.serve.logs import error_facts
+from clinlp.serve.reading import written
 
 Task: TypeAlias = Literal["annotate", "deidentify", "diagnose"]
 _WITHOUT: Final[dict[Task, dict[str, Any]]] = {
@@ -18,7 +21,6 @@ _WITHOUT: Final[dict[Task, dict[str, Any]]] = {
     "deidentify": {"entities": "off", "diagnosis": "off", "sections": False, "context": False},
     "diagnose": {"entities": "off", "sections": False, "context": False},
 }
-TASKS: Final = ("phi", "entities", "diagnosis")
 _MODES: Final[tuple[Mode, ...]] = ("off", "tag", "mask", "placeholder", "surrogate")
 _WARM: Final = (Note("en", "Seen on 03/12/2021 for chest pain.", lang="en"), Note("zh", "患者反复胸闷2年。", lang="zh"))
 
@@ -31,11 +33,37 @@ class Kind(NamedTuple):
     phi: str | None = None
     entities: str | None = None
     diagnosis: str | None = None
+    tokens: bool = False
 
     @property
     def named(self) -> dict[str, str]:
         """The models that are named, by what they find."""
         return {task: name for task in TASKS if (name := getattr(self, task)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What can be asked of an engine.
+
+    Attributes:
+        modes: Ways to replace PHI.
+        whole_patients: Whether a model reads all notes of a patient together, so that those of two requests
+            must not meet.
+        models: Which models there are and what they know; of a folder its own name alone.
+    """
+
+    modes: tuple[Mode, ...]
+    whole_patients: bool
+    models: Sequence[Mapping[str, Any]]
+
+    def held(self) -> dict[str, Any]:
+        """Give it as what JSON holds."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> Self:
+        """Read what `held` gave."""
+        return cls(tuple(held["modes"]), held["whole_patients"], held["models"])
 
 
 class Engine:
@@ -70,6 +98,7 @@ class Engine:
         """Give what becomes of each note, in order."""
         if not isinstance(kind, Kind):
             raise TypeError(f"kind of work needed, got {type(kind).__name__}")
+        kind = kind._replace(tokens=False)
         if kind not in self._pipelines:  # of models that a request names: few, for `choices` are
             pipeline = self._pipelines[Kind(kind.task, kind.deid)]
             self._pipelines[kind] = pipeline.variant(pipeline.config.model_copy(update=kind.named))
@@ -77,62 +106,48 @@ class Engine:
         self._base.deidentifier.left_out.clear()  # counts names that clients choose: it would grow for ever
         return results
 
-    def warm_up(self) -> None:
-        """Load all models and run each once.
+    def answer(self, kind: Hashable, notes: Sequence[Note]) -> list[bytes | Failure]:
+        """Give each note as the bytes of its answer, or why there are none, in order."""
+        tokens = isinstance(kind, Kind) and kind.tokens
+        return [written(result, tokens=tokens) for result in self(kind, notes)]
 
-        Raises:
-            RuntimeError: A stage does not work.
-        """
-        results = self(Kind("annotate", "off"), _WARM)
-        failed = next((result for result in results if isinstance(result, Failure)), None)
-        if failed is not None:
-            raise RuntimeError(f"{failed.stage}: a stage that works needed, got {failed.error}")
+    def start(self) -> dict[str, str]:
+        """Load all models and run each once; say what is wrong, without a word of what an error says."""
+        try:
+            if self._base.uses_models:
+                from clinlp.inference.threads import compute_with
+
+                compute_with(self.config.threads)
+            results = self(Kind("annotate", "off"), _WARM)
+            failed = next((result for result in results if isinstance(result, Failure)), None)
+            if failed is not None:
+                raise RuntimeError(f"{failed.stage}: a stage that works needed, got {failed.error}")  # noqa: TRY301
+        except Exception as error:  # noqa: BLE001  the service goes on, to say of each note why it fails
+            return error_facts(error)
         self.ready = True
+        return {}
 
     @property
-    def modes(self) -> tuple[Mode, ...]:
-        """Ways to replace PHI that may be asked for."""
-        return tuple(mode for mode in _MODES if Kind("annotate", mode) in self._pipelines)
-
-    @property
-    def choices(self) -> dict[str, list[str]]:
-        """Names of models that requests may ask for in place of the service's own, by what they find."""
-        config = self.config
-        if not config.switch:
-            return {task: [] for task in TASKS}
-        fixed = {"phi": config.thresholds is not None, "entities": config.keep_entities}
-        return {
-            task: []
-            if fixed.get(task) or getattr(config, task) == "off"
-            else [f"{task}-{lang}" for lang in ("en", "zh")]
-            for task in TASKS
-        }
-
-    @property
-    def uses_models(self) -> bool:
-        """Whether any stage may load a model."""
-        return self._base.uses_models
-
-    @property
-    def whole_patients(self) -> bool:
-        """Whether a model reads all notes of a patient together, so that those of two requests must not meet."""
-        return self._base.whole_patients
+    def offer(self) -> Offer:
+        """What can be asked for."""
+        modes = tuple(mode for mode in _MODES if Kind("annotate", mode) in self._pipelines)
+        return Offer(modes, self._base.whole_patients, _models(self.config))
 
     @property
     def seconds(self) -> dict[str, float]:
         """Time spent in each stage so far."""
         return dict(self._base.seconds)
 
-    def models(self) -> list[dict[str, Any]]:
-        """Say which models there are and what they know; of a folder its own name alone."""
-        found = []
-        for task in TASKS:
-            named = getattr(self.config, task)
-            if named == "bundled":
-                found += [_model(task, f"{task}-{lang}", lang) for lang in ("en", "zh")]
-            elif named != "off":
-                found.append(_model(task, named, "both"))
-        return found
+
+def _models(config: ServeConfig) -> list[dict[str, Any]]:
+    found = []
+    for task in TASKS:
+        named = getattr(config, task)
+        if named == "bundled":
+            found += [_model(task, f"{task}-{lang}", lang) for lang in ("en", "zh")]
+        elif named != "off":
+            found.append(_model(task, named, "both"))
+    return found
 
 
 def _model(task: str, name: str, lang: str) -> dict[str, Any]:

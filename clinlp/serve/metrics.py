@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _NOTES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
@@ -91,9 +91,9 @@ def _histogram(name: str, label: str, held: Histogram) -> Iterator[str]:
     yield f"{name}_count{braces} {n}"
 
 
-def resident_bytes() -> float:
-    """Give the memory that the process holds; not a number where the system does not say."""
+def resident_bytes(pid: int | Literal["self"] = "self") -> float:
+    """Give the memory that a process holds; not a number where the system does not say."""
     try:
-        return float(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return float(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, IndexError, ValueError):
         return float("nan")

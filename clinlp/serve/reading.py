@@ -51,40 +51,40 @@ def _read(record: Any, note_id: str) -> Note | Failure:
         return Failure.of(error, stage="read", note_id=record_id(record) or note_id)
 
 
-def answer_one(result: Note | Failure, request_id: str, *, tokens: bool) -> tuple[int, bytes]:
-    """Write what became of the one note of a request, and the status that says so."""
+def written(result: Note | Failure, *, tokens: bool) -> bytes | Failure:
+    """Write a note as the answers hold it; a failure stays one."""
+    if isinstance(result, Failure):
+        return result
+    record: dict[str, Any] = to_record(result)
+    for name in _OFFSETS:
+        record["fields"].pop(name, None)  # of another run, over another text
+    if tokens:
+        record["tokens"] = tokenize(result.text)
+        record["sentences"] = split_sentences(result.text, result.lang or detect_language(result.text))
     try:
-        if not isinstance(result, Failure):
-            return 200, _written(result, tokens=tokens)
+        return dumps(record, f"note {result.note_id}")
     except DataError as error:
-        result = Failure.of(error, stage="write", note_id=result.note_id)
+        return Failure.of(error, stage="write", note_id=result.note_id)
+
+
+def answer_one(result: bytes | Failure, request_id: str) -> tuple[int, bytes]:
+    """Give the answer to the one note of a request, and the status that says what became of it."""
+    if isinstance(result, bytes):
+        return 200, result
     refusal = Refusal(_status(result), result.error, result.reason or f"the note failed in stage {result.stage}")
     return refusal.status, error_body(refusal, request_id, note_id=result.note_id, stage=result.stage)
 
 
-def answer_many(results: Sequence[Note | Failure], *, tokens: bool) -> bytes:
-    """Write what became of many notes, in their order."""
-    return b'{"notes":[' + b",".join(_entry(result, tokens=tokens) for result in results) + b"]}"
+def answer_many(results: Sequence[bytes | Failure]) -> bytes:
+    """Give the answer to many notes, in their order."""
+    return b'{"notes":[' + b",".join(map(_entry, results)) + b"]}"
 
 
-def _entry(result: Note | Failure, *, tokens: bool) -> bytes:
-    try:
-        if not isinstance(result, Failure):
-            return _written(result, tokens=tokens)
-    except DataError as error:
-        result = Failure.of(error, stage="write", note_id=result.note_id)
+def _entry(result: bytes | Failure) -> bytes:
+    if isinstance(result, bytes):
+        return result
     failure = {"stage": result.stage, "error": result.error, "reason": result.reason}
     return orjson.dumps({"note_id": result.note_id, "failure": failure})
-
-
-def _written(note: Note, *, tokens: bool) -> bytes:
-    record: dict[str, Any] = to_record(note)
-    for name in _OFFSETS:
-        record["fields"].pop(name, None)  # of another run, over another text
-    if tokens:
-        record["tokens"] = tokenize(note.text)
-        record["sentences"] = split_sentences(note.text, note.lang or detect_language(note.text))
-    return dumps(record, f"note {note.note_id}")
 
 
 def _status(failure: Failure) -> int:

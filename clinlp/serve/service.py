@@ -1,30 +1,33 @@
-"""The engine behind its queue: how it starts, works and ends, and what is counted of it."""
+"""The workers behind their queue: how they start, work and end, and what is counted of them."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
 from clinlp.errors import Failure
 from clinlp.serve.batcher import Batcher, Closing, Limits, Overloaded
 from clinlp.serve.config import ServeConfig
-from clinlp.serve.engine import Engine, Kind, Task
+from clinlp.serve.engine import Kind, Task
 from clinlp.serve.guard import Exchange, Refusal
-from clinlp.serve.logs import error_facts, tell
-from clinlp.serve.metrics import Metrics
+from clinlp.serve.metrics import Metrics, resident_bytes
 from clinlp.serve.reading import Asked
+from clinlp.serve.workers import added, start_workers
 
 
 class Service:
-    """The engine behind its queue, and how they start and end."""
+    """Workers behind one queue, and how they start and end."""
 
     def __init__(self, config: ServeConfig) -> None:
-        self.config, self.engine, self.metrics = config, Engine(config), Metrics()
+        """Start the workers.
+
+        Raises:
+            UsageError: Something in the config is not as it needs to be.
+        """
+        self.config, self.metrics = config, Metrics()
         limits = Limits(
             config.queue_notes,
             config.queue_characters,
@@ -32,48 +35,53 @@ class Service:
             config.batch_characters,
             config.batch_wait_ms / 1000,
         )
-        self.batcher = Batcher(self.engine, limits, prepare=self._load)
+        self.batcher: Batcher[bytes] = Batcher(limits)
+        self.workers = start_workers(config, self.batcher.wake)
+        self.offer = self.workers[0].offer
         self.closing = False
-        self.metrics.stages = lambda: self.engine.seconds
+        self.metrics.stages = self._seconds
         self.metrics.gauges |= {
             "clinlp_queue_notes": ("Notes that wait.", lambda: self.batcher.n_waiting),
             "clinlp_queue_characters": ("Characters that wait.", lambda: self.batcher.n_characters),
-            "clinlp_ready": ("Whether the models work.", lambda: float(self.engine.ready)),
+            "clinlp_ready": ("Whether the models work.", lambda: float(self.ready)),
+            "clinlp_resident_bytes": ("Memory of the process and its workers.", self._resident_bytes),
+            "clinlp_workers": ("Workers that are ready.", lambda: sum(each.ready for each in self.workers)),
+            "clinlp_workers_lost": ("Workers that ended so far.", lambda: sum(each.n_lost for each in self.workers)),
         }
+
+    @property
+    def ready(self) -> bool:
+        """Whether any worker's models work."""
+        return any(worker.ready for worker in self.workers)
+
+    def _seconds(self) -> dict[str, float]:
+        return added(worker.seconds for worker in self.workers)
+
+    def _resident_bytes(self) -> float:
+        return resident_bytes() + sum(worker.resident_bytes for worker in self.workers)
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Load the models beside the event loop; at the end, finish what was taken."""
-        self.batcher.start()
+        """Let the workers load beside the event loop; at the end, finish what was taken."""
+        self.batcher.start(self.workers)
         try:
             yield
         finally:
             self.closing = True
             await self.batcher.close()
+            for worker in self.workers:
+                worker.close()
 
-    def _load(self) -> None:
-        """Load the models in the thread that works: how many threads it computes with is its own."""
-        try:
-            if self.engine.uses_models:
-                from clinlp.inference.threads import compute_with
-
-                compute_with(self.config.threads)
-            self.engine.warm_up()
-        except Exception as error:  # noqa: BLE001  the service goes on, to say of each note why it fails
-            tell("not ready", error_facts(error), level=logging.ERROR)
-        else:
-            tell("ready")
-
-    async def work(self, asked: Asked, kind: Kind, exchange: Exchange) -> list[Any]:
+    async def work(self, asked: Asked, kind: Kind, exchange: Exchange) -> list[bytes | Failure]:
         """Give what became of each note that was asked for.
 
         Raises:
             Refusal: The queue is full, the time is over, or the service ends.
         """
-        if kind.deid not in self.engine.modes:
+        if kind.deid not in self.offer.modes:
             raise Refusal(422, "deid", "surrogates need a key that this service does not have")
         for task, name in kind.named.items():
-            if name not in self.engine.choices[task]:
+            if name not in self.config.choices[task]:
                 raise Refusal(422, "model", f"{task}: a model that /v1/models lists under choices needed")
         if len(asked.notes) > self.config.max_notes:
             raise Refusal(413, "notes", f"at most {self.config.max_notes} notes needed in one request")
@@ -81,7 +89,7 @@ class Service:
         notes = [note for note in asked.notes if not isinstance(note, Failure)]
         try:
             async with asyncio.timeout(self.config.limit_s):
-                done = iter(await self.batcher.submit(kind, notes, whole=self.engine.whole_patients))
+                done = iter(await self.batcher.submit(kind, notes, whole=self.offer.whole_patients))
         except TimeoutError:
             raise Refusal(504, "time", f"not done within {self.config.limit_s:g} s") from None
         except Overloaded as error:
@@ -93,7 +101,7 @@ class Service:
         self._count(kind.task, results)
         return results
 
-    def _count(self, task: Task, results: Sequence[Any]) -> None:
+    def _count(self, task: Task, results: Sequence[bytes | Failure]) -> None:
         for result in results:
             outcome = result.error if isinstance(result, Failure) else "done"
             self.metrics.notes[task, outcome] += 1

@@ -4,9 +4,9 @@
 in Python, one thread, warm; seconds of the processor and of the wall, and where they go. `load`: so many clients
 ask on kept connections for so many seconds, each with one note of 200 or 1,000 characters after the other, of a service
 that makes batches and of one that does not (`--batch-notes 1`), in turns; notes a second of the wall and of the
-service's processor time. `overload`: the same with a queue that is too short. `memory`: what the service, by rules
-alone, holds after so many requests. Notes are those of the synthetic corpora, joined and cut. Results go to
-`results/serve.json`.
+service's processor time; with `--workers N`, by N processes too. `overload`: the same with a queue that is too
+short. `memory`: what the service, by rules alone, holds after so many requests. Notes are those of the synthetic
+corpora, joined and cut. Results go to `results/serve.json`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from statistics import median, quantiles
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import urlopen
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -40,6 +41,7 @@ from scripts.bench.annotate import machine
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results" / "serve.json"
 PORT = 8799
+HOW = {"batched": (), "unbatched": ("--batch-notes", "1")}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -86,19 +88,30 @@ def around() -> dict[str, Any]:
 
 
 class Service:
-    """A service in a process of its own."""
+    """A service in a process of its own, and its workers' processes."""
 
     def __init__(self, pid: int) -> None:
-        self.pid = pid
+        self.pids = [pid]
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            if int(path.read_text("ascii").rpartition(")")[2].split()[1]) == pid:
+                self.pids.append(int(path.parent.name))
 
     def cpu_s(self) -> float:
         """Seconds of the processor so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        fields = [Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split() for pid in self.pids]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS
 
     def resident_mib(self) -> float:
-        """Memory that it holds."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Memory that they hold."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in self.pids)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def all_ready(flags: Sequence[str]) -> bool:
+    """Say whether every worker is there."""
+    n_workers = flags[flags.index("--workers") + 1] if "--workers" in flags else "1"
+    with urlopen(f"http://127.0.0.1:{PORT}/metrics") as answer:
+        return f"clinlp_workers {n_workers}\n".encode() in answer.read()
 
 
 @contextmanager
@@ -111,7 +124,7 @@ def service(*flags: str) -> Iterator[Service]:
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=settings)  # noqa: S603  our own
     try:
         with Client(f"http://127.0.0.1:{PORT}") as client:
-            while not client.ready():
+            while not client.ready() or not all_ready(flags):
                 time.sleep(0.2)
         yield Service(process.pid)
     finally:
@@ -197,6 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", default=["latency", "load", "overload", "memory"])
     parser.add_argument("--seconds", type=float, default=20.0, help="of one side of `load`")
+    parser.add_argument("--workers", type=int, default=1, help="processes of `load`, beside one")
     parser.add_argument("--requests", type=int, default=100_000, help="of `memory`")
     given = parser.parse_args()
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
@@ -208,9 +222,11 @@ def main() -> None:
                 found[f"latency {lang}, {way}"] = measure_latency(lang, options, 20, 2) | around()
         if "load" in given.what:
             for length in (200, 1000):
-                for name, flags in (("batched", ()), ("unbatched", ("--batch-notes", "1"))):
+                for n_workers, how in product(sorted({1, given.workers}), HOW):
+                    flags = (*HOW[how], *(("--workers", str(n_workers)) if n_workers > 1 else ()))
                     held = load("/v1/annotate", lang, length, given.seconds, *flags) | around()
-                    found[f"load {lang}, {length} characters, {name}"] = held
+                    by = f", {n_workers} workers" if n_workers > 1 else ""
+                    found[f"load {lang}, {length} characters{by}, {how}"] = held
         if "overload" in given.what:
             flags = ("--queue-notes", "16", "--max-notes", "16")
             found[f"overload {lang}"] = load("/v1/annotate", lang, 1000, given.seconds / 2, *flags) | around()

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from clinlp.batch import pool
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate
 from clinlp.errors import UsageError
+from clinlp.inference import processes
+from clinlp.inference.processes import environment
 
 from .batch_cases import EN, ZH, lines, records, released
 from .test_resume import output
@@ -64,7 +65,7 @@ main()
 
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_PROGRAM", FAULTY)
+    monkeypatch.setattr(processes, "_PROGRAM", FAULTY)
 
 
 def with_faults(faults: dict[int, str], n_notes: int = 60) -> list[dict[str, Any]]:
@@ -190,7 +191,7 @@ def test_a_limit_on_files_is_one_line_too(dump: Dump, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_is_one_line(dump: Dump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_PROGRAM", "import sys; sys.exit(3)")
+    monkeypatch.setattr(processes, "_PROGRAM", "import sys; sys.exit(3)")
     with pytest.raises(UsageError, match="a process that starts needed, got one that ends"):
         annotate([dump(records(3))], tmp_path / "out", BatchConfig(**RULES, workers=1))
     assert not (tmp_path / "out").exists()
@@ -217,7 +218,7 @@ def test_nothing_stays_at_work_when_the_program_is_killed(dump: Dump, tmp_path: 
 
 def test_workers_share_the_gpus_one_each_in_turn(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    seen = [pool._environment(number, BatchConfig())["CUDA_VISIBLE_DEVICES"] for number in range(3)]
+    seen = [environment(number, None)["CUDA_VISIBLE_DEVICES"] for number in range(3)]
     assert seen == ["2", "5", "2"]
-    assert pool._environment(1, BatchConfig(device="cpu"))["CUDA_VISIBLE_DEVICES"] == "2,5"
-    assert {pool._environment(0, BatchConfig())[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"1"}
+    assert environment(1, "cpu")["CUDA_VISIBLE_DEVICES"] == "2,5"
+    assert {environment(0, None)[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"1"}

@@ -8,19 +8,26 @@ import pytest
 
 from clinlp.errors import Failure
 from clinlp.note import Note
-from clinlp.serve.batcher import Batcher, Closing, Limits, Overloaded, Result
+from clinlp.serve.batcher import Batcher, Closing, Limits, Overloaded
 
 from .serve_cases import SENTINEL
+
+Result = Note | Failure
 
 
 class Worker:
     """Upper-cases notes; waits for `gate` first, so that a test says when a batch ends."""
+
+    alive = True
 
     def __init__(self, *, opened: bool = True) -> None:
         self.gate, self.began = threading.Event(), threading.Event()
         self.batches: list[tuple[Hashable, list[str]]] = []
         if opened:
             self.gate.set()
+
+    def prepare(self) -> bool:
+        return True
 
     def __call__(self, kind: Hashable, notes: Sequence[Note]) -> Sequence[Result]:
         self.batches.append((kind, [note.text for note in notes]))
@@ -47,8 +54,8 @@ def test_notes_that_wait_together_go_together_and_answers_find_their_way() -> No
     worker = Worker(opened=False)
 
     async def run() -> list[list[Result]]:
-        batcher = Batcher(worker, Limits(batch_notes=4))
-        batcher.start()
+        batcher: Batcher[Note] = Batcher(Limits(batch_notes=4))
+        batcher.start([worker])
         first = asyncio.create_task(batcher.submit("a", notes("x")))
         await begun(worker)
         others = [asyncio.create_task(batcher.submit("a", notes(f"n{at}", f"m{at}"))) for at in range(3)]
@@ -67,8 +74,8 @@ def test_kinds_and_whole_requests_stay_apart() -> None:
     worker = Worker(opened=False)
 
     async def run() -> None:
-        batcher = Batcher(worker, Limits(batch_notes=2))
-        batcher.start()
+        batcher: Batcher[Note] = Batcher(Limits(batch_notes=2))
+        batcher.start([worker])
         tasks = [asyncio.create_task(batcher.submit("a", notes("x")))]
         await begun(worker)
         tasks += [asyncio.create_task(batcher.submit(kind, notes(kind))) for kind in "aba"]
@@ -86,8 +93,8 @@ def test_what_does_not_fit_is_refused_and_nothing_taken_is_lost() -> None:
     worker = Worker(opened=False)
 
     async def run() -> tuple[list[list[Result]], int]:
-        batcher = Batcher(worker, Limits(queue_notes=3, queue_characters=8))
-        batcher.start()
+        batcher: Batcher[Note] = Batcher(Limits(queue_notes=3, queue_characters=8))
+        batcher.start([worker])
         tasks = [asyncio.create_task(batcher.submit("a", notes("x")))]
         await begun(worker)
         tasks.append(asyncio.create_task(batcher.submit("a", notes("y", "z"))))
@@ -112,8 +119,8 @@ def test_the_notes_of_one_who_left_are_dropped() -> None:
     worker = Worker(opened=False)
 
     async def run() -> None:
-        batcher = Batcher(worker)
-        batcher.start()
+        batcher: Batcher[Note] = Batcher()
+        batcher.start([worker])
         first = asyncio.create_task(batcher.submit("a", notes("x")))
         await begun(worker)
         gone = asyncio.create_task(batcher.submit("a", notes("gone")))
@@ -132,8 +139,8 @@ def test_the_notes_of_one_who_left_are_dropped() -> None:
 
 def test_whatever_goes_wrong_fails_its_notes_and_the_thread_goes_on() -> None:
     async def run() -> tuple[list[Result], list[Result]]:
-        batcher = Batcher(Worker())
-        batcher.start()
+        batcher: Batcher[Note] = Batcher()
+        batcher.start([Worker()])
         bad = await batcher.submit("a", notes(SENTINEL))
         good = await batcher.submit("a", notes("x"))
         await batcher.close()
@@ -148,8 +155,8 @@ def test_at_the_end_what_was_taken_is_finished_and_no_more_is_taken() -> None:
     worker = Worker(opened=False)
 
     async def run() -> list[Result]:
-        batcher = Batcher(worker)
-        batcher.start()
+        batcher: Batcher[Note] = Batcher()
+        batcher.start([worker])
         first = asyncio.create_task(batcher.submit("a", notes("x")))
         await begun(worker)
         second = asyncio.create_task(batcher.submit("a", notes("y")))
@@ -163,3 +170,54 @@ def test_at_the_end_what_was_taken_is_finished_and_no_more_is_taken() -> None:
         return [*await first, *await second]
 
     assert texts(asyncio.run(run())) == ["X", "Y"]
+
+
+def test_workers_that_are_free_share_what_waits() -> None:
+    workers = [Worker(opened=False), Worker(opened=False)]
+
+    async def run() -> list[Result]:
+        batcher: Batcher[Note] = Batcher(Limits(batch_notes=8))
+        batcher.start(workers)
+        while batcher.n_idle < 2:
+            await asyncio.sleep(0.001)
+        task = asyncio.create_task(batcher.submit("a", notes(*"abcdef")))
+        for worker in workers:
+            await begun(worker)
+        for worker in workers:
+            worker.gate.set()
+        results = await task
+        await batcher.close()
+        return results
+
+    assert texts(asyncio.run(run())) == list("ABCDEF")
+    assert [len(worker.batches[0][1]) for worker in workers] == [3, 3]
+
+
+def test_a_worker_that_died_gets_nothing_until_it_is_made_ready_again() -> None:
+    dead, good = Worker(), Worker()
+    dead.prepare, dead.alive = (lambda: False), False  # type: ignore[method-assign]
+
+    async def run() -> list[Result]:
+        batcher: Batcher[Note] = Batcher(Limits())
+        batcher.start([dead, good])
+        results = [each for at in range(20) for each in await batcher.submit("a", notes(str(at)))]
+        await batcher.close()
+        return results
+
+    assert texts(asyncio.run(run())) == [str(at) for at in range(20)]
+    assert not dead.batches
+
+
+def test_what_no_worker_could_do_is_answered_at_the_end() -> None:
+    dead = Worker()
+    dead.prepare = lambda: False  # type: ignore[method-assign]
+
+    async def run() -> list[Result]:
+        batcher: Batcher[Note] = Batcher(Limits())
+        batcher.start([dead])
+        waiting = asyncio.create_task(batcher.submit("a", notes("x")))
+        await asyncio.sleep(0.01)
+        await batcher.close()
+        return await waiting
+
+    assert texts(asyncio.run(run())) == ["Closing"]
