@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from starlette.testclient import TestClient
@@ -41,7 +42,7 @@ def answer(self, kind, notes):
         os.kill(os.getpid(), signal.SIGKILL)
     while "HANGS" in text:
         pass
-    time.sleep(0.02)
+    time.sleep(0.01 * text.count("SLOW"))
     made = {"note_id": "1", "text": "", "entities": [], "phi": [], "sections": [], "fields": {}}
     return [json.dumps(made | {"note_id": note.note_id, "text": note.text.upper()}).encode() for note in notes]
 
@@ -161,21 +162,19 @@ def test_a_worker_that_nobody_waits_for_any_more_is_replaced() -> None:
 
 @pytest.mark.usefixtures("stub")
 def test_at_the_end_what_was_taken_is_finished_and_no_process_is_left() -> None:
-    before, found = children(), list[list[type]]()
+    before, found = children(), list[type]()
     with running(TWO.model_copy(update={"port": 0})) as (url, server):
 
         def ask() -> None:
             with Client(url) as client:
-                found.append([type(each) for each in client.annotate([Note(str(at), EN * 20) for at in range(50)])])
+                found.extend(type(each) for each in client.annotate([Note(str(at), "SLOW") for at in range(100)]))
 
-        asking = [threading.Thread(target=ask) for _ in range(4)]
-        for each in asking:
-            each.start()
-        time.sleep(0.1)
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until(lambda: b"clinlp_queue_notes 0\n" not in urlopen(f"{url}/metrics").read())  # noqa: S310  our own
         server.should_exit = True
-        for each in asking:
-            each.join()
-    assert found == [[Note] * 50] * 4
+        asking.join()
+    assert found == [Note] * 100
     assert children() <= before
 
 
