@@ -1,8 +1,8 @@
 """The same work on a Spark cluster: rows of a DataFrame, or the shards of a job, through `mapInArrow`.
 
 Spark decides where and when; a shard gives the very part that it gives on one machine. clinlp has to be
-installed on the workers. Models are sent to them; the input and the output of a job have to be where all
-workers reach them under the same name.
+installed on the workers. Models, rules and thresholds are sent to them; the input and the output of a job and
+the key file, which is sent nowhere, have to be where all workers reach them under the same name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +30,7 @@ from clinlp.errors import DataError, MissingExtraError, UsageError
 if TYPE_CHECKING:
     from clinlp.batch.pool import Done, Step, Text
 
-_MODELS: Final = ("phi", "entities", "diagnosis")
+_SENT: Final = ("phi", "entities", "diagnosis", "context_model", "rules", "thresholds")
 _NAME: Final = "clinlp-"  # of what is sent to the workers
 
 
@@ -50,8 +51,9 @@ def annotate_dataframe(df: Any, config: BatchConfig | None = None) -> Any:
     _need_spark()
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    annotator = Annotator(_ship(df.sparkSession, config or BatchConfig()))
-    return df.mapInArrow(_Rows(annotator.config.model_dump_json()), from_arrow_schema(annotator.schema))
+    annotator = Annotator(config)
+    config = _ship(df.sparkSession, annotator.config)
+    return df.mapInArrow(_Rows(config.model_dump_json()), from_arrow_schema(annotator.schema))
 
 
 class Cluster:
@@ -67,8 +69,6 @@ class Cluster:
         _need_spark()
         from pyspark.sql import SparkSession
 
-        if config.vault is not None and config.key_file is not None:
-            config = config.model_copy(update={"key_file": config.key_file.resolve()})
         if master.startswith("local"):
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         try:
@@ -89,7 +89,10 @@ class Cluster:
 
         running: dict[Future[dict[str, Any]], Task] = {}
         left = True
-        with ThreadPoolExecutor(self._width + 1) as threads:
+        with (
+            ThreadPoolExecutor(self._width + 1) as threads,
+            closing(self),
+        ):  # else threads wait for what nobody asks for
             while left or running:
                 while left and len(running) <= self._width:
                     task = next(tasks, None)
@@ -97,8 +100,6 @@ class Cluster:
                         left = False
                     else:
                         running[threads.submit(self._do, task, text(task))] = task
-                if not running:
-                    return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     task = running.pop(future)
                     answer = future.result()
@@ -109,7 +110,7 @@ class Cluster:
                     yield Done(task, entry, answer.get("lost", ""))
 
     def close(self) -> None:
-        """Let what is running end; the session stays, for it may be another program's."""
+        """Stop what is running; the session stays, for it may be another program's."""
         self._spark.sparkContext.cancelAllJobs()
 
     def _do(self, task: Task, text: bytes | None) -> dict[str, Any]:
@@ -177,23 +178,31 @@ def _need_spark() -> None:
 
 
 def _ship(spark: Any, config: BatchConfig) -> BatchConfig:
-    """Send the models that are folders here to the workers; give the config with their names there."""
-    names = {}
-    for task in _MODELS:
-        folder = Path(getattr(config, task))
-        if getattr(config, task) not in ("bundled", "off") and folder.is_dir():
-            name = _NAME + sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-            packed = shutil.make_archive(str(Path(tempfile.mkdtemp()) / name), "zip", folder)
-            spark.sparkContext.addArchive(f"{packed}#{name}")
-            names[task] = name
+    """Send the models and files that are here to the workers; give the config with their names there."""
+    names: dict[str, Any] = {} if config.key_file is None else {"key_file": config.key_file.resolve()}
+    for option in _SENT:
+        held = getattr(config, option)
+        if held in (None, "bundled", "off", "rules") or not Path(held).exists():
+            continue
+        path = Path(held).resolve()
+        newest = max(
+            each.stat().st_mtime_ns for each in (path, *path.rglob("*"))
+        )  # else a model trained anew is not sent
+        name = _NAME + sha256(f"{path}\0{newest}".encode()).hexdigest()[:16]
+        copy = Path(tempfile.mkdtemp()) / name
+        if path.is_dir():
+            spark.sparkContext.addArchive(f"{shutil.make_archive(str(copy), 'zip', path)}#{name}")
+        else:
+            spark.sparkContext.addFile(str(shutil.copyfile(path, copy)))
+        names[option] = name if path.is_dir() else Path(name)
     return config.model_copy(update=names)
 
 
 def _unpacked(config: str) -> BatchConfig:
-    """The config with the places where the models are on this worker."""
+    """The config with the places where the models and files are on this worker."""
     from pyspark import SparkFiles
 
     read = BatchConfig.model_validate_json(config)
-    held = {task: getattr(read, task) for task in _MODELS}
-    places = {task: SparkFiles.get(name) for task, name in held.items() if name.startswith(_NAME)}
-    return read.model_copy(update=places)
+    held = {option: getattr(read, option) for option in _SENT}
+    sent = {option: name for option, name in held.items() if str(name).startswith(_NAME)}
+    return read.model_copy(update={option: type(name)(SparkFiles.get(str(name))) for option, name in sent.items()})

@@ -45,7 +45,9 @@ def test_a_job_on_spark_gives_the_bytes_of_a_local_one(
     rows[5] = rows[2]
     path = dump(rows, "raw.jsonl")
     convert(path, tmp_path / name) if name.endswith("gz") else shutil.copy(path, tmp_path / name)
+    (tmp_path / "rules.toml").write_text('[context.negated]\nbefore = ["nary a"]\n', "utf-8")
     given: dict[str, Any] = {kind: str(folder) for kind, folder in models.items()} | {"phi": "off", "shard_bytes": 1500}
+    given["rules"] = tmp_path / "rules.toml"
     annotate([tmp_path / name], tmp_path / "local", BatchConfig(**given, workers=0))
     summary = annotate([tmp_path / name], tmp_path / "spark", BatchConfig(**given, on="local[2]"))
     assert (summary.n_records, summary.complete, summary.n_parts > 1) == (24 - name.endswith("gz"), True, True)
@@ -56,12 +58,19 @@ def test_a_job_on_spark_gives_the_bytes_of_a_local_one(
 
 
 @pytest.mark.slow
-def test_a_dataframe_gives_a_row_for_every_row(spark: Any, tmp_path: Path, dump: Dump, models: dict[str, Path]) -> None:
+def test_a_dataframe_gives_a_row_for_every_row(
+    spark: Any, tmp_path: Path, dump: Dump, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from clinlp.batch import annotate_dataframe
+    from clinlp.deid.keys import new_key
 
+    new_key(tmp_path / "key")
+    monkeypatch.chdir(tmp_path)
+    key_file = Path("key")
     rows = records(20)
     rows[4]["text"] = None
-    config = BatchConfig(phi="off", entities=str(models["entities"]), diagnosis="off", chunk_notes=3)
+    chosen = {kind: str(folder) for kind, folder in models.items()}
+    config = BatchConfig(phi="off", chunk_notes=3, deid="surrogate", key_file=key_file, **chosen)
     df = spark.createDataFrame(rows, "note_id string, text string, patient_id string, ward string").repartition(4)
     made = annotate_dataframe(df, config)
     assert dict(made.dtypes)["phi"].startswith("array<struct<start:bigint,end:bigint,label:string,score:double")
@@ -76,6 +85,38 @@ def test_a_dataframe_gives_a_row_for_every_row(spark: Any, tmp_path: Path, dump:
         assert [(span["start"], span["end"], span["label"]) for span in row["entities"]] == [
             (span["start"], span["end"], span["label"]) for span in held["entities"]
         ]
+
+
+class Sent:
+    """The side of a Spark session that takes files for the workers."""
+
+    def __init__(self) -> None:
+        self.sparkContext = self
+        self.names: list[str] = []
+
+    def addFile(self, path: str) -> None:  # noqa: N802  Spark's name
+        self.names.append(Path(path).name)
+
+    def addArchive(self, path: str) -> None:  # noqa: N802
+        self.names.append(path.rpartition("#")[2])
+
+
+def test_models_and_files_are_sent_under_new_names_when_they_change(
+    tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clinlp.batch.spark import _ship
+
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[context.negated]\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    config = BatchConfig(context_model=str(models["diagnosis"]), rules=Path("rules.toml"), key_file=Path("key"))
+    sent = Sent()
+    first = _ship(sent, config)
+    assert sent.names == [first.context_model, str(first.rules)]
+    assert first.key_file == tmp_path / "key"
+    os.utime(rules, (1, 1))
+    again = _ship(sent, config)
+    assert (again.context_model, again.rules != first.rules) == (first.context_model, True)
 
 
 def test_without_pyspark_the_extra_is_named(tmp_path: Path, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
