@@ -35,6 +35,7 @@ CODES: dict[str, Any] = {
     "batch_pieces": 8192,
     "epochs": 14,
     "hidden": 96,
+    "baselines": False,
 }
 BF16 = {"precision": "bf16"}  # on a CPU, half the time
 # A linear head finds more of what other hands wrote than a CRF, and costs next to nothing.
