@@ -1,6 +1,6 @@
 """Score the bundled models and write their cards: `python scripts/bench/bundled.py --data DIR`.
 
-Every model is scored on the synthetic test set of `corpora/` and on public corpora that it was not
+Every model is scored on the synthetic test set of `corpora/` and on parts of public corpora that it was not
 trained on. Labels of a corpus are renamed to the package's; a predicted label that the corpus does not
 annotate is left out. Results go to `scripts/bench/results/bundled.json`, cards beside the weights.
 """
