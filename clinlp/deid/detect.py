@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from clinlp.deid.categories import SPECIFICITY, PhiLabel
-from clinlp.deid.edges import completed, trimmed
+from clinlp.deid.edges import age_behind, completed, trimmed
 from clinlp.deid.sweep import occurrences, phi_strings
 from clinlp.errors import DataError
 from clinlp.note import Note
@@ -31,15 +31,17 @@ _OF = r" (?:of(?: the)?|on the|de(?: la| los)?|del|du|di|da|am|&) |-(?:on|of|upo
 
 # What may stand between two spans of one label that are one thing: "John" + " " + "Smith".
 _GLUE = {
-    PhiLabel.NAME.value: re.compile(r"[ \t]{1,2}|, |\n|[·•.-]|(?:(?<=\b[A-Z])|(?<=\bSt))\. "),
+    PhiLabel.NAME.value: re.compile(
+        r"[ \t]{1,2}|, |\n|[·•.-]| (?:[sd]/o|bin(?:ti|te)?|bte?) |(?:(?<=\b[A-Z])|(?<=\bSt))\. "
+    ),
     PhiLabel.LOCATION.value: re.compile(r"[ \t]{1,2}|,? ?\n ?|, ?|[-（(]"),
     PhiLabel.DATE.value: re.compile(r"[ \t]|, "),
     PhiLabel.HOSPITAL.value: re.compile(rf"[ \t]{{1,2}}|, |{_OF}"),
-    PhiLabel.ORG.value: re.compile(rf" |{_OF}"),
+    PhiLabel.ORG.value: re.compile(rf" |, |{_OF}"),
     PhiLabel.BED.value: re.compile(" "),
 }
 _NAMED_PLACES: Final = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel.ORG, PhiLabel.HEALTH_PLAN))
-_BETWEEN = re.compile(rf" |{_OF}")
+_BETWEEN = re.compile(rf" |, |{_OF}")
 """Between parts of one place that were found as places of two kinds: University of + St Andrews."""
 _REACH: Final = 8  # characters of the longest such gap
 
@@ -75,6 +77,7 @@ def find_phi(
             raise DataError(f"detector needs to answer for {len(notes)} notes, got {len(answers)} answers")
         for note, spans, answer in zip(notes, found, answers, strict=True):
             sure = [completed(trimmed(span, note.text), note.text) for span in _sure(answer, thresholds or {})]
+            sure += [age for span in sure if span.label == PhiLabel.NAME and (age := age_behind(span, note.text))]
             spans.extend(_beside_tags(note.text, sure))
     return [_everywhere(replace(note, phi=resolve(spans, note.text))) for note, spans in zip(notes, found, strict=True)]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
+from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import FIRST, LAST, PLAIN, kinds
-from clinlp.deid.en.dates import date_words
+from clinlp.deid.en.months import date_words
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
 
@@ -34,9 +35,39 @@ def trimmed(span: Span, text: str) -> Span:
 
 
 def completed(span: Span, text: str) -> Span:
-    """Go on to the word that ends the name of a place where a find stops before it: Maple Grove assisted + living."""
-    if span.label not in _PLACES or text[span.end : span.end + 1] != " ":
+    """Go on to what a find stops before: the rest of a number, the words that end the name of a place.
+
+    12-[3456]-HN is one number, Maple Grove [assisted] + living and [Hope] + & Hearth of Elko one place each.
+    """
+    if span.label in _CODES:
+        return _whole_number(span, text)
+    if span.label not in _PLACES:
         return span
+    if before := _named_before().search(text, max(0, span.start - _REACH), span.start):
+        span = replace(span, start=before.start())
+    if text[span.end : span.end + 1] == " ":
+        span = _with_kind(span, text)
+        if text[span.end - 1].isalpha() and (behind := _named_behind().match(text, span.end)):
+            span = replace(span, end=behind.end())
+    return span
+
+
+def age_behind(name: Span, text: str) -> Span | None:
+    """Give the age from 90 on that stands behind somebody's name without a word: Ada Frost (94), Frost A 94."""
+    if text[name.end : name.end + 1] not in " ,(" or not (found := _bare_age().match(text, name.end)):
+        return None
+    return Span(*found.span(1), PhiLabel.AGE.value, AGE_SCORE)
+
+
+@cache
+def _bare_age() -> re.Pattern[str]:
+    """A number that no unit or sign makes a value."""
+    unit = r"%|kg|lbs?|cm|mm|m[glm]|bpm|sat|on RA|percent|[./:][0-9]|-[0-9]|/"
+    return re.compile(rf"(?:,? \(?|,|\()(9[0-9]|10[0-9])(?![\w-])(?! ?(?:{unit}))")
+
+
+def _with_kind(span: Span, text: str) -> Span:
+    """Go on to the word that ends the name of a place: Maple Grove assisted + living."""
     kind, two_words = _kind_behind()
     end = kind.match(text, span.end)
     if end is None or kind.fullmatch(text, text.rfind(" ", span.start, span.end), span.end):
@@ -46,6 +77,47 @@ def completed(span: Span, text: str) -> Span:
     return replace(span, end=end.end()) if needed is None or last in needed else span
 
 
+def _whole_number(span: Span, text: str) -> Span:
+    """Go to both ends of a number with its hyphens, and to a short part behind a slash: SYN-[0419] + /24."""
+    behind, before = _number_ends()
+    start, end = span.start, span.end
+    if text[end - 1].isalnum() and (more := behind.match(text, end)):
+        end = more.end()
+    if text[start].isalnum() and (more := before.search(text, max(0, start - _REACH), start)):
+        start = more.start()
+    return span if (start, end) == (span.start, span.end) else replace(span, start=start, end=end)
+
+
+@cache
+def _number_ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    behind = r"(?:-?[A-Za-z0-9])*(?:/(?=[A-Z]?[0-9])[A-Z0-9]{1,4})?(?![\w/])"
+    return re.compile(behind), re.compile(r"(?<![\w/.-])(?:[A-Z0-9]+-)*[A-Z0-9]*\Z")
+
+
+@cache
+def _named_behind() -> re.Pattern[str]:
+    """Another name behind the name of a place: & Hearth, of Elko, of the Isles."""
+    name = r"[A-ZÀ-Þ][\w'’-]*[a-zß-ÿ]"
+    return re.compile(rf" (?:&|of(?: the)?) {name}(?: {name})*")
+
+
+@cache
+def _named_before() -> re.Pattern[str]:
+    """Another name before it: Hope &, University of, Friends of the."""
+    heads = (
+        "University|College|School|Institute|Hospital|Church|Order|Society|Isle|Choir|Friends|Academy|Diocese|Temple"
+        "|Cent(?:er|re)|Sisters|House|Home|Club|Clinic|Ministry|Union|Bank|City|County|Town|Port"
+    )
+    return re.compile(rf"(?<![\w'’-])(?:[A-ZÀ-Þ][\w'’-]*[a-zß-ÿ] & |(?:{heads}) of (?:the )?)\Z")
+
+
+AGE_SCORE: Final = 0.6
+_CODES = frozenset(
+    (
+        *(PhiLabel.ID, PhiLabel.MRN, PhiLabel.DEVICE, PhiLabel.LICENSE, PhiLabel.VEHICLE, PhiLabel.ACCOUNT),
+        *(PhiLabel.HEALTH_PLAN, PhiLabel.ID_CARD, PhiLabel.SSN, PhiLabel.BED),
+    )
+)
 _PLACES = frozenset((PhiLabel.HOSPITAL, PhiLabel.ORG))
 
 
@@ -120,7 +192,10 @@ _NAMES_TOO = frozenset(("Dame", "Sir", "Judge", "Major", "Imam", "Pastor", "Serg
 
 @cache
 def _heads() -> dict[str, re.Pattern[str]]:
-    kin = "Daughter|Wife|Husband|Mum|Mom|Dad|Brother|Aunt|Auntie|Aunty|Uncle|Mother|Foreman|Pt|Patient|Client"
+    kin = (
+        "Daughter|Wife|Husband|Mum|Mom|Dad|Papa|Brother|Bro|Aunt|Auntie|Aunty|Uncle|Mother|Grandma|Grandpa|Nana|T[íi]a"
+        "|T[íi]o|Foreman|Pt|Patient|Client|Cpl|Pvt|Pte|Firefighter"
+    )
     hello = "Hey|Hi|Hola|Hello|Dear|Thanks"
     titles = "|".join(title for title in words("en", "titles") if title not in _NAMES_TOO)
     number = r"(?i:ext|x|pager|bleep|S/N|N|UDI|MBI|IBAN|ph|serial)[.:]?[ #]+(?=[0-9A-Z]*[0-9])"

@@ -102,6 +102,8 @@ def _large() -> frozenset[str]:
 
 def _is_large(bare: str) -> bool:
     name = re.sub("(?:维吾尔|壮族|回族)?自治区$|省$", "", bare.casefold())
+    if bare.isdigit() and len(bare) == 4 and bare[:2] in ("19", "20"):
+        return True  # a year, not a postal code
     return name in _large() and name not in ("北京", "上海", "天津", "重庆")
 
 

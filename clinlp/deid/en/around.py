@@ -9,8 +9,8 @@ from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, kinds
-from clinlp.deid.en.dates import date_words
 from clinlp.deid.en.figures import is_cut, is_figure
+from clinlp.deid.en.months import date_words
 from clinlp.deid.words import listed, word_set, words
 from clinlp.spans import Span
 
@@ -169,7 +169,7 @@ def _bits(word: str) -> int:
 def _is_no_place(text: str, start: int, end: int, label: str) -> bool:
     """Say whether common words alone were taken for a place: in county jail, at church; or the code of a state."""
     said = text[start:end]
-    if label == PhiLabel.LOCATION and said in _states():
+    if label == PhiLabel.LOCATION and (said in _states() or _is_thing(said)):
         return True
     if not said.islower() or _capital_before().search(text, max(0, start - _BACK), start):
         return False
@@ -180,9 +180,17 @@ def _is_no_place(text: str, start: int, end: int, label: str) -> bool:
     return not is_road and all(known.get(part, 0) & PLAIN or part in _SMALL for part in parts)
 
 
+def _is_thing(said: str) -> bool:
+    """Say whether one word is a drug, a device or a program, and no town."""
+    word = said.lower()
+    return word in listed("en_things") and word not in listed("en_cities") and not kinds()[word] & (FIRST | LAST)
+
+
 def _is_no_day(said: str) -> bool:
-    """Say whether one word was taken for a day that is a word of dictionaries and no part of a date."""
-    return said.islower() and bool(kinds().get(said, 0) & PLAIN) and said not in date_words()
+    """Say whether one word was taken for a day that is a word of dictionaries or a thing, and no part of a date."""
+    word = said.lower()
+    is_known = bool(kinds().get(word, 0) & PLAIN) if said.islower() else word in listed("en_things")
+    return is_known and word not in date_words()
 
 
 def _is_verb(text: str, start: int, end: int) -> bool:

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Final
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.dates import is_score
 from clinlp.deid.en.ids import code_systems
+from clinlp.deid.en.scores import is_score
 
 _BACK = 26  # characters before a find that are read
 
@@ -35,8 +35,8 @@ def is_figure(text: str, start: int, end: int, label: str) -> bool:
         return True
     if _clock().fullmatch(said):
         return bool(_before_clock().search(before))
-    if said.isdigit() and len(said) < 3 and label != PhiLabel.DATE:
-        return bool(_after_age().match(text, end))
+    if said.isdigit() and len(said) < 3:
+        return not _is_day(text, start, end) if label == PhiLabel.DATE else bool(_after_age().match(text, end))
     if label != PhiLabel.DATE and (code_systems().search(before) or _is_billed(text, start, end, label)):
         return True
     left, right = start, end
@@ -113,6 +113,30 @@ def _rank() -> re.Pattern[str]:
 @cache
 def _after_age() -> re.Pattern[str]:
     return re.compile(r" ?(?:[MFmf]\b|y/?o\b|yrs?\b|years?\b|mo\b|wk?s?\b|weeks?\b)")
+
+
+def _is_day(text: str, start: int, end: int) -> bool:
+    """Say whether a bare number stands beside what makes it a day: a weekday, a month, another day, an article."""
+    before, after = _beside_day()
+    return bool(before.search(text, max(0, start - _BACK), start) or after.match(text, end))
+
+
+@cache
+def _beside_day() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    weekday = "(?:mon|tues?|wed(?:ne)?s?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+    month = (
+        "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+        r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+    )
+    return (
+        re.compile(
+            rf"(?<![a-z])(?:{weekday}|{month}|the|el|le|den|am),? \Z|[0-9] ?(?:[-–/&.,+]|to|and|or) ?\Z", re.IGNORECASE
+        ),
+        re.compile(
+            rf" (?:of )?(?:{month}|inst)(?![a-z])| ?[-–/&.+] ?[0-9]|(?:, ?| (?:to|and|or) )[0-9]{{1,2}} ?{month}",
+            re.IGNORECASE,
+        ),
+    )
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.dates import month_dates
+from clinlp.deid.en.months import month_dates
 from clinlp.deid.patterns import leading
 from clinlp.spans import Span
 
