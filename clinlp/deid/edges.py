@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.capitals import FIRST, LAST, PLAIN, kinds
+from clinlp.deid.en.capitals import FIRST, LAST, PLAIN, STOP, TITLE, kinds
 from clinlp.deid.en.months import date_words
 from clinlp.deid.words import any_of, word_set, words
 from clinlp.spans import Span
@@ -37,7 +37,8 @@ def trimmed(span: Span, text: str) -> Span:
 def completed(span: Span, text: str) -> Span:
     """Go on to what a find stops before: the rest of a number, the words that end the name of a place.
 
-    12-[3456]-HN is one number, Maple Grove [assisted] + living and [Hope] + & Hearth of Elko one place each.
+    Where 3456 was found in 12-3456-HN, the number is whole; where Hope or Hearth was in Hope & Hearth of Elko, the
+    place is.
     """
     if span.label in _CODES:
         return _whole_number(span, text)
@@ -46,7 +47,7 @@ def completed(span: Span, text: str) -> Span:
     if before := _named_before().search(text, max(0, span.start - _REACH), span.start):
         span = replace(span, start=before.start())
     if text[span.end : span.end + 1] == " ":
-        span = _with_kind(span, text)
+        span = _with_words(_with_kind(span, text), text)
         if text[span.end - 1].isalpha() and (behind := _named_behind().match(text, span.end)):
             span = replace(span, end=behind.end())
     return span
@@ -64,6 +65,24 @@ def _bare_age() -> re.Pattern[str]:
     """A number that no unit or sign makes a value."""
     unit = r"%|kg|lbs?|cm|mm|m[glm]|bpm|sat|on RA|percent|[./:][0-9]|-[0-9]|/"
     return re.compile(rf"(?:,? \(?|,|\()(9[0-9]|10[0-9])(?![\w-])(?! ?(?:{unit}))")
+
+
+def _with_words(span: Span, text: str) -> Span:
+    """Go on over the capitalised common words behind the name of a place: Northland + Air Transit."""
+    if not text[span.start].isupper() or not text[span.end - 1].islower():
+        return span
+    end = span.end
+    while more := _capitalised().match(text, end):
+        word = more[1].lower()
+        if not kinds().get(word, 0) & PLAIN or kinds()[word] & (FIRST | LAST | STOP | TITLE) or word in date_words():
+            break
+        end = more.end()
+    return replace(span, end=end) if end > span.end else span
+
+
+@cache
+def _capitalised() -> re.Pattern[str]:
+    return re.compile(r" ([A-Z][a-z]{2,})(?![\w'’-])")
 
 
 def _with_kind(span: Span, text: str) -> Span:
@@ -90,8 +109,8 @@ def _whole_number(span: Span, text: str) -> Span:
 
 @cache
 def _number_ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    behind = r"(?:-?[A-Za-z0-9])*(?:/(?=[A-Z]?[0-9])[A-Z0-9]{1,4})?(?![\w/])"
-    return re.compile(behind), re.compile(r"(?<![\w/.-])(?:[A-Z0-9]+-)*[A-Z0-9]*\Z")
+    behind = r"(?:-?[A-Za-z0-9])*(?:/(?=[A-Z]?[0-9])[A-Z0-9]{1,4})?(?![A-Za-z0-9/])"
+    return re.compile(behind), re.compile(r"(?<![A-Za-z0-9/.-])(?:[A-Z0-9]+-)+\Z")
 
 
 @cache

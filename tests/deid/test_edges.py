@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clinlp.deid.edges import completed, trimmed
+from clinlp.deid.edges import age_behind, completed, trimmed
 from clinlp.spans import Span
 
 
@@ -91,9 +91,39 @@ def test_nothing_outside_the_span_counts() -> None:
         ("HOSPITAL", "Laramie Infirmary clinic notes", "Laramie Infirmary", "Laramie Infirmary"),
         ("NAME", "Ann Church hospital day 2", "Ann Church", "Ann Church"),
         ("HOSPITAL", "at Mercy hospital day 3", "Mercy", "Mercy"),
+        ("ORG", "ride by Northland Air Transit ETA 50 m", "Northland", "Northland Air Transit"),
+        ("ORG", "seen by Northland Monday", "Northland", "Northland"),
+        ("ORG", "from Hope & Hearth of Elko today", "Hearth", "Hope & Hearth of Elko"),
+        ("ORG", "at the University of Ibadan, final year", "Ibadan", "University of Ibadan"),
+        ("HOSPITAL", "Head of Mercy called", "Mercy", "Mercy"),
+        ("HOSPITAL", "at Mercy of course", "Mercy", "Mercy"),
+        ("MRN", "no. SYN-0419/24 grew", "0419", "SYN-0419/24"),
+        ("VEHICLE", "plate 77-GKT parked", "77", "77-GKT"),
+        ("ID", "record 4471923/DOB 3/14", "4471923", "4471923"),
+        ("MRN", "病案号AB-1234567，女", "1234567", "AB-1234567"),
+        ("MRN", "MRN:\n4471923", "4471923", "4471923"),
+        ("PHONE", "call 555-0100-2", "555-0100", "555-0100"),
     ],
 )
-def test_a_place_goes_on_to_the_end_of_its_name(label: str, text: str, found: str, whole: str) -> None:
+def test_a_find_goes_on_to_the_ends_of_what_it_is_part_of(label: str, text: str, found: str, whole: str) -> None:
     start = text.index(found)
     span = completed(Span(start, start + len(found), label, 0.7), text)
     assert text[span.start : span.end] == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("Ada Frost (94) fell", "94"),
+        ("Ada Frost 94, NOF", "94"),
+        ("Ada Frost, 101.", "101"),
+        ("Ada Frost 94% on air", None),
+        ("Ada Frost 94 kg", None),
+        ("Ada Frost 94/60", None),
+        ("Ada Frost 89", None),
+        ("Ada Frost", None),
+    ],
+)
+def test_a_bare_number_from_90_on_behind_a_name_is_an_age(text: str, age: str | None) -> None:
+    found = age_behind(Span(0, 9, "NAME", 0.9), text)
+    assert (found and text[found.start : found.end]) == age
