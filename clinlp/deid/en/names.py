@@ -6,11 +6,10 @@ degree, a field, a role, a second listed name. A name found once is then found e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en import name_forms as forms
 from clinlp.deid.en.capitals import CITY, EPONYM, FIRST, LAST, STOP, TITLE, WEAK, WORD, is_numeral, is_shortened
 from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
@@ -81,7 +80,7 @@ class _Names(Signs):
         """Let a name begin at the particles before it: van der Berg."""
         low = span.start
         if span.label == PhiLabel.NAME and low > 2 and self.text[low - 1] in " -'’":
-            lead = _particles().search(self.text, max(0, low - 14), low)
+            lead = forms.particles().search(self.text, max(0, low - 14), low)
             if lead:
                 return Span(lead.start(), span.end, span.label, span.score)
         return span
@@ -130,7 +129,7 @@ class _Names(Signs):
         if weak and self.text[self.ends[at] : self.starts[nxt]] != " ":
             return None
         bits = self.bits[nxt]
-        is_acting = bool(_verb().match(self.text, self.ends[nxt]))
+        is_acting = bool(forms.verb().match(self.text, self.ends[nxt]))
         if (bits & STOP and (weak or not is_acting or self.is_upper(nxt))) or self.word(nxt) == "I":
             return None
         if weak and (not bits & (FIRST | LAST) or (bits & WORD and not is_acting)):
@@ -178,7 +177,7 @@ class _Names(Signs):
             )
             return 0.85 if is_middle else 0.0
         is_listed = bool(other & (LAST | FIRST)) and not other & (STOP | TITLE)
-        if (self.is_upper(nxt) and not self.is_upper(at)) or _stage().fullmatch(self.word(nxt)):
+        if (self.is_upper(nxt) and not self.is_upper(at)) or forms.stage().fullmatch(self.word(nxt)):
             return 0.0
         if self.is_upper(at):
             is_word = other & WORD and self.word(nxt).lower() not in word_set("en", "common_last_names")
@@ -223,7 +222,7 @@ class _Names(Signs):
             return at + 1, 0.65
         is_kin = role in word_set("en", "close_roles") and bits & FIRST and not bits & (STOP | TITLE)
         is_end = self.text[self.ends[at] : self.ends[at] + 1] in (",", ".", ";", ")", "'", "")
-        if is_kin and (is_end or _verb().match(self.text, self.ends[at])):
+        if is_kin and (is_end or forms.verb().match(self.text, self.ends[at])):
             return at + 1, 0.66  # wife Opal, daughter (Temperance), mom Calliope wants
         return at, 0.0
 
@@ -264,7 +263,11 @@ class _Names(Signs):
             return last, 0.8 if not self.is_upper(at) else 0.65
         if self.is_upper(at) or bits & (WORD | EPONYM):
             return at, 0.0
-        if not self.is_thing(at) and _verb().match(self.text, self.ends[at]) and self.ends[at] - self.starts[at] > 3:
+        if (
+            not self.is_thing(at)
+            and forms.verb().match(self.text, self.ends[at])
+            and self.ends[at] - self.starts[at] > 3
+        ):
             return at + 1, 0.55
         return at, 0.0
 
@@ -287,26 +290,3 @@ class _Names(Signs):
         for at, start in enumerate(self.starts):
             if self.text[start : self.ends[at]].lower() in parts and not self.is_eponym(at):
                 yield Span(start, self.ends[at], PhiLabel.NAME.value, 0.6)
-
-
-@cache
-def _particles() -> re.Pattern[str]:
-    return re.compile(
-        r"(?<![\w-])(?:[Vv][ao]n (?:de[nr]? )?|[Dd]e (?:la |los |las )?|[Dd]el |[Dd][iu] |[Dd]os |[Dd]a "
-        r"|(?:al|el|bin|ibn)[ -]|[dl]['’])$"
-    )
-
-
-@cache
-def _stage() -> re.Pattern[str]:
-    return re.compile("[IVX]+[a-cA-C]")
-
-
-@cache
-def _verb() -> re.Pattern[str]:
-    return re.compile(
-        r" (?:is|was|has|had|reports?|reported|denie[sd]|states?|stated|presents?|presented"
-        r"|called|complain(?:s|ed)|saw|says|said"
-        r"|came|returns?|returned|lives|works|underwent|recommended|agreed|wants|will|would"
-        r"|informed|notified|consulted|paged|charted|notes|noted|gave|asks|asked|agrees|declined|calls|needs|manages)(?![a-z])"
-    )

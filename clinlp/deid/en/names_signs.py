@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en import name_forms as forms
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, STOP, TITLE, WORD, Capitals, kinds
-from clinlp.deid.words import any_of, word_set, words
+from clinlp.deid.words import word_set
 from clinlp.spans import Span
 
 _MAX_PARTS = 5
@@ -31,11 +30,11 @@ class Signs(Capitals):
         """The names of a field's value: one, or a list."""
         text = self.text
         for _ in range(_MAX_PARTS):
-            lead = _lead().match(text, position)
+            lead = forms.lead().match(text, position)
             position = lead.end() if lead else position
             at = self.at(position)
             if at == len(self.starts) or self.starts[at] != position:
-                lower = _lower_name().match(text, position)
+                lower = forms.lower_name().match(text, position)
                 if (
                     lower
                     and lower[1] not in word_set("en", "not_field_names")
@@ -52,7 +51,7 @@ class Signs(Capitals):
             if stop - at == 1 and not self.is_single(at, stop):
                 return
             yield self.span(at, stop, 0.9)
-            more = _more().match(text, self.ends[stop - 1])
+            more = forms.more().match(text, self.ends[stop - 1])
             if not more:
                 return
             position = more.end()
@@ -87,7 +86,7 @@ class Signs(Capitals):
         if (
             self.ends[stop] - self.starts[stop] == 2
             and not self.is_upper(stop)
-            and _figure().match(self.text, self.ends[stop])
+            and forms.figure().match(self.text, self.ends[stop])
         ):
             return stop, False  # Trevor, Li 1.4
         if not bits & FIRST or bits & STOP or not (self.bits[at] & LAST or not self.bits[at]):
@@ -96,9 +95,9 @@ class Signs(Capitals):
 
     def degrees(self) -> Iterator[Span]:
         """Names before `, MD` and its kind."""
-        for match in _degree().finditer(self.text):
+        for match in forms.degree().finditer(self.text):
             at = self.at(match.start()) - 1
-            if at < 0 or not _before_degree().fullmatch(self.text, self.ends[at], match.start()):
+            if at < 0 or not forms.before_degree().fullmatch(self.text, self.ends[at], match.start()):
                 continue
             stop = at + 1
             weak = match[0].replace(".", "") in word_set("en", "weak_degrees")
@@ -161,13 +160,13 @@ class Signs(Capitals):
 
     def is_listed_on(self, at: int) -> bool:
         """Say whether the word goes on with a list of names: `Drs. Ahmed and Kapoor`."""
-        more = _more().match(self.text, self.ends[at - 1])
+        more = forms.more().match(self.text, self.ends[at - 1])
         return more is not None and more.end() == self.starts[at] and self.is_part(at, strong=True)
 
     def lower_titles(self) -> Iterator[Span]:
         """Names after a title in small letters: dr. patel, ms. anna Lind."""
         known = kinds()
-        for match in _lower_title().finditer(self.text):
+        for match in forms.lower_title().finditer(self.text):
             if known.get(match[1].lower(), 0) & STOP:
                 continue
             last = match[2]
@@ -176,8 +175,8 @@ class Signs(Capitals):
 
     def introduced(self) -> Iterator[Span]:
         """Names after `my name is`, `maiden name is`, `I'm`, `this is`."""
-        for match in _introduction().finditer(self.text):
-            lead = _lead().match(self.text, match.end())
+        for match in forms.introduction().finditer(self.text):
+            lead = forms.lead().match(self.text, match.end())
             at = self.at(lead.end() if lead else match.end())
             if at == len(self.starts) or self.starts[at] != (lead.end() if lead else match.end()):
                 continue
@@ -193,7 +192,7 @@ class Signs(Capitals):
     def lower_roles(self) -> Iterator[Span]:
         """Listed names in small letters after `pt`, `wife` and their kind: pt john smith."""
         known = kinds()
-        for match in _lower_role().finditer(self.text):
+        for match in forms.lower_role().finditer(self.text):
             first, last = known.get(match[1], 0), known.get(match[2] or "", 0)
             is_pair = first & FIRST and last & LAST and not (first | last) & STOP and not (first & WORD and last & WORD)
             if is_pair and (not last & WORD or match[2] in word_set("en", "common_last_names")):
@@ -203,94 +202,20 @@ class Signs(Capitals):
 
     def initials(self) -> Iterator[Span]:
         """Letters after the word `initials`."""
-        for match in _initials().finditer(self.text):
+        for match in forms.initials().finditer(self.text):
             yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.8)
 
     def titled_initials(self) -> Iterator[Span]:
         """An initial between a title and a surname, whatever the surname: Dr. A. Hoffmann, DR. J. DAY."""
-        for match in _titled_initial().finditer(self.text):
+        for match in forms.titled_initial().finditer(self.text):
             yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.95)
 
     def closings(self) -> Iterator[Span]:
         """Who signs a letter: `Sincerely,` and the capitalised words after it."""
-        for match in _closing().finditer(self.text):
+        for match in forms.closing().finditer(self.text):
             at = self.at(match.end())
             if at < len(self.starts) and self.starts[at] == match.end() and not self.bits[at] & (STOP | TITLE):
                 yield self.span(at, self.run(at, strong=True), 0.75)
-
-    # --- listed names -------------------------------------------------------------------------
-
-
-@cache
-def _titled_initial() -> re.Pattern[str]:
-    title = r"[DMP](?<!\w.)(?:(?<=D)(?:r|R|octor|OCTOR)|(?<=M)(?:rs?|RS?|s|S)|(?<=P)(?:rof|ROF))"
-    return re.compile(rf"{title}\.?[ \t]([A-Z]\.[ \t]?(?:[A-Z]\.[ \t]?)?[A-Z][A-Za-z'’-]+)")
-
-
-@cache
-def _figure() -> re.Pattern[str]:
-    return re.compile(r"\+? ?[<>=]? ?[0-9]")
-
-
-@cache
-def _lead() -> re.Pattern[str]:
-    return re.compile(r"[ \t]*(?:\n[ \t]*)?(?:(?:Drs?|Mr|Mrs|Ms|Miss|Mx|Prof|Professor|Doctor|Rev|Nurse)\b\.? ?){0,2}")
-
-
-@cache
-def _lower_name() -> re.Pattern[str]:
-    return re.compile(r"([a-z][a-z'-]+)(?: [a-z]\.?)?(?: [a-z][a-z'-]+)?")
-
-
-@cache
-def _more() -> re.Pattern[str]:
-    degree = r"(?:,? ?(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?D\.?|PA-?C?|NP|CRNA|FNP|ARNP|DPM|DDS))*"
-    return re.compile(rf"{degree}(?:, | and |; ?| ?/ ?| & )(?=[A-Z])")
-
-
-@cache
-def _degree() -> re.Pattern[str]:
-    return re.compile(any_of(map(re.escape, words("en", "degrees")), guard="(?<=[ ,(].)") + r"(?![\w-])")
-
-
-@cache
-def _before_degree() -> re.Pattern[str]:
-    return re.compile(r"(?:\.?,? {1,2}|\.? ?\(|,)(?:(?:Jr|Sr|II|III|IV)\.?,? )?(?:[A-Z][A-Za-z.]{1,5}, ?){0,2}")
-
-
-@cache
-def _lower_title() -> re.Pattern[str]:
-    return re.compile(
-        r"[dm](?<![A-Za-z][dm])(?:(?<=d)r|(?<=m)rs?|(?<=m)s)\.? "
-        r"((?:(?<=\. )|(?<=dr ))[^\W\d_](?:[^\W\d_A-Z]|['’-]){2,})(?: ([^\W\d_](?:[^\W\d_A-Z]|['’-]){2,}))?(?![a-z])"
-    )
-
-
-@cache
-def _introduction() -> re.Pattern[str]:
-    return re.compile(
-        r"[nItTgcHD](?<![A-Za-z].)(?:(?<=H)(?:i|ello|ey),?|(?<=D)ear"
-        r"|(?<=n)ame(?:'s| is|d)|(?<=I)(?:'m| am)|(?<=[tT])his is|"
-        r"(?<=g)oes by|(?<=c)all(?:s|ed)? (?:me|him|her))"
-        r" (?=[A-Z]|[dm][rs])"
-    )
-
-
-@cache
-def _lower_role() -> re.Pattern[str]:
-    roles = any_of(words("en", "close_roles"), guard="(?<![A-Za-z].)")
-    return re.compile(rf"{roles}(?:,|:| is| named| called)? ([a-z]{{3,}})(?: ([a-z]{{3,}})(?![A-Za-z]))?(?![A-Za-z])")
-
-
-@cache
-def _initials() -> re.Pattern[str]:
-    return re.compile(r"[Ii]nitials?:? (?:are )?((?:[A-Z]\.? ?){1,3}[A-Z]\.?)(?![A-Za-z])")
-
-
-@cache
-def _closing() -> re.Pattern[str]:
-    closings = any_of(words("en", "closings"), guard="(?<![A-Za-z].)")
-    return re.compile(rf"{closings}[,.!]?\s{{1,4}}(?=[A-Z])")
 
 
 def _key(text: str, colon: int) -> str | None:
