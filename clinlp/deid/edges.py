@@ -110,7 +110,7 @@ def _whole_number(span: Span, text: str) -> Span:
 @cache
 def _number_ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
     behind = r"(?:-?[A-Za-z0-9])*(?:/(?=[A-Z]?[0-9])[A-Z0-9]{1,4})?(?![A-Za-z0-9/])"
-    return re.compile(behind), re.compile(r"(?<![A-Za-z0-9/.-])(?:[A-Z0-9]+-)+\Z")
+    return re.compile(behind), re.compile(r"(?<![A-Za-z0-9/.-])(?:(?:[A-Z0-9]+-)+|[A-Z])\Z")
 
 
 @cache

@@ -99,6 +99,7 @@ def test_nothing_outside_the_span_counts() -> None:
         ("HOSPITAL", "at Mercy of course", "Mercy", "Mercy"),
         ("MRN", "no. SYN-0419/24 grew", "0419", "SYN-0419/24"),
         ("VEHICLE", "plate 77-GKT parked", "77", "77-GKT"),
+        ("ID", "Mr Quill (A4471EK) fell", "4471EK", "A4471EK"),
         ("ID", "record 4471923/DOB 3/14", "4471923", "4471923"),
         ("MRN", "病案号AB-1234567，女", "1234567", "AB-1234567"),
         ("MRN", "MRN:\n4471923", "4471923", "4471923"),
