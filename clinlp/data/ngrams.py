@@ -50,7 +50,8 @@ class NgramReader:
     """Known n-grams and how telling each is; from a text to its TF-IDF values.
 
     Source: Manning, Raghavan & Schuetze (2008), Introduction to Information Retrieval, section 6.4.3
-    (sublinear tf, idf, cosine normalisation), with scikit-learn's smoothed idf.
+    (sublinear tf, idf, cosine normalisation), with scikit-learn's smoothed idf; training may have weighed the idf by
+    what n-grams tell of codes.
     """
 
     def __init__(self, ngrams: Sequence[str], idf: Sequence[float] | NDArray[np.float64]) -> None:

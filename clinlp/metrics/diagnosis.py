@@ -5,7 +5,7 @@ Left out on purpose: the hierarchy of a code system; two codes are the same or t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from clinlp.errors import DataError, UsageError
@@ -47,6 +47,10 @@ class DiagnosisScores:
     def macro_f1(self) -> float:
         """Mean F1 of the codes that gold or predicted notes have."""
         return mean([prf.f1 for prf in self.codes.values()])
+
+    def macro_over(self, codes: Container[str]) -> float:
+        """Mean F1 of those of the codes that gold or predicted notes have, such as those of many training notes."""
+        return mean([prf.f1 for code, prf in self.codes.items() if code in codes])
 
     def to_dict(self) -> dict[str, object]:
         """All numbers, for JSON."""
@@ -93,8 +97,12 @@ def score_diagnoses(
     """Score predicted codes against gold ones, notes paired by id.
 
     Sets: the codes of a note whose score is at least the threshold; a code without a score always
-    counts. Micro counts (note, code) pairs; macro is the mean over the codes that a gold or a
-    predicted set holds; `exact` is the share of notes whose two sets are the same.
+    counts. Micro counts (note, code) pairs; `exact` is the share of notes whose two sets are the same.
+
+    Macro is the mean over the codes that a gold or a predicted set holds, which is what scikit-learn does
+    with the sets of these notes. A code that the model was never shown has an F1 of 0 and counts, as does one
+    that is only predicted; a code that neither side has says nothing and does not count, as 0 or as 1. F1 is
+    averaged, not made of averages. `macro_over` gives the same over some codes.
 
     Ranking: all predicted codes by falling score, those without a score first, ties in the order of
     the note. `precision_at[k]` is the share of right codes among the first k, over k even where
@@ -105,7 +113,8 @@ def score_diagnoses(
 
     Gold notes that nobody annotated (`diagnoses` is None) count nowhere but in `n_not_annotated`.
 
-    Source: Mullenbach et al. (2018), CAML, NAACL, section 4.3 (micro, macro, precision at k);
+    Source: Mullenbach et al. (2018), CAML, NAACL, section 4.3 (micro, precision at k); Edin et al. (2023),
+    Automated Medical Coding on MIMIC-III and MIMIC-IV, SIGIR, section 3 (macro without codes of no note);
     Manning, Raghavan & Schuetze (2008), Introduction to Information Retrieval, section 8.4 (MAP).
 
     Args:

@@ -23,6 +23,7 @@ Bools = NDArray[np.bool_]
 
 _MOST_FEATURES: Final = 100_000
 _MOST_WEIGHTS: Final = 2**25  # of all codes: 134 MB
+_MOST_CELLS: Final = 1 << 22  # of an (n-gram, code) table
 _STRENGTH: Final = 300.0  # inverse of the penalty on weights; few notes have a code, so that each must count much
 _STRENGTH_OF_ONE: Final = 10.0  # the same, where each note has one code of them all
 _SCARCE: Final = 100  # notes: with fewer an n-gram of one note counts too
@@ -45,10 +46,12 @@ def targets(notes: Sequence[Note], codes: Sequence[str], code_length: int | None
 def fit_tfidf(notes: Sequence[Note], shape: CodesConfig) -> tuple[Tfidf, NgramReader]:
     """Fit logistic regression over the n-grams of notes; notes without text are left out.
 
+    An n-gram counts the more, besides its idf, the more it tells of some code (`telling`).
     A code that all notes have, or none, needs no n-grams: it gets the odds of its counts, with half a note
     added to both sides.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
 
     notes = [note for note in notes if any(map(str.isalnum, note.text))]
     gold = targets(notes, shape.codes, shape.code_length)
@@ -60,7 +63,9 @@ def fit_tfidf(notes: Sequence[Note], shape: CodesConfig) -> tuple[Tfidf, NgramRe
     vectorizer = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, min_df=least, max_features=most)
     if notes:
         values = vectorizer.fit_transform([note.text for note in notes])
-        reader = NgramReader(vectorizer.get_feature_names_out().tolist(), vectorizer.idf_)
+        weights = telling(values, gold)
+        values = normalize(values.multiply(weights).tocsr())
+        reader = NgramReader(vectorizer.get_feature_names_out().tolist(), vectorizer.idf_ * weights)
     else:
         values, reader = None, NgramReader([], [])
     config = TfidfConfig(**_shape(shape), n_features=len(reader.ngrams))
@@ -68,6 +73,34 @@ def fit_tfidf(notes: Sequence[Note], shape: CodesConfig) -> tuple[Tfidf, NgramRe
     weight, model.bias = (_fit_single if shape.single else _fit_each)(values, gold)
     model.weight = weight.contiguous()
     return model, reader
+
+
+def telling(values: Any, gold: Bools) -> Floats:
+    """Give how much each n-gram tells of the code that it tells most of, `(feature,)`.
+
+    That is the root of how many standard deviations the notes with n-gram and code are more, or fewer, than they would
+    be by chance; one is added to the variance, so that what few notes have says little.
+
+    Source: Debole & Sebastiani (2003), Supervised Term Weighting for Automated Text Categorization, SAC (weights by
+    chi-square, the largest of all codes).
+
+    Args:
+        values: `(note, feature)`, a sparse matrix of scipy, not 0 where a note has the n-gram.
+        gold: `(note, code)`.
+    """
+    from scipy.sparse import csr_matrix
+
+    held = csr_matrix(values != 0, dtype=np.float32)
+    n_held = np.asarray(held.sum(0), np.float32).T
+    most = np.zeros(held.shape[1])
+    some = np.flatnonzero(gold.any(0) & ~gold.all(0))
+    size = max(1, _MOST_CELLS // max(1, held.shape[1]))
+    for begin in range(0, len(some), size):
+        codes = gold[:, some[begin : begin + size]]
+        both, expected = (held.T @ csr_matrix(codes, dtype=np.float32)).toarray(), n_held * codes.mean(0)
+        off = np.abs(both - expected) / np.sqrt(expected * (1 - codes.mean(0)) + 1)
+        most = np.maximum(most, off.max(1))
+    return np.sqrt(most) if len(some) else np.ones_like(most)
 
 
 def _fit_each(values: Any, gold: Bools) -> tuple[Tensor, Tensor]:

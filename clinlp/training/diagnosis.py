@@ -88,17 +88,37 @@ def finetune_diagnosis(
     if not (parts or config.dev):
         say(tell, _IN_SAMPLE)
 
+    train(model, _task(config, read, reader, held.codes, (dev, tell)), config, resume=resume, tell=tell)
+    if config.baselines:
+        train_beside(config, chosen.notes, dev, resume=resume, tell=tell)
+    return config.out / "best"
+
+
+def _task(
+    config: DiagnosisConfig,
+    read: _Read,
+    reader: PieceReader,
+    codes: tuple[str, ...],
+    rest: tuple[list[Note], Tell | None],
+) -> Task:
+    """Say what the loop does with what was read.
+
+    Args:
+        rest: The dev notes, and who is told what their thresholds brought.
+    """
+    dev, tell = rest
+
     def score(diagnoser: nn.Module) -> dict[str, float]:
-        predicted = _predictor(diagnoser, reader, len(held.codes))(dev)
+        predicted = _predictor(diagnoser, reader, len(codes))(dev)
         return code_scores(dev, predicted, single=config.single)
 
     def finish() -> None:
         best = config.out / "best"
-        keep_titles(config, held.codes, best)
+        keep_titles(config, codes, best)
         if made := settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration):
             say(tell, str(made))
 
-    task = Task(
+    return Task(
         read.lengths,
         read.units,
         read.collate,
@@ -107,10 +127,6 @@ def finetune_diagnosis(
         read.note_ids,
         finish,
     )
-    train(model, task, config, resume=resume, tell=tell)
-    if config.baselines:
-        train_beside(config, chosen.notes, dev, resume=resume, tell=tell)
-    return config.out / "best"
 
 
 def _parts(config: DiagnosisConfig, parts: Parts) -> tuple[list[Note], list[Note]]:

@@ -3,7 +3,8 @@
 A job is a corpus and an encoder. The part that is scored chooses nothing: a tenth of train is held out for the
 epoch, the thresholds, the calibration and the weights of the ensemble. The network, the TF-IDF baseline, the
 names of codes, in part and whole, and the ensemble of all are scored side by side; a gold code that train lacks counts
-as missed. Results are added to `scripts/bench/results/diagnosis.json`.
+as missed. Macro F1 is the mean over all codes that gold or predicted notes have, and, as `learned`, over those that
+ten training notes have or more. Results are added to `scripts/bench/results/diagnosis.json`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -59,6 +61,8 @@ SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 SCRATCH = ("lstm", "cnn")
 NAMED = ("minilm", "e5", "icd")
 """Settings whose value is the name of an option that holds a path."""
+LEARNED = 10
+"""Training notes from which on a code is one of the `learned`."""
 
 
 def _jobs() -> dict[str, dict[str, Any]]:
@@ -107,16 +111,18 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     config = DiagnosisConfig.load(
         None, train=(folder / "train.jsonl",), out=out, seed=options.seed, baselines=False, **settings
     )
-    began = time.perf_counter()
     gold = gold_notes(config, gold)
-    finetune_diagnosis(config, tell=lambda said: print(name, said, flush=True), parts=(kept, dev))
-    seconds = {"network": round(time.perf_counter() - began, 1)}
+    resume = options.resume and out.is_dir()
+    finetune_diagnosis(config, resume=resume, tell=lambda said: print(name, said, flush=True), parts=(kept, dev))
+    epochs = map(json.loads, (out / "log.jsonl").read_text("utf-8").splitlines())
+    seconds = {"network": round(sum(each["seconds"] for each in epochs), 1)}
     if options.baselines:
         began = time.perf_counter()
         corpus = name.partition("-")[0] + "-names" * ("code_names" in job)
         _beside(config, kept, dev, options.out / "beside" / corpus)
         seconds["baselines"] = round(time.perf_counter() - began, 1)
-    seen = {each.code[: config.code_length] for note in kept for each in note.diagnoses or ()}
+    seen = Counter(code for note in gold_notes(config, kept) for code in {each.code for each in note.diagnoses or ()})
+    learned = {code for code, n in seen.items() if n >= LEARNED}
     codes = [each.code for note in gold for each in note.diagnoses or ()]
     return {
         "job": name,
@@ -126,7 +132,9 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "n_codes": len(seen),
         "gold_codes_in_train": sum(code in seen for code in codes) / len(codes),
         "models": {
-            model: _scores(out / at, gold) for model, at in MODELS.items() if (out / at / "config.json").is_file()
+            model: _scores(out / at, gold, learned)
+            for model, at in MODELS.items()
+            if (out / at / "config.json").is_file()
         },
         "seconds": seconds,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
@@ -149,8 +157,12 @@ def _beside(config: DiagnosisConfig, kept: Sequence[Note], dev: Sequence[Note], 
                 part.rename(shared / name)
 
 
-def _scores(folder: Path, gold: Sequence[Note]) -> dict[str, Any]:
-    """Score one model: its ranking of all codes, and the codes that its own thresholds choose."""
+def _scores(folder: Path, gold: Sequence[Note], learned: set[str]) -> dict[str, Any]:
+    """Score one model: its ranking of all codes, and the codes that its own thresholds choose.
+
+    Args:
+        learned: Codes over which macro F1 is given once more.
+    """
     predictor = DiagnosisPredictor.load(folder, precision="fp32", top=1)
     predictor.top, predictor.evidence = len(predictor.codes), False
     decision = choice(predictor.config)
@@ -162,6 +174,7 @@ def _scores(folder: Path, gold: Sequence[Note]) -> dict[str, Any]:
     kept = ("micro", "macro", "exact", "top1", "precision_at", "recall_at", "map")
     return {
         **{key: held[key] for key in kept},
+        "learned": {"n_codes": len(scores.codes.keys() & learned), "f1": scores.macro_over(learned)},
         "intervals": _intervals(scores),
         "chosen": str(decision),
         "predict_seconds": round(seconds, 2),
@@ -195,6 +208,7 @@ def main() -> None:
         help="table of ICD-10-CM, columns code and name (of simple-icd-10-cm, say), for jobs on names",
     )
     parser.add_argument("--no-baselines", dest="baselines", action="store_false", help="train the network alone")
+    parser.add_argument("--resume", action="store_true", help="go on with networks that are in --out")
     parser.add_argument("--epochs", type=int, help="for a trial: other than the job's")
     parser.add_argument("--at-once", type=int, default=1, help="jobs that run side by side")
     parser.add_argument("--seed", type=int, default=1)

@@ -41,6 +41,12 @@ def test_codes_as_sets_by_hand(by_hand: DiagnosisScores) -> None:
     assert by_hand.macro_recall == pytest.approx(2 / 4)
 
 
+def test_macro_over_some_codes_leaves_out_what_no_note_has(by_hand: DiagnosisScores) -> None:
+    assert by_hand.macro_over({"A", "C", "Z99"}) == pytest.approx((2 / 3 + 0) / 2)
+    assert by_hand.macro_over(by_hand.codes.keys()) == by_hand.macro_f1
+    assert by_hand.macro_over({"Z99"}) == 0.0
+
+
 def test_codes_as_a_ranking_by_hand(by_hand: DiagnosisScores) -> None:
     assert by_hand.precision_at == pytest.approx({1: 1 / 2, 2: (1 / 2 + 1 / 2) / 2, 5: (2 / 5 + 1 / 5) / 2})
     assert by_hand.recall_at == pytest.approx({1: 1 / 4, 2: (1 / 2 + 1) / 2, 5: 1.0})

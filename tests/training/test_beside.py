@@ -30,7 +30,7 @@ from clinlp.models.baselines import (
 )
 from clinlp.models.codes import CodesConfig
 from clinlp.models.store import load_model, read_config, save_model
-from clinlp.training.baselines import fit_tfidf, fit_weights, name_rates
+from clinlp.training.baselines import fit_tfidf, fit_weights, name_rates, telling
 from clinlp.training.beside import Beside
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.finetune import finetune_diagnosis
@@ -93,14 +93,19 @@ def test_probabilities_are_those_of_scikit_learn(single, tmp_path):
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, Normalizer
 
     notes = [replace(note, diagnoses=note.diagnoses[:1]) for note in notes_of()] if single else notes_of()
     gold = np.array([[any(d.code == code for d in note.diagnoses) for code in CODES] for note in notes])
-    vectorizer = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True)
+    texts = [note.text for note in notes]
+    vectorizer = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True).fit(texts)
+    weights = telling(vectorizer.transform(texts), gold)
+    weigh = FunctionTransformer(lambda values: values.multiply(weights).tocsr())
     one = LogisticRegression(C=10.0 if single else 300.0, max_iter=3000, tol=1e-4 if single else 1e-10)
     model = one if single else OneVsRestClassifier(one)
-    texts = [note.text for note in notes]
-    usual = make_pipeline(vectorizer, model).fit(texts, gold.argmax(1) if single else gold.astype(int))
+    usual = make_pipeline(vectorizer, weigh, Normalizer(), model).fit(
+        texts, gold.argmax(1) if single else gold.astype(int)
+    )
 
     held, reader = fit_tfidf(notes, shape(single=single))
     save_model(tmp_path, held)
@@ -108,6 +113,18 @@ def test_probabilities_are_those_of_scikit_learn(single, tmp_path):
     unseen = ["Cough, cough and metformin.", "肺炎与高血压", "Nothing of the kind", "x"]
     found = probabilities(DiagnosisPredictor.load(tmp_path), [Note(f"{i}", t) for i, t in enumerate(texts + unseen)])
     np.testing.assert_allclose(found, usual.predict_proba(texts + unseen), atol=1e-5 if single else 1e-3)
+
+
+def test_an_ngram_weighs_what_it_tells_of_the_code_it_tells_most_of():
+    from scipy.sparse import csr_matrix
+
+    held = csr_matrix([[0.5, 2.0, 0.0], [0.5, 0.0, 1.0], [0.5, 0.0, 0.0], [0.5, 0.0, 1.0]])
+    gold = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1], [0, 1, 1]], bool)  # the last code says nothing
+    # Codes of one and of two of four notes; the n-grams are in four, one and two notes, of which 1, 1, 0 and 2, 0, 2.
+    first = [0, (1 - 1 / 4) / np.sqrt(3 / 16 + 1), (2 / 4) / np.sqrt(6 / 16 + 1)]
+    second = [0, (1 / 2) / np.sqrt(1 / 4 + 1), (2 - 1) / np.sqrt(1 / 2 + 1)]
+    np.testing.assert_allclose(telling(held, gold), np.sqrt(np.maximum(first, second)), rtol=1e-6)
+    assert (telling(held, gold[:, 2:]) == 1).all()  # nothing to tell apart
 
 
 def test_evidence_is_where_the_telling_ngrams_stand():
