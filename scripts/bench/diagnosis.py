@@ -54,6 +54,8 @@ SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
     "symptoms": ({"set": "en/symptom2disease", "batch_pieces": 1024, "single": True}, (20, 20)),
     "tcm": ({"set": "zh/tcm_tbosd", "begins": "disease:", "batch_pieces": 8192, "single": True}, (15, 25)),
     "dialogues": ({"set": "zh/dialogues", "text": "patient_text", "batch_pieces": 4096, "single": True}, (10, 8)),
+    # the same notes whole: a doctor often says the diagnosis, so that this is coding rather than diagnosis
+    "chats": ({"set": "zh/dialogues", "batch_pieces": 4096, "single": True}, (10, 8)),
     "triage": ({"set": "zh/triage_2022", "batch_pieces": 4096, "single": True}, (5, 5)),
 }
 

@@ -105,6 +105,7 @@ def diagnosis_rows() -> list[Row]:
         if not used.get("single"):
             cells = [cell and cell + _learned(seeds, name) for cell, name in zip(cells, MODELS, strict=True)]
         on = f"{seeds[0]['scored_on']}{', 3 characters' * (used.get('code_length') == 3)}"
+        on += ", the patient's turns" * (used.get("text") == "patient_text")
         rows.append((on, ENCODERS[used["encoder"]], *cells, f"scripts/bench/diagnosis.py {job}"))
     return rows
 
