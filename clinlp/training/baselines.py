@@ -88,16 +88,15 @@ def telling(values: Any, gold: Bools) -> Floats:
         values: `(note, feature)`, a sparse matrix of scipy, not 0 where a note has the n-gram.
         gold: `(note, code)`.
     """
-    from scipy.sparse import csr_matrix
-
-    held = csr_matrix(values != 0, dtype=np.float32)
+    held = (values != 0).astype(np.float32)
+    sparse = type(held)
     n_held = np.asarray(held.sum(0), np.float32).T
     most = np.zeros(held.shape[1])
     some = np.flatnonzero(gold.any(0) & ~gold.all(0))
     size = max(1, _MOST_CELLS // max(1, held.shape[1]))
     for begin in range(0, len(some), size):
         codes = gold[:, some[begin : begin + size]]
-        both, expected = (held.T @ csr_matrix(codes, dtype=np.float32)).toarray(), n_held * codes.mean(0)
+        both, expected = (held.T @ sparse(codes.astype(np.float32))).toarray(), n_held * codes.mean(0)
         off = np.abs(both - expected) / np.sqrt(expected * (1 - codes.mean(0)) + 1)
         most = np.maximum(most, off.max(1))
     return np.sqrt(most) if len(some) else np.ones_like(most)
