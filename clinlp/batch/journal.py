@@ -10,12 +10,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from clinlp.batch.output import cannot_write
+from clinlp.batch.output import JOURNAL, cannot_write
 from clinlp.errors import UsageError
-
-JOURNAL: Final = "journal.jsonl"
 
 
 class Journal:
@@ -74,6 +72,13 @@ class Journal:
     def forget(self, entry: Mapping[str, Any]) -> None:
         """Let what an entry speaks of be done again: its part is gone."""
         del (self._retries if entry.get("retry") else self.done)[entry["shard"]]
+
+    def clear(self) -> None:
+        """Forget all: the job begins anew."""
+        os.ftruncate(self._file, 0)
+        self._size = 0
+        self.done.clear()
+        self._retries.clear()
 
     @property
     def next_number(self) -> int:

@@ -18,9 +18,10 @@ from clinlp.errors import Failure, UsageError
 
 QUARANTINE: Final = "quarantine.jsonl"
 MANIFEST: Final = "manifest.json"
+JOURNAL: Final = "journal.jsonl"
 STATE: Final = ".clinlp"
 """The folder, in that of the output, with what a job needs to go on."""
-_OWN: Final = ("part-*", QUARANTINE, MANIFEST, f".{MANIFEST}.tmp", f".{QUARANTINE}.tmp", STATE)
+_OWN: Final = ("part-*", QUARANTINE, MANIFEST, f".{MANIFEST}.tmp", f".{QUARANTINE}.tmp", f"{STATE}/*")
 _PACKAGES: Final = ("clinlp-emr", "torch", "transformers", "tokenizers", "safetensors", "numpy", "orjson", "pyarrow")
 
 
@@ -41,11 +42,12 @@ def check_folder(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
 
 
 def clear_folder(out: Path) -> None:
-    """Remove what a job before left there; other files stay."""
+    """Remove what a job before left there, but for its journal, which is held; other files stay."""
     with cannot_write(out):
         for pattern in _OWN:
             for path in out.glob(pattern):
-                remove(path)
+                if path.name != JOURNAL:
+                    remove(path)
 
 
 def remove(path: Path) -> None:

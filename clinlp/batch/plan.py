@@ -21,7 +21,8 @@ from clinlp.batch.config import BatchConfig
 from clinlp.batch.duplicates import Ids
 from clinlp.batch.identity import checksum, differences
 from clinlp.batch.output import cannot_write, sync
-from clinlp.batch.sources import Place, Row, Source, find_sources, read_table, scan
+from clinlp.batch.sources import Source, find_sources, read_table
+from clinlp.batch.stretches import Place, Row, scan
 from clinlp.errors import DataError, Failure
 from clinlp.note import Note
 from clinlp.records.canonical import from_record

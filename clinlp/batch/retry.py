@@ -11,8 +11,9 @@ from typing import Any, Final
 from clinlp.batch.config import OPERATION, BatchConfig
 from clinlp.batch.finish import failures
 from clinlp.batch.identity import weights_of
+from clinlp.batch.job import Job
 from clinlp.batch.journal import Journal
-from clinlp.batch.local import Job, open_vault, start
+from clinlp.batch.local import open_vault, start
 from clinlp.batch.output import STATE, versions
 from clinlp.batch.plan import Plan, changes, load_plan
 from clinlp.batch.sources import find_inputs

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.output import cannot_write, quarantined
 from clinlp.batch.sinks import Output, facts_of, open_part
-from clinlp.batch.sources import Source, read_stretch
+from clinlp.batch.sources import Source
+from clinlp.batch.stretches import read_stretch
 from clinlp.batch.summary import counts_of
 from clinlp.batch.task import Mark, Task
 from clinlp.errors import DataError, Failure

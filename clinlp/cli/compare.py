@@ -12,7 +12,7 @@ import typer
 from pydantic import Field
 
 from clinlp.cli.console import SCORES, console, remark, say, table, write_json
-from clinlp.cli.options import SamplingOptions, percent_range, takes
+from clinlp.cli.options import Device, JsonFile, SamplingOptions, Threshold, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, count_spans, gold_of, predict, score_codes, shortened
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
@@ -62,11 +62,9 @@ def compare(
     attribute: Annotated[
         Attribute | None, typer.Option(help="What to compare; else what the models predict, or all that GOLD holds.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers here.")] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability from which a code counts; else each model's own, or 0.5.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+    json_file: JsonFile = None,
+    threshold: Threshold = None,
+    device: Device = None,
 ) -> None:
     """Compare two runs over the same gold notes: scores, difference and its interval, and a paired test.
 

@@ -10,7 +10,7 @@ import typer
 
 from clinlp.cli.codes import drawn, show_codes, show_groups
 from clinlp.cli.console import SCORES, console, say, table, write_json
-from clinlp.cli.options import SamplingOptions, percent_range, takes
+from clinlp.cli.options import By, Device, JsonFile, SamplingOptions, Threshold, Train, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, gold_of, predict
 from clinlp.note import Note
 
@@ -37,17 +37,11 @@ def evaluate(
     attribute: Annotated[
         Attribute | None, typer.Option(help="What to score; else what the model predicts, or all that GOLD holds.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers here.")] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability from which a code counts; else the model's own, or 0.5.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Score groups apart, by a field of GOLD such as sex, or lang.")
-    ] = None,
-    train: Annotated[
-        Path | None, typer.Option(metavar="NOTES", help="Score frequent and rare codes apart, as counted in these.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+    json_file: JsonFile = None,
+    threshold: Threshold = None,
+    by: By = None,
+    train: Train = None,
+    device: Device = None,
 ) -> None:
     """Score predictions against gold notes, paired by id, with bootstrap intervals.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from clinlp.cli.console import SCORES, console, remark, say, table, write_json
+from clinlp.cli.options import Device, JsonFile
 from clinlp.errors import DataError
 from clinlp.note import Diagnosis, Note
 
@@ -31,8 +32,8 @@ def evidence(
     method: Annotated[Method, typer.Option(help="What is judged.")] = "attention",
     top: Annotated[int, typer.Option(min=1, help="Codes of each note that are judged, the most probable first.")] = 1,
     n_notes: Annotated[int, typer.Option("--notes", min=1, help="Read so many notes at most.")] = 200,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers here.")] = None,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+    json_file: JsonFile = None,
+    device: Device = None,
 ) -> None:
     """Judge evidence: does the model rest on it, and do people mark the same?
 

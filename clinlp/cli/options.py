@@ -22,6 +22,16 @@ C = TypeVar("C", bound=Config)
 _KINDS = (int, float, bool, str, Path)
 _REST = "More options"
 
+Device = Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers here.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Probability from which a code counts; else the model's own, or 0.5.")
+]
+By = Annotated[str | None, typer.Option(metavar="FIELD", help="Score groups apart, by a field such as sex, or lang.")]
+Train = Annotated[
+    Path | None, typer.Option(metavar="NOTES", help="Score frequent and rare codes apart, as counted in these.")
+]
+
 
 class SamplingOptions(Config):
     """How sure scores are: what is drawn for their intervals, and how often."""

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 import typer
 
 from clinlp.cli.console import RECORDS, console, remark, say, table
+from clinlp.cli.options import Device
 from clinlp.errors import DataError, Failure, UsageError
-from clinlp.note import Diagnosis, Note
+from clinlp.note import Diagnosis, Lang, Note
 from clinlp.records.options import Format
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
+
+    from clinlp.inference.diagnosis import DiagnosisPredictor
 
 Evidence: TypeAlias = Literal["attention", "gradients", "shapley", "lime", "off"]
 _BAR: Final = 20  # characters
@@ -54,7 +57,7 @@ def predict(
         ),
     ] = "attention",
     as_json: Annotated[bool, typer.Option("--json", help="Write the note as one JSON record instead.")] = False,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+    device: Device = None,
 ) -> None:
     """Rank the diagnoses of one note, with the words that support each.
 
@@ -76,23 +79,25 @@ def predict(
     name = f"diagnosis-{lang}" if model == "bundled" else model
     predictor = DiagnosisPredictor.load(name, device=device, top=top)
     predictor.evidence = evidence == "attention"
-    explainer = None
+    found = predictor([note, *_history(source, note, form)] if predictor.whole_patients else [note])[0]
     if evidence != "attention" and evidence != "off":  # noqa: PLR1714  the type checker follows this one
         from clinlp.inference.attribution import Explainer
 
-        explainer = Explainer(predictor, evidence, against=True)
-    found = predictor([note, *_history(source, note, form)] if predictor.whole_patients else [note])[0]
-    if explainer is not None:
-        [found] = explainer([found])
+        [found] = Explainer(predictor, evidence, against=True)([found])
     if as_json:
         from clinlp.records import to_record
 
         say(json.dumps(to_record(found), ensure_ascii=False))
-        return
+    else:
+        _show(found, predictor, name, lang, evidence)
+
+
+def _show(note: Note, predictor: DiagnosisPredictor, name: str, lang: Lang, evidence: Evidence) -> None:
+    """Show the codes, and what is to be known of them and of their evidence."""
     from clinlp.data.titles import title_of
 
     titles = {code: title_of(names, lang) for code, names in predictor.titles.items()}
-    console().print(_table(found, name, titles, with_words=evidence != "off"))
+    console().print(_table(note, name, titles, with_words=evidence != "off"))
     if predictor.ahead:
         remark("these are the codes that the patient's next visit is expected to have")
     network_of_notes = hasattr(predictor, "diagnoser") and not predictor.whole_patients  # others say what they found

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from clinlp.errors import UsageError
+from clinlp.errors import DataError, UsageError
 from clinlp.note import Diagnosis, Note
 
 if TYPE_CHECKING:
@@ -42,15 +42,26 @@ def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, d
     from clinlp.records import read_notes
 
     notes = list(read_notes(path))
+    attributes = (attribute,) if attribute else _marked(gold)
+    if not attributes:
+        raise UsageError("gold: notes with entities, phi or diagnoses needed, got none of them; name one: --attribute")
+    return Predicted(notes, attributes)
+
+
+def _marked(gold: Sequence[Note]) -> tuple[Attribute, ...]:
+    """What the notes are annotated with."""
     held: dict[Attribute, bool] = {
         "entities": any(note.entities for note in gold),
         "phi": any(note.phi for note in gold),
         "diagnoses": any(note.diagnoses is not None for note in gold),
     }
-    attributes = (attribute,) if attribute else tuple(name for name, there in held.items() if there)
-    if not attributes:
-        raise UsageError("gold: notes with entities, phi or diagnoses needed, got none of them; name one: --attribute")
-    return Predicted(notes, attributes)
+    return tuple(name for name, there in held.items() if there)
+
+
+def _check(gold: Sequence[Note], task: Attribute) -> None:
+    """Refuse to score against nothing, before a model is loaded: all that it found would be wrong."""
+    if task not in _marked(gold):
+        raise DataError(f"gold: notes with {task} needed, got none in {len(gold):,}")
 
 
 def _by_rules(gold: Sequence[Note], attribute: Attribute | None) -> Predicted:
@@ -58,6 +69,7 @@ def _by_rules(gold: Sequence[Note], attribute: Attribute | None) -> Predicted:
         raise UsageError(f"rules: they find phi, got --attribute {attribute}")
     from clinlp.deid import default_detectors, find_phi
 
+    _check(gold, "phi")
     return Predicted(find_phi([_bare(note) for note in gold], default_detectors()), ("phi",))
 
 
@@ -69,6 +81,7 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
     task: Attribute = config.task if isinstance(config, TaggerConfig) else "diagnoses"
     if attribute not in (None, task):
         raise UsageError(f"{model}: a model of {task}, got --attribute {attribute}")
+    _check(gold, task)
     notes = [_bare(note) for note in gold]
     if isinstance(config, TaggerConfig) and config.task == "phi":
         from clinlp.deid import find_phi

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from clinlp.cli.console import SCORES, counted, say
-from clinlp.cli.options import SamplingOptions, takes
-from clinlp.cli.predicted import Attribute, chosen, gold_of, predict, shortened
+from clinlp.cli.options import By, Device, SamplingOptions, Threshold, Train, takes
+from clinlp.cli.predicted import Attribute, Predicted, chosen, gold_of, predict, shortened
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
 
@@ -40,15 +40,9 @@ def report(
     attribute: Annotated[
         Attribute | None, typer.Option(help="What to score; else what the model predicts, or all that the notes hold.")
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability from which a code counts; else the model's own, or 0.5.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Score groups apart, by a field such as sex, or lang.")
-    ] = None,
-    train: Annotated[
-        Path | None, typer.Option(metavar="NOTES", help="Score frequent and rare codes apart, as counted in these.")
-    ] = None,
+    threshold: Threshold = None,
+    by: By = None,
+    train: Train = None,
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Show words of the notes beside each error; **they may hold PHI**.")
     ] = False,
@@ -57,7 +51,7 @@ def report(
         typer.Option(metavar="NOTES", help="Of `PAGE.html`: what the notes were before release, shown beside them."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-    device: Annotated[str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")] = None,
+    device: Device = None,
 ) -> None:
     """Draw notes, a corpus, a training run or an evaluation.
 
@@ -94,18 +88,14 @@ def report(
 
         made = report_corpus(list(read_notes(source)), by, title or f"Corpus 语料 · {source.name}")
     else:
-        from clinlp.records import read_notes
         from clinlp.report.evaluation import report_evaluation
         from clinlp.report.scored import Asked
 
-        gold = list(read_notes(source))
-        if not gold:
-            raise DataError(f"{source}: annotated notes needed, got none")
-        found = predict(predicted, gold, attribute, device)
-        counts = None if train is None else _frequencies(train, found.code_length)
+        gold, found = _scored(source, predicted, attribute, device)
+        counts = _frequencies(train, found.code_length)
         asked = Asked(chosen(found, threshold), config.sampling, by, counts, show_text)
         named = title or f"Evaluation 评估 · {Path(predicted).name or predicted}"
-        made = report_evaluation(gold_of(gold, found), found.notes, found.attributes, asked, named)
+        made = report_evaluation(gold, found.notes, found.attributes, asked, named)
     _folder(out)
     for path in made.write(out):
         say(str(path))
@@ -127,13 +117,28 @@ def _notes(source: Path, out: Path, title: str | None, original: Path | None) ->
     say(f"{counted(len(notes), 'note')}: {out}")
 
 
+def _scored(
+    source: Path, predicted: str, attribute: Attribute | None, device: str | None
+) -> tuple[list[Note], Predicted]:
+    """Read gold, and give it with what was predicted of it."""
+    from clinlp.records import read_notes
+
+    gold = list(read_notes(source))
+    if not gold:
+        raise DataError(f"{source}: annotated notes needed, got none")
+    found = predict(predicted, gold, attribute, device)
+    return gold_of(gold, found), found
+
+
 def _folder(out: Path) -> None:
     if out.suffix.lower() in _PAGES:
         raise UsageError(f"{out}: a folder needed, for figures and tables stand beside the page, got a page's name")
 
 
-def _frequencies(train: Path, length: int | None) -> Counter[str]:
-    """Count the training notes of each code, at the length that the model learned."""
+def _frequencies(train: Path | None, length: int | None) -> Counter[str] | None:
+    """Count the training notes of each code, at the length that the model learned; None without such notes."""
+    if train is None:
+        return None
     from clinlp.records import read_notes
 
     notes = (shortened(note, length) for note in read_notes(train))

@@ -198,6 +198,7 @@ def distinct(real: Ints, letters: slice) -> tuple[Ints, Ints]:
     return first, which
 
 
+@np.errstate(all="ignore")  # what is no number is told at the end
 def spelled(characters: Ints, weights: Weights) -> Floats:
     """Read spellings as a convolution of width 3 does, and give the greatest of each feature, or zero.
 

@@ -46,19 +46,16 @@ def read_arrow(
             for name, role in missing_columns(tuple(schema.names), options):
                 option = f"--{role.removesuffix('_id').replace('note', 'id')}-column"
                 raise UsageError(f'{path}: no column "{name}" among {len(schema)}; name the {role} with {option}')
-            number = rows[0] if rows else 0
-            for batch in batches:
-                for row in _rows(batch):
-                    number += 1
-                    yield number, row if isinstance(row, Broken) else _record(row, ours=ours)
+            records = (record for batch in batches for record in batch_records(batch, ours=ours))
+            yield from enumerate(records, 1 + (rows[0] if rows else 0))
         except pa.ArrowException as error:
             raise DataError(f"{path}: {kind} data needed, got {type(error).__name__}") from None
 
 
-def batch_records(batch: Any) -> Iterator[Record | Broken]:
-    """The rows of a batch of another program, as records."""
+def batch_records(batch: Any, *, ours: bool = False) -> Iterator[Record | Broken]:
+    """The rows of a batch as records; in one that is `ours`, null means absent."""
     for row in _rows(batch):
-        yield row if isinstance(row, Broken) else _record(row, ours=False)
+        yield row if isinstance(row, Broken) else _record(row, ours=ours)
 
 
 @contextmanager

@@ -189,3 +189,30 @@ def test_no_folder_of_the_input_is_written_down(dump: Dump, tmp_path: Path) -> N
     annotate([path], tmp_path / "out", BatchConfig(**RULES))
     held = b"".join(each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file())
     assert b"Zyxqwv" not in held
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_folder_where_a_job_is_at_work_is_left_alone(dump: Dump, tmp_path: Path, planned: bool) -> None:
+    path, out = dump(records(3)), tmp_path / "out"
+    config = BatchConfig(phi="off", entities="off", diagnosis="off", workers=0)
+    annotate([path], out, config)
+    if not planned:
+        (out / ".clinlp" / "plan.json").unlink()
+    before = output(out), sorted((out / ".clinlp").iterdir())
+    with Journal(out / ".clinlp"):  # the other job
+        for overwrite in (True, False):
+            with pytest.raises(UsageError, match="another job is at work"):
+                annotate([path], out, config, overwrite=overwrite)
+    assert (output(out), sorted((out / ".clinlp").iterdir())) == before
+
+
+def test_a_wrong_model_leaves_the_output_before_it_as_it_was(dump: Dump, tmp_path: Path) -> None:
+    path, out = dump(records(3)), tmp_path / "out"
+    config = BatchConfig(phi="off", entities="off", diagnosis="off", workers=0)
+    annotate([path], out, config)
+    before = output(out)
+    for wrong in ({"entities": "nowhere"}, {"vault": tmp_path / "vault", "key_file": tmp_path / "nokey"}):
+        with pytest.raises(UsageError):
+            annotate([path], out, config.model_copy(update=wrong), overwrite=True)
+        assert output(out) == before
+    assert annotate([path], out, config).n_before == 3

@@ -220,6 +220,12 @@ def test_evaluate_predictions(clinlp: Command, tmp_path: Path) -> None:
     assert "MAP" in done.out
 
 
+@pytest.mark.parametrize(("by", "what"), [("rules", "phi"), ("entities-en", "entities"), ("diagnosis-zh", "diagnoses")])
+def test_gold_that_holds_nothing_to_score_is_refused(clinlp: Command, good: Path, by: str, what: str) -> None:
+    done = clinlp("evaluate", by, good)
+    assert (done.code, done.line) == (1, f"clinlp: gold: notes with {what} needed, got none in 2")
+
+
 def test_evaluate_the_rules_on_phi(clinlp: Command, tmp_path: Path) -> None:
     text = "Dr. Jane Doe. 姓名：王小明"
     phi = [[text.index(name), text.index(name) + len(name), "NAME"] for name in ("Jane Doe", "王小明")]

@@ -15,7 +15,8 @@ from clinlp.data.batches import join
 from clinlp.data.pieces import LexicalPieces
 from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import MissingExtraError
-from clinlp.inference.attribution import AGAINST, Effort, Explainer
+from clinlp.inference.attribution import AGAINST, Explainer
+from clinlp.inference.attributors import Effort
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.evidence import LABEL
 from clinlp.inference.gates import GatedNote
@@ -166,7 +167,7 @@ def test_lime_is_exact_where_the_model_is_a_line(captum):
         def __call__(self, gates):
             return gates @ slopes.T + 5
 
-    from clinlp.inference.attribution import lime, shapley_values
+    from clinlp.inference.attributors import lime, shapley_values
 
     torch.manual_seed(0)
     fitted = lime(Line(), torch.arange(4), Effort(n_samples=1000), 512)

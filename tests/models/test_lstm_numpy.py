@@ -73,6 +73,16 @@ def test_changed_weights_are_read_anew():
         made.eval()
 
 
+@pytest.mark.filterwarnings("error")
+def test_weights_beyond_all_numbers_make_no_warnings():
+    made = encoder(n_characters=50)
+    with torch.inference_mode():
+        torch.nn.init.ones_(made.characters.weight)
+        made.convolution.weight.copy_(torch.tensor([torch.inf, -torch.inf, 0.0]).expand_as(made.convolution.weight))
+        states = made(*windows(2))
+    assert not torch.isfinite(states[0]).all()
+
+
 def test_a_copy_has_a_memory_of_its_own():
     made, (pieces, mask) = encoder(), windows(2)
     with torch.no_grad():
