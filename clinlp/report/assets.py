@@ -7,6 +7,7 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
+from string import Template
 from typing import Final
 
 UNSHOWABLE: Final = r"[\x00\ud800-\udfff]"  # no HTML file can hold these
@@ -16,6 +17,11 @@ UNSHOWABLE: Final = r"[\x00\ud800-\udfff]"  # no HTML file can hold these
 def asset(name: str) -> str:
     """Read a file of this room."""
     return files("clinlp.report").joinpath(name).read_text("utf-8")
+
+
+def template(name: str) -> Template:
+    """Give a page of this room: the head that all of them have, and a body of its own."""
+    return Template(asset("head.html") + asset(name))
 
 
 def policy(style: str, script: str = "") -> str:

@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from html import escape
 from itertools import islice
-from string import Template
 from typing import Final
 
 from clinlp.metrics.audit import Audit, Recall
 from clinlp.metrics.intervals import Interval
 from clinlp.metrics.leakage import Leakage
-from clinlp.report.assets import asset, policy, showable
+from clinlp.report.assets import asset, policy, showable, template
 from clinlp.report.document import draw_table
 from clinlp.report.names import label_names
 
@@ -46,7 +45,7 @@ def render_audit(audit: Audit, title: str = "De-identification audit") -> str:
     """
     style = asset("audit.css")
     scores = audit.scores
-    page = Template(asset("audit.html")).substitute(
+    page = template("audit.html").substitute(
         policy=policy(style),
         title=escape(title),
         style=style,
@@ -130,7 +129,7 @@ def _tables(audit: Audit) -> Iterator[str]:
         (f"{en} {zh}", f"{audit.coverage[key]:,}") for key, (en, zh) in _COVERAGE.items() if audit.coverage.get(key)
     ]
     if said:
-        yield draw_table("What was scored 评分范围", ("", "n"), said)
+        yield draw_table("What was scored 评分范围", ("what 内容", "n"), said)
 
 
 def _categories(audit: Audit) -> Iterator[tuple[str, ...]]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any, Final, NamedTuple
 
 from clinlp.errors import UsageError
-from clinlp.report.assets import asset, policy, showable
+from clinlp.report.assets import asset, policy, showable, template
 from clinlp.report.figures import Picture
 
 _SHOWN: Final = 2_000  # mistakes of a page; the JSON Lines file holds all
@@ -106,7 +105,7 @@ def render_report(report: Report) -> str:
     """Draw a report as one HTML page that opens offline."""
     style = asset("audit.css") + asset("report.css")
     script = asset("report.js")
-    page = Template(asset("report.html")).substitute(
+    page = template("report.html").substitute(
         policy=policy(style, script),
         title=escape(report.title),
         style=style,

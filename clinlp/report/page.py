@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from itertools import accumulate
-from string import Template
 from typing import Any, Final
 
 from clinlp.labels import ENTITY_LABELS
 from clinlp.note import Note
-from clinlp.report.assets import UNSHOWABLE, asset, policy, showable
+from clinlp.report.assets import UNSHOWABLE, asset, policy, showable, template
 from clinlp.report.names import CONTEXT_NAMES, context_marks, label_names, section_name
 from clinlp.spans import Span
 
@@ -45,8 +44,8 @@ def render(notes: Iterable[Note], title: str = "clinlp", originals: Mapping[str,
     kinds, _ = number_labels([*notes, *originals.values()])
     _, counts = number_labels(notes)
     style = asset("marks.css") + asset("page.css") + "\n".join(colours(kinds))
-    script = asset("page.js")
-    page = Template(asset("page.html")).substitute(
+    script = asset("note.js") + asset("page.js")
+    page = template("page.html").substitute(
         policy=policy(style, script),
         title=escape(title),
         style=style,

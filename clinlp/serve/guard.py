@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import re
 import time
 import uuid
@@ -32,6 +33,7 @@ OPEN_PATHS: Final = (
     "/page.css",
     "/page.js",
     "/report.css",
+    "/service.js",
     "/words.js",
 )
 _OWN_ID: Final = r"[0-9a-fA-F-]{16,64}"  # an id of a client is taken only if it cannot be a name
@@ -84,7 +86,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        exchange = Exchange(given if re.fullmatch(_OWN_ID, given) else str(uuid.uuid4()))
+        exchange = Exchange(given if re.fullmatch(_OWN_ID, given) else _new_id())
         scope.setdefault("state", {})["exchange"] = exchange
         answer = _Answer(send, exchange, self._config.read_s)
         try:
@@ -192,6 +194,11 @@ class _Answer:
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _new_id() -> str:
+    """Make an id that no other request has; it is no secret, so it need not cost a call of the system."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
 def _too_large(config: ServeConfig) -> Refusal:

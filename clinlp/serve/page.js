@@ -16,48 +16,6 @@ const hueOf = label => {
 };
 const make = (tag, facts = {}, ...inside) => { const made = Object.assign(document.createElement(tag), facts); made.append(...inside); return made; };
 
-// the service
-async function ask(path, body) {
-  for (let tries = 0; ; tries++) {
-    const headers = { "Content-Type": "application/json" };
-    if ($("key").value) headers.Authorization = `Bearer ${$("key").value}`;
-    let answer;
-    try { answer = await fetch(path, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers }); } catch { throw new Error(say("reach")); }
-    if (answer.ok) return answer.json();
-    if (answer.status === 401) { $("keyrow").hidden = false; $("key").focus(); throw new Error(say("needkey")); }
-    if (answer.status !== 429 || tries === 5) throw new Error(await answer.json().then(held => held.error.message, () => String(answer.status)));
-    const wait = Number(answer.headers.get("Retry-After")) || 1;
-    tell(`${say("busy")} ${wait}`);
-    await new Promise(done => setTimeout(done, wait * 1000));
-  }
-}
-const TASKS = ["phi", "entities", "diagnosis"], pick = task => $(`${task}model`);
-const chosenModels = (given, tasks) => new URLSearchParams([...Object.entries(given), ...tasks.filter(task => pick(task).value).map(task => [task, pick(task).value])]);
-async function annotate(records) {
-  const turn = ++asked;
-  sent = records;
-  tell(say("working"));
-  try {
-    const held = await ask(`v1/annotate?${chosenModels({ deid: "off" }, TASKS)}`, { notes: records });
-    if (turn !== asked) return;
-    notes = held.notes.map((found, i) => found.failure
-      ? { note_id: found.note_id, text: records[i].text || "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
-      : { ...found, diagnoses: found.diagnoses || [], past: [], codes: null });
-    at = 0;
-    tell(say("done"));
-    show();
-  } catch (error) { if (turn === asked) tell(error.message, true); }
-}
-async function release() {
-  const one = note(), turn = asked;
-  $("plain").textContent = "";
-  if (!one || one.failure) return;
-  try {
-    const held = await ask(`v1/deidentify?${chosenModels({ deid: $("deid").value || "tag" }, ["phi"])}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
-    if (turn === asked && one === note()) { one.released = held; $("plain").textContent = held.text; }
-  } catch (error) { tell(error.message, true); }
-}
-
 // the note on the screen
 const least = () => Number($("least").value), leastCode = () => Number($("leastcode").value);
 const kept = (one, kind) => one[kind].filter(span => span.score === undefined || span.score >= least());

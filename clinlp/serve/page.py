@@ -22,7 +22,7 @@ from clinlp.labels import ENTITY_LABELS
 from clinlp.report.assets import asset
 from clinlp.report.names import label_names
 
-PATHS: Final = ("/", "/files.js", "/page.css", "/page.js", "/report.css", "/words.js")
+PATHS: Final = ("/", "/files.js", "/page.css", "/page.js", "/report.css", "/service.js", "/words.js")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -34,7 +34,7 @@ def add_page(app: FastAPI) -> None:
     for path, kind, text in (
         ("/", "text/html", _page()),
         ("/page.css", "text/css", _file("page.css")),
-        *((f"/{name}.js", "text/javascript", _file(f"{name}.js")) for name in ("words", "page", "files")),
+        *((f"/{name}.js", "text/javascript", _file(f"{name}.js")) for name in ("words", "service", "page", "files")),
         ("/report.css", "text/css", asset("marks.css") + asset("page.css")),
     ):
         app.add_route(path, _answer(kind, text), include_in_schema=False)

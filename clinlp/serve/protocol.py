@@ -1,14 +1,42 @@
-"""uvicorn's HTTP protocol with a limit on how long a request may take to arrive."""
+"""uvicorn's HTTP protocol with a limit on how long a request may take to arrive, and answers sent in one piece."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _GRACE_S: Final = 2.0  # the app gives up first, and says why
+
+
+class _Gathering:
+    """A transport that sends what is written in one turn of the loop together.
+
+    uvicorn writes a head, a body and an end apart, and each would be a call of the system and a packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
 
 
 class TimedProtocol(H11Protocol):
@@ -23,7 +51,7 @@ class TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Start the clock."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop)))
         self._watch()
 
     def data_received(self, data: bytes) -> None:

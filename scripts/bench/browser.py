@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,8 @@ from typing import Any, Self
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
+
+AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice")
 
 
 class Browser:
@@ -155,6 +158,20 @@ class Browser:
     def picture(self, to: Path) -> None:
         """Write what is seen as PNG."""
         to.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def inaccessible(self) -> list[str]:
+        """What axe-core finds wrong with the page as it stands: the rule and where; none where all is well.
+
+        Its script comes in through the debugger, which the page's policy does not bind.
+        """
+        if not self.run("Boolean(globalThis.axe)"):
+            self.run(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+        found = self.run(
+            f"axe.run({{ runOnly: {list(AXE_RULES)} }})"
+            ".then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map("
+            "({ target, failureSummary }) => `${id} ${target.join(' ')} ${failureSummary}`)))"
+        )
+        return list(found)
 
     @property
     def complaints(self) -> list[str]:

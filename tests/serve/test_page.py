@@ -22,7 +22,7 @@ from .serve_cases import RULES, client_of, running
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bench" / "browser.py"))
 CHROMIUM, Browser = BENCH["CHROMIUM"], BENCH["Browser"]
 CONTRAST = runpy.run_path(str(Path(__file__).parents[1] / "report" / "contrast.py"))["CONTRAST"]
-FILES = ("/", "/page.css", "/words.js", "/page.js", "/files.js", "/report.css")
+FILES = ("/", "/page.css", "/words.js", "/service.js", "/page.js", "/files.js", "/report.css")
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -42,16 +42,17 @@ def test_the_page_has_no_inline_script_or_style(rules: TestClient) -> None:
         "report.css",
         "page.css",
         "words.js",
+        "service.js",
         "page.js",
         "files.js",
     ]
-    script = rules.get("/page.js").text + rules.get("/files.js").text + rules.get("/words.js").text
+    script = "".join(rules.get(path).text for path in FILES if path.endswith(".js"))
     assert re.findall(r"innerHTML|insertAdjacent|eval\(|localStorage|sessionStorage|document\.cookie", script) == []
 
 
 def test_every_word_is_there_in_both_languages(rules: TestClient) -> None:
-    page, script, words = (rules.get(path).text for path in ("/", "/page.js", "/words.js"))
-    script += rules.get("/files.js").text
+    page, words = (rules.get(path).text for path in ("/", "/words.js"))
+    script = "".join(rules.get(f"/{name}.js").text for name in ("service", "page", "files"))
     asked = set(re.findall(r'data-t="(\w+)"', page)) | set(re.findall(r'say\("(\w+)"\)', script))
     english, chinese = words.split("  zh: {")
     for said in (english, chinese):
@@ -173,6 +174,28 @@ def test_names_of_spans_can_be_read(url: str, tmp_path: Path, dark: bool) -> Non
         found = json.loads(browser.run(contrast))
     assert len(found) > 5
     assert [each for each in found if each[0] < 4.5] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lang", NOTES)
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_stands_in_the_way_of_a_reader(url: str, tmp_path: Path, lang: str, dark: bool) -> None:
+    """By the rules of axe-core: before a note, with one, and with a span and with words chosen for correction."""
+    pytest.importorskip("axe_playwright_python")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here")
+    with Browser(tmp_path / "profile", lang=lang, dark=dark) as browser:
+        browser.open(f"{url}/")
+        browser.wait("document.querySelectorAll('#deid option').length")
+        assert browser.inaccessible() == []
+        browser.text = NOTES[lang][0]
+        paste(browser)
+        assert browser.inaccessible() == []
+        keys(browser, "ArrowRight")
+        assert browser.inaccessible() == []
+        keys(browser, "Escape", "w", "Enter")
+        assert browser.inaccessible() == []
+        assert browser.complaints == []
 
 
 @pytest.mark.slow
