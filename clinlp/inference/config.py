@@ -27,6 +27,9 @@ class PipelineConfig(Config):
         (), description="Column that names the patient, COLUMN=LABEL: found in any spelling wherever it stands."
     )
     given_phi: bool = Field(True, description="Take PHI that the records already mark as found, beside our own.")
+    only_given: bool = Field(
+        False, description="Replace the PHI that the records mark and look for no other: a person has checked them."
+    )
     key_file: Path | None = Field(
         None, description="Secret of surrogates and vault (`clinlp key new FILE`); else the variable CLINLP_KEY."
     )
@@ -65,6 +68,13 @@ class PipelineConfig(Config):
         """Refuse a model beside the entities that are kept."""
         if self.keep_entities and self.entities not in ("bundled", "off"):
             raise ValueError("keep_entities: the records' entities or those of a model needed, got both")
+        return self
+
+    @model_validator(mode="after")
+    def _some_source_of_phi(self) -> Self:
+        """Refuse to take nothing as PHI."""
+        if self.only_given and not self.given_phi:
+            raise ValueError("only_given: the PHI that records mark needed, got given_phi off")
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -154,6 +155,14 @@ class DiagnosisPredictor:
             raise UsageError(f"max_set: a whole number from 1 needed, got {max_set}")
         self._sets, self.max_set = True, max_set
         return self
+
+    def giving(self, top: int | None) -> Self:
+        """Give one that gives so many codes a note, with the same network."""
+        if top == self.top:
+            return self
+        other = copy(self)
+        other.top = top
+        return other
 
     def __call__(self, notes: Sequence[Note]) -> list[Note]:
         """Replace the diagnoses of every note, the most probable code first; order and texts are kept."""

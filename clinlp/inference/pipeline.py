@@ -185,7 +185,7 @@ class Pipeline:
             if self.config.sets or self.config.max_set is not None:
                 predictor.give_sets(self.config.max_set)
             self._diagnosers[name] = predictor
-        return self._diagnosers[name]
+        return self._diagnosers[name].giving(self.config.top)
 
     def _by_language(self, done: list[Note | Failure], stage: str, model: Callable[[Lang], _Stage]) -> None:
         for lang in LANGUAGES:

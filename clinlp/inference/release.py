@@ -76,7 +76,7 @@ class Deidentifier:
         if not self.config.given_phi:
             notes = [replace(note, phi=()) for note in notes]
         self.n_given += sum(len(note.phi) for note in notes)
-        return find_phi(notes, self._detectors, self._thresholds)
+        return find_phi(notes, () if self.config.only_given else self._detectors, self._thresholds)
 
     def candidates(self, notes: Sequence[Note]) -> list[list[Span]]:
         """Give all that any detector found in each note, however improbable."""

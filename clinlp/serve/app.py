@@ -44,6 +44,16 @@ _Model: TypeAlias = Annotated[
     str | None,
     Query(max_length=64, description="A model that `/v1/models` lists under `choices`, in place of the usual."),
 ]
+_Codes: TypeAlias = Annotated[
+    int | None, Query(ge=1, le=100, description="So many codes, however improbable; else those the model chooses.")
+]
+_Checked: TypeAlias = Annotated[
+    bool,
+    Query(
+        description="A person has checked the note: its own `phi` is replaced, no other is looked for. What plainly "
+        "looks like PHI is refused still."
+    ),
+]
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorAnswer, "description": words}
     for status, words in {
@@ -145,17 +155,21 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         diagnosis: _Model = None,
     ) -> Response:
         """De-identify, find entities and their context, and predict diagnoses."""
-        return await run(request, Kind("annotate", deid or default, phi, entities, diagnosis, tokens))
+        return await run(request, Kind("annotate", deid or default, phi, entities, diagnosis, tokens=tokens))
 
-    async def deidentify(request: Request, deid: _Deid = None, phi: _Model = None) -> Response:
+    async def deidentify(
+        request: Request, deid: _Deid = None, phi: _Model = None, checked: _Checked = False
+    ) -> Response:
         """Find PHI and replace it; `off` is refused."""
         if deid == "off":
             raise Refusal(422, "deid", "a way to replace PHI needed, got off")
-        return await run(request, Kind("deidentify", deid or released, phi))
+        return await run(request, Kind("deidentify", deid or released, phi, checked=checked))
 
-    async def diagnose(request: Request, deid: _Deid = None, phi: _Model = None, diagnosis: _Model = None) -> Response:
+    async def diagnose(
+        request: Request, deid: _Deid = None, phi: _Model = None, diagnosis: _Model = None, codes: _Codes = None
+    ) -> Response:
         """Predict diagnoses with their evidence; PHI is replaced as in all answers."""
-        return await run(request, Kind("diagnose", deid or default, phi, None, diagnosis))
+        return await run(request, Kind("diagnose", deid or default, phi, None, diagnosis, codes))
 
     app.post("/v1/annotate", **facts)(annotate)
     app.post("/v1/deidentify", **facts)(deidentify)

@@ -33,7 +33,17 @@ class Kind(NamedTuple):
     phi: str | None = None
     entities: str | None = None
     diagnosis: str | None = None
+    codes: int | None = None
+    checked: bool = False
     tokens: bool = False
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What the pipeline's options are changed by."""
+        changes: dict[str, Any] = dict(self.named)
+        if self.codes is not None:
+            changes["top"] = self.codes
+        return changes | ({"only_given": True} if self.checked else {})
 
     @property
     def named(self) -> dict[str, str]:
@@ -99,9 +109,9 @@ class Engine:
         if not isinstance(kind, Kind):
             raise TypeError(f"kind of work needed, got {type(kind).__name__}")
         kind = kind._replace(tokens=False)
-        if kind not in self._pipelines:  # of models that a request names: few, for `choices` are
+        if kind not in self._pipelines:  # few: of the models in `choices`, and of a hundred numbers of codes
             pipeline = self._pipelines[Kind(kind.task, kind.deid)]
-            self._pipelines[kind] = pipeline.variant(pipeline.config.model_copy(update=kind.named))
+            self._pipelines[kind] = pipeline.variant(pipeline.config.model_copy(update=kind.changes))
         results = self._pipelines[kind](notes)
         self._base.deidentifier.left_out.clear()  # counts names that clients choose: it would grow for ever
         return results

@@ -4,7 +4,7 @@ const $ = id => document.getElementById(id), $$ = (what, from = document) => [..
 const NAMES = JSON.parse(document.body.dataset.labels), HUES = [2, 28, 212, 188, 272, 140, 96, 72, 50, 322];
 const FLAGS = ["negated", "uncertain", "historical", "hypothetical"], PEOPLE = ["patient", "family", "other"];
 let lang = navigator.language.startsWith("zh") ? "zh" : "en", say = key => WORDS[lang][key];
-let notes = [], at = 0, points = [], selected = null, chosen = null, timer = 0, asked = 0, sent = [];
+let notes = [], at = 0, points = [], selected = null, chosen = null, timer = 0, asked = 0, rare = null, sent = [];
 const note = () => notes[at];
 
 // what the person is told
@@ -17,7 +17,9 @@ const hueOf = label => {
 const make = (tag, facts = {}, ...inside) => { const made = Object.assign(document.createElement(tag), facts); made.append(...inside); return made; };
 
 // the note on the screen
-const least = () => Number($("least").value), leastCode = () => Number($("leastcode").value);
+const least = () => Number($("least").value), leastCode = () => $("leastcode").dataset.moved ? Number($("leastcode").value) : null;
+const ranked = one => [...one.diagnoses, ...(one.more || []).filter(({ code, score }) =>
+  (score >= leastCode() || (one.codes || []).includes(code)) && !one.diagnoses.some(each => each.code === code))];
 const kept = (one, kind) => one[kind].filter(span => span.score === undefined || span.score >= least());
 const spans = one => ["entities", "phi"].flatMap(kind => kept(one, kind).map(span => ({ kind, span }))).sort((a, b) => a.span.start - b.span.start || b.span.end - a.span.end);
 const words = (start, end) => points.slice(start, end).join("");
@@ -39,7 +41,7 @@ function draw() {
   text.replaceChildren();
   if (one) {
     text.lang = one.lang === "zh" ? "zh-Hans" : "en";
-    const shown = spans(one), evidence = one.diagnoses.flatMap((found, number) => (found.evidence || []).map(span => ({ number, span })));
+    const shown = spans(one), evidence = ranked(one).flatMap(({ evidence: places }, number) => (places || []).map(span => ({ number, span })));
     const cuts = new Set([0, points.length]);
     for (const { span } of [...shown, ...evidence]) cuts.add(span.start).add(span.end);
     if (selected) cuts.add(selected.start).add(selected.end);
@@ -71,20 +73,20 @@ function part(start, end, shown, evidence) {
   return lit;
 }
 function diagnoses(one) {
-  $("diagnoses").replaceChildren(...(one ? one.diagnoses.map((found, number) => ({ found, number })).sort((a, b) => (b.found.score ?? 1) - (a.found.score ?? 1)) : []).map(({ found, number }) => {
-    const right = codes(one).includes(found.code), share = found.score === undefined ? "" : `${(100 * found.score).toFixed(1)}%`;
-    const box = make("input", { type: "checkbox", checked: right, ariaLabel: found.code });
-    box.addEventListener("change", () => { remember(); one.codes = box.checked ? [...codes(one), found.code] : codes(one).filter(code => code !== found.code); draw(); });
-    const row = make("button", { type: "button", className: "dx", ariaPressed: "false" }, make("b", { textContent: found.code }), make("span", { textContent: share }));
+  $("diagnoses").replaceChildren(...(one ? ranked(one).map((its, number) => ({ its, number })).sort((a, b) => (b.its.score ?? 1) - (a.its.score ?? 1)) : []).map(({ its, number }) => {
+    const right = codes(one).includes(its.code), share = its.score === undefined ? "" : `${(100 * its.score).toFixed(1)}%`;
+    const box = make("input", { type: "checkbox", checked: right, ariaLabel: its.code });
+    box.addEventListener("change", () => { remember(); one.codes = box.checked ? [...codes(one), its.code] : codes(one).filter(code => code !== its.code); draw(); });
+    const row = make("button", { type: "button", className: "dx", ariaPressed: "false" }, make("b", { textContent: its.code }), make("span", { textContent: share }));
     row.dataset.d = number;
-    if (share) row.append(make("meter", { min: 0, max: 1, value: found.score, ariaHidden: "true" }));
-    row.append(make("small", { textContent: `${say("evidence")}: ${(found.evidence || []).length}` }));
+    if (share) row.append(make("meter", { min: 0, max: 1, value: its.score, ariaHidden: "true" }));
+    row.append(make("small", { textContent: `${say("evidence")}: ${(its.evidence || []).length}` }));
     row.addEventListener("click", () => { const pressed = row.ariaPressed !== "true"; $$(".dx").forEach(other => { other.ariaPressed = String(other === row && pressed); }); light(); });
     for (const event of ["pointerenter", "pointerleave", "focus", "blur"]) row.addEventListener(event, light);
     return make("div", { className: right ? "dxrow" : "dxrow no" }, box, row);
   }));
 }
-const codes = one => one.codes || one.diagnoses.filter(found => found.score === undefined || found.score >= leastCode()).map(found => found.code);
+const codes = one => one.codes || ranked(one).filter(({ score }) => score === undefined || score >= leastCode()).map(({ code }) => code);
 function light() {
   const on = new Set($$(".dx").filter(row => row.matches(":hover, :focus-visible") || row.ariaPressed === "true").map(row => row.dataset.d));
   $$(".ev").forEach(each => each.classList.toggle("lit", each.dataset.d.split(" ").some(d => on.has(d))));
@@ -218,7 +220,7 @@ addEventListener("beforeunload", event => { if (changed()) event.preventDefault(
 $("before").addEventListener("click", () => { at--; show(); });
 $("after").addEventListener("click", () => { at++; show(); });
 $("least").addEventListener("input", () => { $("leastvalue").value = least().toFixed(2); draw(); });
-$("leastcode").addEventListener("input", () => { $("leastcodevalue").value = leastCode().toFixed(2); draw(); });
+$("leastcode").addEventListener("input", () => { $("leastcode").dataset.moved = "yes"; $("leastcodevalue").value = leastCode().toFixed(2); draw(); improbable(); });
 $("least").addEventListener("change", release);
 $("deid").addEventListener("change", release);
 
@@ -238,6 +240,7 @@ function translate() {
   $("lang").textContent = lang === "zh" ? "English" : "中文";
   $("lang").lang = lang === "zh" ? "en" : "zh-Hans";
   $("plain").ariaLabel = say("releasedname");
+  if (leastCode() === null) $("leastcodevalue").value = say("own");
   $$("#deid option").forEach(each => { each.textContent = say("modes")[each.value]; });
   draw();
 }
@@ -253,6 +256,7 @@ async function begin() {
       pick(task).replaceChildren(make("option", { value: "", textContent: own }), ...others.map(value => make("option", { value, textContent: value })));
       pick(task).closest("label").hidden = !others.length;
     }
+    $("leastcode").closest("label").hidden = !held.models.some(model => model.task === "diagnosis");
     $("models").hidden = TASKS.every(task => !held.choices[task].length);
   } catch (error) { tell(error.message, true); }
   $("deid").replaceChildren(...modes.map(value => make("option", { value, selected: value === first })));

@@ -27,16 +27,31 @@ async function annotate(records) {
       ? { note_id: found.note_id, text: records[i].text || "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
       : { ...found, diagnoses: found.diagnoses || [], past: [], codes: null });
     at = 0;
+    rare = null;
     tell(say("done"));
     show();
+    if (leastCode() !== null) improbable();
   } catch (error) { if (turn === asked) tell(error.message, true); }
+}
+// the service gives the codes that the model chooses; those below come once somebody asks for a lower probability
+const MOST_CODES = 25;
+async function improbable() {
+  const turn = asked;
+  if (rare === asked || !notes.length) return;
+  rare = asked;
+  try {
+    const held = await ask(`v1/diagnose?${chosenModels({ deid: "off", codes: MOST_CODES }, ["diagnosis"])}`, { notes: sent });
+    if (turn !== asked) return;
+    notes.forEach((one, i) => { one.more = held.notes[i].diagnoses || []; });
+    draw();
+  } catch (error) { rare = null; tell(error.message, true); }
 }
 async function release() {
   const one = note(), turn = asked;
   $("plain").textContent = "";
   if (!one || one.failure) return;
   try {
-    const held = await ask(`v1/deidentify?${chosenModels({ deid: $("deid").value || "tag" }, ["phi"])}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
+    const held = await ask(`v1/deidentify?${chosenModels({ deid: $("deid").value || "tag", checked: true }, [])}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
     if (turn === asked && one === note()) { one.released = held; $("plain").textContent = held.text; }
   } catch (error) { tell(error.message, true); }
 }

@@ -83,6 +83,8 @@ class Service:
         for task, name in kind.named.items():
             if name not in self.config.choices[task]:
                 raise Refusal(422, "model", f"{task}: a model that /v1/models lists under choices needed")
+        if kind.codes is not None and (self.config.sets or self.config.max_set is not None):
+            raise Refusal(422, "codes", "prediction sets are given here, and no number of codes")
         if len(asked.notes) > self.config.max_notes:
             raise Refusal(413, "notes", f"at most {self.config.max_notes} notes needed in one request")
         exchange.n_notes = len(asked.notes)

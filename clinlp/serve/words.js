@@ -2,7 +2,7 @@
 // What the page says, in its two languages.
 const WORDS = {
   en: {
-    skip: "Skip to the note", about: "Paste a note or drop small files (.txt, .jsonl). Nothing is stored.", tools: "Tools", least: "Least score of spans", leastcode: "of codes",
+    skip: "Skip to the note", about: "Paste a note or drop small files (.txt, .jsonl). Nothing is stored.", tools: "Tools", least: "Least score of spans", leastcode: "of codes", own: "the model's",
     deid: "Replace PHI by", models: "Models", phimodel: "PHI", entitymodel: "entities", codemodel: "diagnoses", note: "Note", before: "previous", after: "next", save: "Save", releasedfile: "released text", input: "Your note",
     go: "Annotate", file: "Open files", key: "API key", output: "Annotated note", releasedname: "Released text", span: "Selected words",
     kind: "What", entity: "entity", entities: "entities", label: "Label", put: "Add", drop: "Remove", undo: "Undo", diagnoses: "Diagnoses", code: "Code",
@@ -14,7 +14,7 @@ const WORDS = {
     patient: "patient", family: "family", other: "someone else", whose: "Whose", modes: { tag: "[NAME]", mask: "mask", placeholder: "[NAME-1]", surrogate: "surrogate" },
   },
   zh: {
-    skip: "跳到病历", about: "粘贴一份病历，或拖入小文件（.txt、.jsonl）。不保存任何内容。", tools: "工具", least: "标注最低置信度", leastcode: "编码最低概率",
+    skip: "跳到病历", about: "粘贴一份病历，或拖入小文件（.txt、.jsonl）。不保存任何内容。", tools: "工具", least: "标注最低置信度", leastcode: "编码最低概率", own: "模型默认",
     deid: "隐私替换方式", models: "模型", phimodel: "隐私", entitymodel: "实体", codemodel: "诊断", note: "病历", before: "上一份", after: "下一份", save: "保存", releasedfile: "脱敏文本", input: "病历原文",
     go: "标注", file: "打开文件", key: "API 密钥", output: "标注结果", releasedname: "脱敏文本", span: "选中的文字",
     kind: "类型", entity: "实体", entities: "实体", label: "标签", put: "添加", drop: "删除", undo: "撤销", diagnoses: "诊断", code: "编码",

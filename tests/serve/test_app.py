@@ -152,3 +152,30 @@ def test_no_other_model_can_be_named(bundled: TestClient, rules: TestClient, nam
         assert answer.status_code == 422
         assert ErrorAnswer.model_validate_json(answer.content).error.type == "model"
         assert name not in answer.text or not name
+
+
+def test_codes_below_the_models_threshold_come_when_asked_for(bundled: TestClient) -> None:
+    for record in NOTES[:2]:
+        usual = bundled.post("/v1/diagnose?deid=off", json=record).json()["diagnoses"]
+        many = bundled.post("/v1/diagnose?deid=off&codes=12", json=record).json()["diagnoses"]
+        assert len(many) == 12 > len(usual)
+        assert [each["score"] for each in many] == sorted((each["score"] for each in many), reverse=True)
+        assert {each["code"] for each in usual} <= {each["code"] for each in many}
+        assert same(bundled.post("/v1/diagnose?deid=off", json=record).json()["diagnoses"], usual)
+    assert bundled.post("/v1/diagnose?codes=0", json=NOTES[0]).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "gone"), [(EN, "Jane Doe", ("03/12/2021", "4482913")), (ZH, "王小明", ("20240318",))]
+)
+def test_of_a_checked_note_only_its_own_phi_is_replaced(
+    rules: TestClient, text: str, kept: str, gone: tuple[str, ...]
+) -> None:
+    spans = [{"start": text.index(words), "end": text.index(words) + len(words), "label": "ID"} for words in gone]
+    note = {"text": text, "phi": spans}
+    assert kept not in rules.post("/v1/deidentify", json=note).json()["text"]
+    released = rules.post("/v1/deidentify?checked=true", json=note).json()["text"]
+    assert kept in released
+    assert not [words for words in gone if words in released]
+    refused = rules.post("/v1/deidentify?checked=true", json={"text": "Seen on 03/12/2021."})
+    assert refused.status_code == 422  # the last look stands, whoever has checked

@@ -117,6 +117,10 @@ def test_paste_see_correct_and_train(browser: Any, tmp_path: Path) -> None:
     assert browser.run("document.querySelectorAll('#text .m.a').length") < n_spans
     keys(browser, "u")
     assert browser.run("document.querySelectorAll('#text .m.a').length") == n_spans
+    browser.run("choose(spans(note()).find(({ span }) => span.label === 'NAME')); drop()")  # what is no PHI stays
+    browser.wait("$('plain').textContent && !$('plain').textContent.includes('[NAME]')")
+    keys(browser, "u")
+    browser.wait("$('plain').textContent.includes('[NAME]')")
 
     browser.run(  # words are selected as a mouse does
         f"{{ const part = [...document.querySelectorAll('#text [data-s]')].find(each => each.textContent.includes("
@@ -212,6 +216,10 @@ def test_models_and_thresholds_are_switched(browser: Any) -> None:
     n_spans = browser.run("document.querySelectorAll('#text .m.a').length")
     browser.run("$('least').value = 1; $('least').dispatchEvent(new Event('input'))")
     assert browser.run("document.querySelectorAll('#text .m.a').length") < n_spans
+    n_codes = browser.run("document.querySelectorAll('.dxrow').length")
+    assert browser.run("$('leastcodevalue').value") in ("the model's", "模型默认")
+    browser.run("$('leastcode').value = 0; $('leastcode').dispatchEvent(new Event('input'))")
+    browser.wait(f"document.querySelectorAll('.dxrow').length > {n_codes}")  # those the model did not choose
     browser.run("$('leastcode').value = 1; $('leastcode').dispatchEvent(new Event('input'))")
     assert browser.run("document.querySelectorAll('.dxrow:not(.no)').length") == 0
 
