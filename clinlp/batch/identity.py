@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.output import digest, weights
+from clinlp.batch.output import digest, versions, weights
 from clinlp.batch.sources import Source
 
 
@@ -21,6 +21,16 @@ def checksum(source: Source) -> str:
         facts = (Path(source.path) / name).stat()
         whole.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
+
+
+def made_by(config: BatchConfig) -> dict[str, Any]:
+    """What an output hangs on beside the options: versions, models, and of surrogates the key, as a checksum."""
+    held: dict[str, Any] = {"versions": versions(), "models": weights_of(config)}
+    if config.deid != "surrogate":
+        return held
+    from clinlp.deid.keys import read_key
+
+    return held | {"key checksum": read_key(config.key_file).derive("job").hex()[:16]}
 
 
 def weights_of(config: BatchConfig) -> dict[str, dict[str, str]]:

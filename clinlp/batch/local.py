@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.identity import weights_of
+from clinlp.batch.identity import made_by
 from clinlp.batch.job import Job
 from clinlp.batch.journal import Journal
-from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove, versions
+from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove
 from clinlp.batch.plan import changes, load_plan, make_plan
 from clinlp.batch.pool import Here, Processes, Runner, n_cores
 from clinlp.batch.sources import find_inputs, find_sources, first_notes
@@ -62,9 +62,9 @@ def _go_on(
     inputs: Sequence[Path], out: Path, config: BatchConfig, journal: Journal, *, overwrite: bool, tell: TellJob | None
 ) -> Summary:
     """Do what is left of a job, or begin it."""
-    made_by = {"versions": versions(), "models": weights_of(config)}
+    now = made_by(config)
     before = None if overwrite else load_plan(out / STATE)
-    if before is not None and (changed := changes(before, inputs, config, made_by)):
+    if before is not None and (changed := changes(before, inputs, config, now)):
         raise UsageError(
             f"{out}: the job that was begun there needed, got another ({'; '.join(changed[:3])}); take another folder, "
             "or --overwrite begins anew"
@@ -76,7 +76,7 @@ def _go_on(
             if before is None:
                 clear_folder(out)
                 journal.clear()
-            plan = before or make_plan(inputs, config, made_by, out / STATE)
+            plan = before or make_plan(inputs, config, now, out / STATE)
             job = Job(out, config, plan, journal, runner, vault=vault, tell=tell)
             return job.run(job.left())
     finally:

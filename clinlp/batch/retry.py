@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from clinlp.batch.config import OPERATION, BatchConfig
 from clinlp.batch.finish import failures
-from clinlp.batch.identity import weights_of
+from clinlp.batch.identity import made_by
 from clinlp.batch.job import Job
 from clinlp.batch.journal import Journal
 from clinlp.batch.local import open_vault, start
-from clinlp.batch.output import STATE, versions
+from clinlp.batch.output import STATE
 from clinlp.batch.plan import Plan, changes, load_plan
 from clinlp.batch.sources import find_inputs
 from clinlp.batch.summary import Summary, TellJob
@@ -52,12 +52,11 @@ def retry(
             f"{out}: a model that reads notes one by one needed for a retry, got one that reads patients, whose other "
             "notes it would not see; run the job anew"
         )
-    made_by = {"versions": versions(), "models": weights_of(before)}
-    told = plan.made_by | {"versions": made_by["versions"]}  # a newer clinlp is a reason to try again
-    plan.made_by = told
-    if changed := changes(plan, inputs, before, made_by):
-        raise UsageError(f"{out}: the job and the input as they were needed, got others ({'; '.join(changed[:3])})")
     config = BatchConfig.load(None, **(plan.identity | given))
+    now = made_by(before.model_copy(update={"key_file": config.key_file}))
+    plan.made_by = plan.made_by | {"versions": now["versions"]}  # a newer clinlp is a reason to try again
+    if changed := changes(plan, inputs, before, now):
+        raise UsageError(f"{out}: the job and the input as they were needed, got others ({'; '.join(changed[:3])})")
     with open_vault(config, out) as vault, Journal(out / STATE) as journal:
         failed = [(shard, at) for shard, at, _ in failures(journal)]
         again = {shard: frozenset(plan.duplicates(shard)) for shard, _ in failed}
@@ -69,7 +68,7 @@ def retry(
         runner = start(config, small=len(todo) < _PART)
         try:
             job = Retry(out, before, plan, journal, runner, vault=vault, tell=tell)
-            job.given = given
+            job.given = config.model_dump(mode="json", include=set(given))
             job.left()  # counts what was finished before
             return job.run(job.tasks(todo))
         finally:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final, Literal
+from uuid import UUID
 
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
@@ -185,21 +186,21 @@ def _rows(batch: Any) -> Iterator[Record | Broken]:
         part = batch.slice(start, _ROWS)
         try:
             yield from part.to_pylist()
-        except UnicodeDecodeError:
+        except (ValueError, OverflowError):
             for at in range(part.num_rows):
                 try:
                     yield from part.slice(at, 1).to_pylist()
                 except UnicodeDecodeError:
                     yield Broken(DataError("row holds a string that is not UTF-8"))
+                except (ValueError, OverflowError):  # a date beyond the year 9999, say
+                    yield Broken(DataError("row holds a number or date that Python cannot hold"))
 
 
 def _record(row: Record, *, ours: bool) -> Record | Broken:
-    record = {}
-    for key, value in row.items():
-        if value is not None or not ours or key in ROLES:  # an empty role keeps a field of a like name from playing it
-            record[key] = value if key in ROLES else _plain(value)
+    kept = ROLES if ours else row.keys()  # an empty role keeps a field of a like name from playing it
     try:
-        return nested_cells(record)
+        held = {key: value for key, value in row.items() if value is not None or key in kept}
+        return nested_cells({key: value if key in ROLES else _plain(value) for key, value in held.items()})
     except DataError as error:
         return Broken(error)
 
@@ -220,7 +221,7 @@ def _as_string(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if isinstance(value, Decimal | dt.timedelta):
+    if isinstance(value, Decimal | dt.timedelta | UUID):
         return str(value)
     raise DataError(f"field of a type that JSON can hold needed, got {type(value).__name__}")
 

@@ -18,6 +18,8 @@ import pytest
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.journal import Journal
 from clinlp.batch.local import annotate
+from clinlp.batch.retry import retry
+from clinlp.deid.keys import new_key
 from clinlp.errors import DataError, UsageError
 from clinlp.records import WriteOptions, convert
 
@@ -216,3 +218,20 @@ def test_a_wrong_model_leaves_the_output_before_it_as_it_was(dump: Dump, tmp_pat
             annotate([path], out, config.model_copy(update=wrong), overwrite=True)
         assert output(out) == before
     assert annotate([path], out, config).n_before == 3
+
+
+def test_a_job_of_surrogates_does_not_go_on_with_another_key(dump: Dump, tmp_path: Path) -> None:
+    path, out = dump([*records(3), {"note_id": "bad"}]), tmp_path / "out"
+    for name in ("key", "other"):
+        new_key(tmp_path / name)
+    config = BatchConfig(**RULES, deid="surrogate", key_file=tmp_path / "key", workers=0)
+    annotate([path], out, config)
+    before = output(out)
+    other = {"key_file": tmp_path / "other"}
+    with pytest.raises(UsageError, match="key checksum was"):
+        annotate([path], out, config.model_copy(update=other))
+    with pytest.raises(UsageError, match="key checksum was"):
+        retry([path], out, other)
+    assert output(out) == before
+    assert annotate([path], out, config).n_before == 4
+    assert retry([path], out, {"key_file": tmp_path / "key"}).n_failures == 1

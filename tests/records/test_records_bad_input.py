@@ -253,6 +253,33 @@ def test_json_that_is_not_json_lines(content: bytes, reason: str, tmp_path: Path
         list(read_records(tmp_path / "d.json"))
 
 
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_cell_that_python_cannot_hold_breaks_its_row_alone(kind: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    dates = pa.array([0, 10**9, 1], pa.date32())
+    held = pa.table({"note_id": ["a", "b", "c"], "text": ["x", "Zyxqwv", "无发热"], "born": dates})
+    path = tmp_path / f"d.{kind}"
+    pa.parquet.write_table(held, path) if kind == "parquet" else pa.feather.write_feather(held, path)
+    (_, good), (number, bad), (_, other) = read_records(path)
+    assert isinstance(good, Note) and isinstance(other, Note)
+    assert (good.fields["born"], other.text) == ("1970-01-01", "无发热")
+    assert isinstance(bad, Failure)
+    assert (number, bad.reason) == (2, "row holds a number or date that Python cannot hold")
+
+
+def test_a_column_of_uuids_is_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    uuids = pa.array([bytes(range(16))], pa.uuid())
+    pa.parquet.write_table(pa.table({"note_id": ["a"], "text": ["x"], "visit": uuids}), tmp_path / "d.parquet")
+    [note] = read_notes(tmp_path / "d.parquet")
+    assert note.fields["visit"] == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "d.jsonl")
