@@ -210,12 +210,12 @@ class Process:
             tell("worker too slow", {"worker": self._number}, level=logging.ERROR)
             raise TimeoutError(f"{seconds:g} s for a batch needed, got one that takes longer") from None
         if frame is None:
-            tell("worker lost", {"worker": self._number}, level=logging.ERROR)
             raise WorkerLost("a process that lives needed, got one that ended")
         return frame
 
     def _lose(self) -> None:
         """Let go of a process that has ended, and keep its counts."""
+        tell("worker lost", {"worker": self._number}, level=logging.ERROR)
         self._child.kill()
         self.ready = False
         self.n_lost += 1
