@@ -46,7 +46,7 @@ class LstmEncoder(LexicalEncoder):
             bidirectional=True,
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
-        self._packed_weights: tuple[tuple[int, ...], Weights, Memory] | None = None
+        self._packed_weights: tuple[tuple[int, ...], Weights, tuple[Memory, Memory]] | None = None
 
     def forward(self, pieces: Tensor, mask: Tensor, beside: Tensor | None = None) -> Tensor:
         """Encode every piece in the light of its whole window.
@@ -62,10 +62,10 @@ class LstmEncoder(LexicalEncoder):
         if beside is None and self._by_numpy(pieces):
             pairs = self.bigrams.weight.detach().numpy() if self.n_bigrams else None
             words = self.words.weight.detach().numpy()
-            weights, memory = self._weights()
+            weights, memories = self._weights()
             given = words, pairs, pieces.numpy(), mask.numpy(), weights
             if len(pieces) > 1:
-                return torch.from_numpy(both_ways(*given, memory))
+                return torch.from_numpy(both_ways(*given, memories))
             return self._both_ways(torch.from_numpy(embedded(*given)), mask)  # steps so small are torch's
         inputs = self.dropout(self.embed(pieces, mask))
         if beside is not None:
@@ -84,10 +84,11 @@ class LstmEncoder(LexicalEncoder):
         few = len(pieces) <= _FEW or torch.get_num_threads() == 1
         return plain and few and not torch.is_autocast_enabled("cpu")
 
-    def _weights(self) -> tuple[Weights, Memory]:
+    def _weights(self) -> tuple[Weights, tuple[Memory, Memory]]:
         """The weights as numpy reads them, laid out anew whenever they have changed."""
         spelling = (self.characters.weight, *self.convolution.parameters()) if self.n_characters else ()
-        used = (self.words.weight, *self.lstm.parameters(), *spelling)
+        paired = (self.bigrams.weight,) if self.n_bigrams else ()
+        used = (self.words.weight, *paired, *self.lstm.parameters(), *spelling)
         if any(each.is_inference() for each in used):  # nobody counts their changes
             self._packed_weights = None
         state = tuple(number for each in used for number in (each.data_ptr(), _version(each)))
@@ -95,7 +96,8 @@ class LstmEncoder(LexicalEncoder):
             letters = (self.characters.weight, self.convolution) if self.n_characters else (None, None)
             n_pairs = self.bigrams.embedding_dim if self.n_bigrams else 0
             weights = pack(self.lstm, self.words.embedding_dim, n_pairs, *letters)
-            self._packed_weights = state, weights, Memory(4 * self.config.hidden)
+            n_gates = 4 * self.config.hidden
+            self._packed_weights = state, weights, (Memory(n_gates), Memory(n_gates, shut=False))
         return self._packed_weights[1:]
 
     def train(self, mode: bool = True) -> Self:

@@ -8,7 +8,7 @@ torch for it. The numbers are those of `LstmEncoder` but for the last bits.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,29 +51,31 @@ class Weights:
 
 
 class Memory:
-    """What words add to the gates, from one batch to the next: most words of a note were in the notes before it.
+    """What words, or pairs of them, add to the gates, from one batch to the next: most were in the notes before.
 
     It holds so many words at most, or those of one batch, and forgets them all at once. Tables are replaced, not
     changed where somebody may be reading.
     """
 
-    def __init__(self, n_gates: int) -> None:
-        self._n_gates, self._most = n_gates, max(256, _HELD // (2 * n_gates))
+    def __init__(self, n_gates: int, *, shut: bool = True) -> None:
+        """Begin with padding alone.
+
+        Args:
+            shut: Whether padding shuts the gates, or adds nothing.
+        """
+        self._n_gates, self._most, self._shut = n_gates, max(256, _HELD // (2 * n_gates)), shut
         self._lock = threading.Lock()
-        self._rows: dict[bytes, int] = {}
+        self._rows: dict[Hashable, int] = {}
         self._n = 1
         self._table = self._empty(self._most // 8)
 
-    def find(self, kinds: Ints, compute: Callable[[Ints], Floats]) -> tuple[Floats, Ints]:
+    def find(self, keys: Sequence[Hashable], compute: Callable[[list[int]], Floats]) -> tuple[Floats, Ints]:
         """Give a table `(way, row, gates)` and the rows of distinct words in it; row 0 is padding's.
 
         Args:
-            kinds: `(kind, feature)`.
-            compute: Gives what some of them add, `(way, kind, gates)`.
+            keys: What tells each from all others.
+            compute: Gives what those at some places add, `(way, place, gates)`.
         """
-        keys = [
-            kind.tobytes() for kind in np.delete(kinds, 1, axis=1)
-        ]  # the pair with the word before is no part of it
         with self._lock:
             missing = [at for at, key in enumerate(keys) if key not in self._rows]
             if self._n + len(missing) > self._most:
@@ -85,7 +87,7 @@ class Memory:
                     grown = np.empty((2, max(end, min(self._most, 2 * end)), self._n_gates), np.float32)
                     grown[:, : self._n] = self._table[:, : self._n]
                     self._table = grown
-                self._table[:, self._n : end] = compute(kinds[missing])
+                self._table[:, self._n : end] = compute(missing)
                 self._rows.update(zip([keys[at] for at in missing], range(self._n, end), strict=True))
                 self._n = end
             return self._table, np.array([self._rows[key] for key in keys], np.int64)
@@ -94,7 +96,8 @@ class Memory:
         """A table with padding alone, which leaves a state of zeros as it is, and gives zeros."""
         table = np.zeros((2, 1 + room, self._n_gates), np.float32)
         width = self._n_gates // 4
-        table[:, 0, :width] = table[:, 0, 2 * width : 3 * width] = _SHUT
+        if self._shut:
+            table[:, 0, :width] = table[:, 0, 2 * width : 3 * width] = _SHUT
         return table
 
 
@@ -130,7 +133,12 @@ def pack(lstm: nn.LSTM, n_words: int, n_pairs: int, characters: Tensor | None, s
 
 
 def both_ways(
-    words: Floats, pairs: Floats | None, pieces: Ints, mask: NDArray[np.bool_], weights: Weights, memory: Memory
+    words: Floats,
+    pairs: Floats | None,
+    pieces: Ints,
+    mask: NDArray[np.bool_],
+    weights: Weights,
+    memories: tuple[Memory, Memory],
 ) -> Floats:
     """Encode every piece in the light of its whole window.
 
@@ -139,23 +147,26 @@ def both_ways(
         pairs: `(row, pair)`, the table of word pairs.
         pieces: `(window, piece, feature)`.
         mask: `(window, piece)`, True where a piece is real; padding is at the end.
-        memory: Of words read before, by the same weights.
+        memories: Of words and of pairs read before, by the same weights.
 
     Returns:
         Hidden states, `(window, piece, 2 * hidden)`; zeros where a piece is padding.
     """
     real = pieces[mask]
     first, of_word = distinct(real, slice(2, None))
-    table, rows = memory.find(
-        real[first], lambda missing: _gates(_features(words, missing, weights), weights.words, weights.bias)
+    seen = real[first]
+    table, rows = memories[0].find(
+        [kind.tobytes() for kind in np.delete(seen, 1, axis=1)],  # the pair with the word before is no part of it
+        lambda missing: _gates(_features(words, seen[missing], weights), weights.words, weights.bias),
     )
     tables, kinds = [table], [rows[of_word]]
     if pairs is not None:
         buckets, of_pair = np.unique(real[:, 1], return_inverse=True)
-        added = np.zeros((2, len(buckets) + 1, table.shape[2]), np.float32)
-        added[:, 1:] = _gates(pairs[buckets], weights.pairs, None)
+        added, rows = memories[1].find(
+            buckets.tolist(), lambda missing: _gates(pairs[buckets[missing]], weights.pairs, None)
+        )
         tables.append(added)
-        kinds.append(of_pair + 1)
+        kinds.append(rows[of_pair])
     places = []
     for kind in kinds:
         at = np.zeros(mask.shape, np.int64)  # row 0 is padding's

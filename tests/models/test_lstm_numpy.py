@@ -92,15 +92,33 @@ def test_a_copy_has_a_memory_of_its_own():
         assert not torch.equal(other(pieces, mask), made(pieces, mask))
 
 
-def test_a_memory_is_bounded_and_forgets_all_at_once():
-    memory = Memory(4096)  # of 512 words at most
-
-    def add(kinds):
-        return np.broadcast_to(kinds[:, 0].astype(np.float32)[None, :, None], (2, len(kinds), 4096))
-
+@pytest.mark.parametrize("shut", [True, False])
+def test_a_memory_is_bounded_and_forgets_all_at_once(shut):
+    memory = Memory(4096, shut=shut)  # of 512 words at most
     for first in range(0, 3000, 200):
-        kinds = np.arange(first, first + 300)[:, None].repeat(3, 1)
-        table, rows = memory.find(kinds, add)
-        assert table[1, rows, 7].tolist() == kinds[:, 0].tolist()
-        assert (table[:, 0, 0] < -1000).all()
+        keys = list(range(first, first + 300))
+
+        def add(places, keys=keys):
+            numbers = np.array(keys, np.float32)[places]
+            return np.broadcast_to(numbers[None, :, None], (2, len(places), 4096))
+
+        table, rows = memory.find(keys, add)
+        assert table[1, rows, 7].tolist() == keys
+        assert (table[:, 0, 0] < -1000).all() if shut else not table[:, 0].any()
         assert table.shape[1] <= 514
+
+
+def test_what_was_read_before_changes_no_number():
+    made, (pieces, mask) = encoder(n_characters=50, n_bigrams=50), windows(3)
+    with torch.no_grad():
+        for only in (2, 3, 1):
+            made(pieces[:only, : 1 + only], mask[:only, : 1 + only])
+        assert torch.equal(made(pieces, mask), copy.deepcopy(made)(pieces, mask))
+
+
+def test_changed_pairs_are_read_anew():
+    made, (pieces, mask) = encoder(n_bigrams=50), windows(2)
+    with torch.no_grad():
+        before = made(pieces, mask)
+        torch.nn.init.ones_(made.bigrams.weight)
+        assert not torch.equal(made(pieces, mask), before)
