@@ -92,7 +92,7 @@ def tagging_windows(
         if not len(read):
             n_empty += 1
             continue
-        spans = _without_shared_pieces(flatten(note.entities), read.offsets)
+        spans = without_shared_pieces(flatten(note.entities), read.offsets)
         n_spans, n_kept = n_spans + len(note.entities), n_kept + len(spans)
         tags, n_cut = encode_tags(spans, read.offsets, labels)
         n_widened += n_cut
@@ -178,7 +178,7 @@ def diagnosis_batch(
     return {"pieces": batch.pieces, "mask": batch.mask, "places": batch.places, "targets": targets}
 
 
-def _without_shared_pieces(spans: Sequence[Span], offsets: Offsets) -> list[Span]:
+def without_shared_pieces(spans: Sequence[Span], offsets: Offsets) -> list[Span]:
     """Drop spans that hold no piece, or that share one with the span before since both cut it."""
     kept, reach = [], 0
     for span in spans:

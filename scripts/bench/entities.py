@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from clinlp.data.features import without_shared_pieces
 from clinlp.data.splits import split
 from clinlp.inference.entities import EntityPredictor
 from clinlp.metrics.entities import score_entities
@@ -105,7 +106,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         train, dev = train if whole else (out / "train.jsonl",), out / "dev.jsonl"
     began = time.perf_counter()
     config = EntitiesConfig.load(None, train=train, dev=(dev,), out=out, seed=options.seed, **job)
-    best = finetune_entities(config, tell=lambda said: print(name, said, flush=True))
+    best = finetune_entities(config, resume=options.resume, tell=lambda said: print(name, said, flush=True))
     seconds = time.perf_counter() - began
     gold = list(read_notes(folder / f"{part}.jsonl"))
     predicted = EntityPredictor.load(best.with_name("last") if whole else best, precision="fp32")(gold)
@@ -127,10 +128,10 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _tags(note: Note, labels: list[str]) -> list[str]:
-    """Write a note's entities as tags; one that cuts a token (a gold span with white space at its end) is widened."""
-    names = tag_names(labels)
-    tags, _ = encode_tags(flatten(note.entities), np.array(tokenize(note.text), np.int32).reshape(-1, 2), labels)
-    return [names[tag] for tag in tags.tolist()]
+    """Write a note's entities as tags; one that cuts a token is widened, and of two in one token the first stays."""
+    names, offsets = tag_names(labels), np.array(tokenize(note.text), np.int32).reshape(-1, 2)
+    spans = without_shared_pieces(flatten(note.entities), offsets)
+    return [names[tag] for tag in encode_tags(spans, offsets, labels)[0].tolist()]
 
 
 def main() -> None:
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--e5", type=Path, help="folder of an English and Chinese e5-small")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped run, score a finished one")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "entities.json")
     options = parser.parse_args()
     needed = {value for name in options.jobs for value in JOBS[name].values() if value in NAMED}
