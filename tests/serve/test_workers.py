@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -8,15 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from starlette.testclient import TestClient
 
 from clinlp.errors import UsageError
 from clinlp.inference import processes
-from clinlp.note import Note
-from clinlp.serve import Client, ServeConfig
+from clinlp.serve import ServeConfig
 from clinlp.serve.app import create_app
 from clinlp.serve.logs import JsonLines
 
@@ -162,19 +162,21 @@ def test_a_worker_that_nobody_waits_for_any_more_is_replaced() -> None:
 
 @pytest.mark.usefixtures("stub")
 def test_at_the_end_what_was_taken_is_finished_and_no_process_is_left() -> None:
-    before, found = children(), list[type]()
+    before, found = children(), list[Any]()
+    body = json.dumps({"notes": [{"note_id": str(at), "text": "SLOW"} for at in range(250)]}).encode()  # for a second
     with running(TWO.model_copy(update={"port": 0})) as (url, server):
 
         def ask() -> None:
-            with Client(url) as client:
-                found.extend(type(each) for each in client.annotate([Note(str(at), "SLOW") for at in range(100)]))
+            asked = Request(f"{url}/v1/annotate", body, {"Content-Type": "application/json"})  # noqa: S310  our own
+            with urlopen(asked) as answer:  # noqa: S310  our own
+                found.extend(json.load(answer)["notes"])
 
         asking = threading.Thread(target=ask)
         asking.start()
         until(lambda: b"clinlp_queue_notes 0\n" not in urlopen(f"{url}/metrics").read())  # noqa: S310  our own
         server.should_exit = True
         asking.join()
-    assert found == [Note] * 100
+    assert [note["note_id"] for note in found] == [str(at) for at in range(250)]
     assert children() <= before
 
 
