@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from clinlp.models.lexical import LexicalConfig, LexicalEncoder
-from clinlp.models.lstm_numpy import Memory, Weights, both_ways, embedded, pack
+from clinlp.models.lstm_memory import Memory
+from clinlp.models.lstm_numpy import Weights, both_ways, embedded, pack
 
 _FEW = 64  # windows that numpy reads at least as fast as torch with as many threads as it likes
 

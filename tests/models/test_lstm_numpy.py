@@ -10,7 +10,8 @@ import torch
 
 from clinlp.models import lstm_numpy
 from clinlp.models.lstm import LstmConfig, LstmEncoder
-from clinlp.models.lstm_numpy import Memory, _gates
+from clinlp.models.lstm_memory import Memory
+from clinlp.models.lstm_numpy import _gates
 
 
 def encoder(**shape):
