@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from clinlp.text.tokens import tokenize
 _PAD, _UNKNOWN = 0, 1
 _N_CHARACTERS = 16  # of a word: its first 12 and last 4
 _DIGITS = re.compile(r"\d")
+_SHORT = 4096  # characters of a text whose tokens are remembered: of all that are, less than 20 MB
 
 
 class LexicalPieces:
@@ -89,9 +91,7 @@ class LexicalPieces:
 
     def __call__(self, text: str) -> Pieces:
         """Read one text."""
-        tokens = tokenize(text)
-        starts = np.fromiter(map(itemgetter(0), tokens), np.int32, len(tokens))
-        pieces = self._rows.read([text[start:end] for start, end in tokens], starts)
+        pieces = self._rows.read(*(_remembered if len(text) <= _SHORT else _cut)(text))
         if self.n_bigrams and len(pieces):
             hashes = pieces.features[:, 1].astype(np.int64)
             before = np.concatenate([[0], hashes[:-1]])
@@ -170,6 +170,15 @@ def read_pieces(folder: Path) -> PieceReader:
     if subwords is not None:
         return subwords
     raise UsageError(f"{folder}: vocabulary.json or tokenizer.json needed, got neither; is this a model folder?")
+
+
+def _cut(text: str) -> tuple[list[str], Ints]:
+    """Give the tokens of a text, and the character at which each begins."""
+    tokens = tokenize(text)
+    return [text[start:end] for start, end in tokens], np.fromiter(map(itemgetter(0), tokens), np.int32, len(tokens))
+
+
+_remembered = lru_cache(maxsize=64)(_cut)  # the models of a pipeline read the same texts one after the other
 
 
 def _normal(word: str) -> str:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 _MOST_CELLS: Final = 1 << 26  # of a (note, piece, code) table that is held at once
-_NEAR_CELLS: Final = 1 << 17  # of a (code, piece) table that stays in a core's cache from one pass to the next
+_NEAR_CELLS: Final = 1 << 18  # of a (code, piece) table that stays in a core's cache from one pass to the next
 
 
 class LabelAttention(nn.Module):
@@ -144,8 +144,7 @@ def _logits_of(keys: Tensor, hidden: Tensor, queries: Tensor, read: Tensor) -> T
     for some, reads in zip(torch.split(queries, size), torch.split(read, size), strict=True):
         scores = (some @ keys.T).float()
         attention = scores.sub_(scores.amax(1, keepdim=True)).exp_()
-        whole = attention.sum(1)
-        logits.append(attention.mul_((reads @ hidden.T).float()).sum(1) / whole)
+        logits.append(((attention @ hidden.float()) * reads).sum(1) / attention.sum(1))
     return torch.cat(logits)
 
 
