@@ -1,7 +1,4 @@
-"""Finds the identifiers that a record already tells: its patient's name, birth date, numbers, address, doctors.
-
-Left out: Chinese names misspelt by sound, unless the value's own pinyin stands in another column.
-"""
+"""Finds the identifiers that a record already tells: its patient's name, birth date, numbers, address, doctors."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.detect import Detector
-from clinlp.deid.known import dates, fuzzy, names, names_zh, numbers, places
+from clinlp.deid.known import dates, fuzzy, names, names_zh, numbers, places, readings
 from clinlp.deid.known.columns import absent, column_value, guess_label, parse_known, values, whole_names
-from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, automaton_of, fold, search, squeeze
+from clinlp.deid.known.page import HIDDEN, Form, Hit, Page, automaton_of, fold, is_han, search, squeeze
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -75,6 +72,8 @@ class _Known:
     def __init__(self, record: Mapping[tuple[str, PhiLabel], Sequence[str | date]]) -> None:
         self.forms: list[Form] = []
         self.names: list[tuple[names.Name, str]] = []
+        self.spelled: list[tuple[names.Name, str]] = []
+        """Chinese names in Latin letters, a syllable a part: 王建国 as W. J. G."""
         self.surnames: dict[str, str] = {}
         self.outlines: set[str] = set()
         self.numbers: dict[str, str] = {}
@@ -116,7 +115,12 @@ class _Known:
             self.outlines.add(name[:1] + name[-1:])
         for name in chinese:
             self.forms += names_zh.forms(name, label)
-            self.surnames[names_zh.parse(names_zh.clean(name)).surname] = label
+            taken = names_zh.parse(names_zh.clean(name))
+            self.surnames[taken.surname] = label
+            for whole, apart in readings.latin(taken.surname, taken.given):
+                self.forms += [*names.forms(whole, label), *names.whole_forms(apart, label)]
+                self.names.append((whole, label))
+                self.spelled.append((apart, label))
         parsed = names.parse(latin)
         if parsed is not None and len(parsed.tokens) > _LONGEST:
             self.forms += numbers.literal_forms(latin, label)
@@ -147,10 +151,11 @@ class _Known:
         found = [*fuzzy.misspelt(page, parts)]
         found += fuzzy.beside(page, [*hits, *found], self.names)
         yield from found
-        yield from fuzzy.initials(page, self.names, _whole(hits))
+        yield from fuzzy.initials(page, [*self.names, *self.spelled], _whole(page, hits))
         yield from fuzzy.bridges(page, [*hits, *found])
 
 
-def _whole(hits: Iterable[Hit]) -> list[Hit]:
-    """The hits that are as good as the whole name: long ones of high score."""
-    return [hit for hit in hits if hit.score >= 0.9 and hit.end - hit.start > 5]
+def _whole(page: Page, hits: Iterable[Hit]) -> list[Hit]:
+    """The hits that are as good as the whole name: of high score, and long or Chinese."""
+    least = {hit: 2 if is_han(page.flat[hit.start]) else 6 for hit in hits if hit.score >= 0.9}
+    return [hit for hit, size in least.items() if hit.end - hit.start >= size]

@@ -155,10 +155,14 @@ def _word_after(page: Page, at: int) -> tuple[int, int]:
 @cache
 def _initials() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     titles = "|".join(re.escape(title) for title in words("en", "titles"))
+    letter = r"[^\W\u3400-\u9fff]"  # Chinese characters may stand right beside
     return (
         re.compile(r"(?<![\w.])(?:[A-Z]\. ?-?){1,3}[A-Z]\.?(?!\w)"),
-        re.compile(r"(?<![\w.@-])[A-Z]{2,4}(?![\w@-])"),
-        re.compile(rf"(?:\b(?:{titles})\.? |(?i:\binitials?\b\W{{1,6}}(?:are |is |of )?|\b(?:patient|pt)\.?,? ))$"),
+        re.compile(rf"(?<!{letter}|[.@-])[A-Z]{{2,4}}(?!{letter}|[@-])"),
+        re.compile(
+            rf"(?:\b(?:{titles})\.? |(?i:\binitials?\b\W{{1,6}}(?:are |is |of )?|\b(?:patient|pt)\.?,? )"
+            r"|(?:缩写|首字母|简称)(?:为|是)?[:： ]{0,3})$"
+        ),
     )
 
 
@@ -181,7 +185,8 @@ def initials(page: Page, names: Iterable[tuple[Name, str]], full: Sequence[Hit])
     for match in found:
         at = match.start()
         last = ends[bisect_right(ends, at) - 1] if ends and ends[0] <= at else at
-        if (0 < at - last <= 3 and "(" in page.text[last:at]) or before.search(page.text[max(0, at - 24) : at]):
+        opens = 0 < at - last <= 3 and not {"(", "（"}.isdisjoint(page.text[last:at])
+        if opens or before.search(page.text[max(0, at - 24) : at]):
             meant.add(match[0].lower())
     for match in found:
         letters, at = match[0].lower(), match.start()
@@ -202,4 +207,4 @@ def _letters(name: Name) -> set[str]:
         return set()
     first, last = name.given[0][0][0], name.last[-1][0][0]
     middle = "".join(token[0][0] for token in name.given[1:])
-    return {first + last, first + middle + last, last + first}
+    return {first + last, first + middle + last, last + first, last + first + middle}

@@ -113,12 +113,17 @@ def _tokens(value: str) -> list[Token]:
 
 def forms(name: Name, label: str) -> Iterator[Form]:
     """Write the name in every way that is looked for."""
+    yield from whole_forms(name, label)
+    for word, score in parts(name).items():
+        yield Form(word, part_at, label, score)
+
+
+def whole_forms(name: Name, label: str) -> Iterator[Form]:
+    """Write the name in every way in which several of its parts stand."""
     for tokens, score, mark in (*_full(name), *_short(name)):
         form = _written(tokens, score, label, needs_mark=mark)
         if form:
             yield form
-    for word, score in parts(name).items():
-        yield Form(word, part_at, label, score)
 
 
 def parts(name: Name) -> dict[str, float]:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 from clinlp.deid.known.page import Form, Hit, Page, is_han
+from clinlp.deid.known.readings import alike
 from clinlp.deid.words import listed, word_set, words
 
 _CONNECTORS = frozenset("的和与是请叫由找向跟给及同据被将把对姓")
@@ -234,7 +235,7 @@ def given_at(page: Page, start: int, end: int, label: str, _: None) -> Hit | Non
 
 
 def near_at(page: Page, start: int, end: int, label: str, near: Near) -> Hit | None:
-    """Check a name of three characters, one wrong or left out, between a role and a mark or title."""
+    """Check a name of three characters, one wrong or left out: after a role, or if it sounds like the name."""
     name = near.name
     if end - start == 2 and page.compact[start:end] == name[0] + name[2]:
         stop, first = end, start  # the middle character is left out
@@ -248,10 +249,12 @@ def near_at(page: Page, start: int, end: int, label: str, near: Near) -> Hit | N
     if found == name or len(found) != stop - first or not all(map(is_han, found)):
         return None
     low, high = page.borders(first, stop)
-    if high - low != stop - first or found[:2] in _words() or not has_role(page, low):
+    if high - low != stop - first or found[:2] in _words():
         return None
+    if len(found) == 3 and all(map(alike, found, name)) and not any(_is_cut(page, low, high)):
+        return Hit(low, high, label, 0.7)
     closes = not is_han(page.after(high)) or has_title(page, high)
-    return Hit(low, high, label, 0.7) if closes else None
+    return Hit(low, high, label, 0.7) if closes and has_role(page, low) else None
 
 
 @cache
