@@ -45,6 +45,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "optuna": ("clinlp.training",),
     "peft": ("clinlp.training",),
     "phonenumbers": ("clinlp.deid",),
+    "pypinyin": ("clinlp.deid",),
     "pyarrow": ("clinlp.records", "clinlp.batch"),
     "pyspark": ("clinlp.batch",),
     "rich": ("clinlp.cli", "scripts"),
