@@ -34,7 +34,10 @@ _PROGRAM: Final = (  # the packages that are found here are found there
 
 def send(file: IO[bytes], message: Mapping[str, Any], text: bytes | None = None) -> None:
     """Write a frame."""
-    data = orjson.dumps(message)
+    try:
+        data = orjson.dumps(message)
+    except TypeError:  # half of a surrogate pair: of the name of a file, whose bytes are no UTF-8
+        data = json.dumps(message).encode()
     file.write(_HEAD.pack(len(data), 0 if text is None else len(text) + 1) + data)
     if text is not None:
         file.write(b"\n")
@@ -51,7 +54,11 @@ def receive(file: IO[bytes]) -> Frame | None:
     data, text = file.read(n_json), file.read(n_text)
     if len(data) < n_json or len(text) < n_text:
         return None
-    return orjson.loads(data), text[1:] if n_text else None
+    try:
+        held = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        held = json.loads(data)
+    return held, text[1:] if n_text else None
 
 
 class Child:
@@ -63,31 +70,39 @@ class Child:
         Args:
             module: Its `main` is run there.
             variables: Its environment.
-            heard: Told each answer, in a thread of its own; None once the process has ended.
+            heard: Told each answer, in a thread of its own; None once the process has ended, or at once if the
+                system gives no process.
         """
         self._heard = heard
-        self._running = subprocess.Popen(  # noqa: S603  this program itself
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=dict(variables),
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._running: subprocess.Popen[bytes] | None = None
+        try:
+            self._running = subprocess.Popen(  # noqa: S603  this program itself
+                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=dict(variables),
+            )
+        except OSError:  # no memory, or too many processes or open files
+            heard(None)
+        else:
+            threading.Thread(target=self._listen, args=(self._running.stdout,), daemon=True).start()
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
-        return self._running.pid
+        """The number of the process; 0 if there is none."""
+        return 0 if self._running is None else self._running.pid
 
     def tell(self, message: Mapping[str, Any], text: bytes | None = None) -> None:
         """Send a message; that the process is gone will be heard of."""
-        if self._running.stdin is not None:
-            with suppress(OSError):
+        if self._running is not None and self._running.stdin is not None:
+            with suppress(OSError, ValueError):  # ValueError: it was ended here
                 send(self._running.stdin, message, text)
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
+        if self._running is None:
+            return
         self._running.kill()
         self._running.wait()
         for pipe in (self._running.stdin, self._running.stdout):
@@ -95,29 +110,38 @@ class Child:
                 with suppress(OSError):
                     pipe.close()
 
-    def _listen(self) -> None:
-        with suppress(OSError, ValueError):
-            while self._running.stdout is not None and (frame := receive(self._running.stdout)) is not None:
-                self._heard(frame)
-        self._heard(None)
+    def _listen(self, file: IO[bytes]) -> None:
+        try:
+            with suppress(OSError, ValueError):
+                while (frame := receive(file)) is not None:
+                    self._heard(frame)
+        finally:
+            self._heard(None)
 
 
 def begin() -> tuple[SimpleQueue[Frame], IO[bytes]]:
     """Make this process a child: give what it is told, as it comes, and where its answers go."""
     for number in (signal.SIGINT, signal.SIGTERM):  # of a terminal: they are for the program that started this
         signal.signal(number, signal.SIG_IGN)
+    with suppress(ImportError, OSError, ValueError):  # where there is such a thing: a core dump would hold notes
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a package prints is no answer
     told: SimpleQueue[Frame] = SimpleQueue()
-    threading.Thread(target=_hear, args=(sys.stdin.buffer, told), daemon=True).start()
+    file = os.fdopen(0, "rb", closefd=False)  # not sys.stdin: Python aborts if a thread reads that at the end
+    threading.Thread(target=_hear, args=(file, told), daemon=True).start()
     return told, answers
 
 
 def _hear(file: IO[bytes], told: SimpleQueue[Frame]) -> None:
     """Take frames as they come; when the other side is gone, go too, in the middle of whatever is done."""
-    while (frame := receive(file)) is not None:
-        told.put(frame)
-    os._exit(0)
+    try:
+        while (frame := receive(file)) is not None:
+            told.put(frame)
+    finally:
+        os._exit(0)
 
 
 def refusal(error: Exception) -> dict[str, Any]:

@@ -68,6 +68,9 @@ class Service:
             yield
         finally:
             self.closing = True
+            for worker in self.workers:
+                if not worker.ready:  # nothing that was taken waits for its models any more
+                    worker.close()
             await self.batcher.close()
             for worker in self.workers:
                 worker.close()

@@ -109,7 +109,7 @@ class Process:
             changed: Told when the process has ended; in any thread.
         """
         self._config, self._number, self._changed = config, number, changed
-        self.ready, self.n_lost = False, 0
+        self.ready, self.n_lost, self._closed = False, 0, False
         self._gone: dict[str, float] = {}  # seconds in stages, of processes that have ended
         self._seconds: dict[str, float] = {}
         self._start()
@@ -120,6 +120,8 @@ class Process:
         self.alive = True
         variables = environment(self._number, self._config.device, self._config.threads)
         self._child = Child("clinlp.serve.process", variables, partial(self._heard, self._answers))
+        if self._closed:  # meanwhile
+            self._child.kill()
         self._child.tell(self._config.model_dump(mode="json"))
 
     def _heard(self, answers: SimpleQueue[Frame | None], frame: Frame | None) -> None:
@@ -158,8 +160,9 @@ class Process:
                 say_ready(held["wrong"])
                 self.ready, self._prepared = not held["wrong"], True
         except (MissingExtraError, UsageError, WorkerLost, TimeoutError) as error:
-            facts: dict[str, object] = {"worker": self._number, **error_facts(error)}
-            tell("worker does not start", facts, level=logging.ERROR)
+            if not self._closed:
+                facts: dict[str, object] = {"worker": self._number, **error_facts(error)}
+                tell("worker does not start", facts, level=logging.ERROR)
             return False
         return True
 
@@ -232,7 +235,8 @@ class Process:
         return resident_bytes(self._child.pid) if self.alive else 0.0
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and any that takes its place: one that is about to start is not waited for."""
+        self._closed = True
         self._child.kill()
 
 
@@ -247,10 +251,10 @@ def start_workers(config: ServeConfig, changed: Callable[[], None]) -> Sequence[
     processes = [Process(config, number, changed) for number in range(config.workers)]
     try:
         processes[0].greet()
-    except Exception as error:
+    except BaseException as error:
         for process in processes:
             process.close()
-        if isinstance(error, WorkerLost):
+        if isinstance(error, (WorkerLost, TimeoutError)):
             raise UsageError(
                 "workers: a process that starts needed, got one that ends; --workers 1 shows more"
             ) from None

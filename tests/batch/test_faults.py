@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate
 from clinlp.errors import UsageError
 from clinlp.inference import processes
-from clinlp.inference.processes import environment
+from clinlp.inference.processes import Child, environment, receive, send
 
 from .batch_cases import EN, ZH, lines, records, released
 from .test_resume import output
@@ -222,3 +225,45 @@ def test_workers_share_the_gpus_one_each_in_turn(monkeypatch):
     assert seen == ["2", "5", "2"]
     assert environment(1, "cpu")["CUDA_VISIBLE_DEVICES"] == "2,5"
     assert {environment(0, None)[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"1"}
+
+
+CHILD = """
+import json, resource, sys
+sys.path[:] = json.loads(sys.argv[1])
+from clinlp.inference.processes import begin, send
+told, answers = begin()
+send(answers, {"core": resource.getrlimit(resource.RLIMIT_CORE)})
+if told.get()[0]["waits"]:
+    told.get()
+"""
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_child_ends_in_order_and_leaves_no_core(monkeypatch: pytest.MonkeyPatch, *, waits: bool) -> None:
+    monkeypatch.setattr(processes, "_PROGRAM", CHILD)
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    said: SimpleQueue[Any] = SimpleQueue()
+    try:
+        child = Child("none", environment(0, None), said.put)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    try:
+        assert said.get(timeout=10) == ({"core": [0, 0]}, None)
+        child.tell({"waits": waits})
+        if waits:  # for a frame that is none
+            os.write(child._running.stdin.fileno(), b"\2" + bytes(15) + b"{[")
+        assert said.get(timeout=10) is None
+        assert child._running.wait(10) == 0
+    finally:
+        child.kill()
+
+
+def test_a_frame_holds_the_name_of_any_file() -> None:
+    file = BytesIO()
+    send(file, {"name": os.fsdecode("病历".encode("gb18030"))}, b"text")
+    send(file, {"name": "病历"})
+    file.seek(0)
+    assert receive(file) == ({"name": os.fsdecode("病历".encode("gb18030"))}, b"text")
+    assert receive(file) == ({"name": "病历"}, None)
+    assert receive(file) is None

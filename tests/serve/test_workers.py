@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from clinlp.errors import UsageError
 from clinlp.inference import processes
-from clinlp.serve import ServeConfig
+from clinlp.serve import ServeConfig, batcher
 from clinlp.serve.app import create_app
 from clinlp.serve.logs import JsonLines
 
@@ -49,6 +49,17 @@ def answer(self, kind, notes):
 Engine.start, Engine.answer = start, answer
 main()
 """  # a worker that starts quickly, does next to nothing, and dies when it is told to
+IDLE = """
+import json, os, sys
+sys.path[:] = json.loads(sys.argv[1])
+from clinlp.inference.processes import begin, send
+frames, answers = begin()
+config, _ = frames.get()
+send(answers, {"modes": ["off"], "whole_patients": False, "models": []})
+if config["deid"] == "off":
+    send(answers, {"wrong": {}})
+frames.get()
+"""  # one that starts more quickly still, and never gets ready if it is to release notes
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +116,15 @@ def test_answers_are_the_same_whatever_the_number_of_workers(two: TestClient, ru
     assert two.get("/v1/models").json() == rules.get("/v1/models").json()
 
 
+def test_a_note_that_is_too_deep_to_be_sent_on_fails_alone(two: TestClient, rules: TestClient) -> None:
+    deep = b'{"text":"a","deep":' + b"[" * 1000 + b"]" * 1000 + b"}"
+    body = b'{"notes":[{"text":"a"},' + deep + b',{"text":"b"}]}'
+    for client in (two, rules):
+        answer = client.post("/v1/annotate", content=body, headers={"Content-Type": "application/json"})
+        first, second, third = answer.json()["notes"]
+        assert (first["text"], second["failure"]["stage"], third["text"]) == ("a", "read", "b")
+
+
 @pytest.mark.slow
 def test_with_models_answers_are_the_same_too(bundled: TestClient) -> None:
     with client_of(ServeConfig(workers=2)) as client:
@@ -131,6 +151,34 @@ def test_an_idle_worker_that_dies_is_replaced() -> None:
         assert metric(client, "clinlp_workers_lost") == 2
         assert len((children() - before) - own) == 2
         assert metric(client, "clinlp_resident_bytes") > 1e8
+    assert children() <= before
+
+
+def test_where_the_system_gives_no_process_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(batcher, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(processes, "_PROGRAM", IDLE)
+    before = children()
+    with client_of(TWO.model_copy(update={"deid": "off"})) as client:
+        until(lambda: metric(client, "clinlp_workers") == 2)
+        with monkeypatch.context() as patched:
+            patched.setattr(processes.subprocess, "Popen", none)
+            for pid in children() - before:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: metric(client, "clinlp_workers_lost") > 2)
+            assert client.get("/readyz").json() == {"status": "loading"}
+        until(lambda: metric(client, "clinlp_workers") == 2)
+
+
+def test_a_worker_that_never_gets_ready_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PROGRAM", IDLE)
+    before = children()
+    with TestClient(create_app(TWO), base_url="http://127.0.0.1") as client:
+        assert client.get("/readyz").status_code == 503
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
     assert children() <= before
 
 
@@ -185,5 +233,8 @@ def test_what_is_wrong_with_the_options_is_said_before_anything_listens(monkeypa
     with pytest.raises(UsageError, match="key"):
         create_app(TWO.model_copy(update={"deid": "surrogate"}))
     monkeypatch.setattr(processes, "_PROGRAM", "import sys; sys.exit(3)")
+    with pytest.raises(UsageError, match="workers: a process that starts needed"):
+        create_app(TWO)
+    monkeypatch.setenv("HUGE", "x" * (1 << 22))  # more than the system takes
     with pytest.raises(UsageError, match="workers: a process that starts needed"):
         create_app(TWO)
