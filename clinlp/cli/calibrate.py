@@ -21,8 +21,11 @@ def calibrate(
     gold: Annotated[Path, typer.Argument(metavar="GOLD", help="Notes with all their `phi`; half of them choose.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the thresholds go, as JSON.")],
     phi: Annotated[
-        str, typer.Option(help="PHI tagger beside the rules: `bundled` (by language), `off`, or a model folder.")
-    ] = "off",
+        str,
+        typer.Option(
+            help="PHI tagger beside the rules, as in the release: `bundled` (by language), `off`, or a folder."
+        ),
+    ] = "bundled",
     alpha: Annotated[float, typer.Option(help="The risk that must not be passed.")] = 0.01,
     risk: Annotated[
         Literal["characters", "notes"],
@@ -52,7 +55,7 @@ def calibrate(
     from dataclasses import replace
 
     from clinlp.data.splits import split
-    from clinlp.deid.conformal import base_thresholds, write_thresholds
+    from clinlp.deid.conformal import base_thresholds, require_notes, write_thresholds
     from clinlp.deid.conformal import calibrate as choose
     from clinlp.inference.config import PipelineConfig
     from clinlp.inference.release import Deidentifier
@@ -64,6 +67,7 @@ def calibrate(
     if not any(note.phi for note in notes):
         raise DataError(f"{gold}: notes with phi needed, got none")
     first, second = split(notes, 0.5, seed)
+    require_notes(len(second), alpha, confidence)
     finder = Deidentifier(PipelineConfig(phi=phi))
     halves = [(part, finder.candidates([replace(note, phi=()) for note in part])) for part in (first, second)]
     base = base_thresholds(*halves[0], recall)

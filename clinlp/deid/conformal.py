@@ -138,14 +138,7 @@ def calibrate(
         UsageError: `alpha` or `confidence` is no share.
         DataError: The notes are too few to promise it, or too much leaks at every threshold.
     """
-    if not 0 < alpha < 1 or not (confidence is None or 0 < confidence < 1):
-        raise UsageError("calibrate: alpha and confidence between 0 and 1 needed, got others")
-    need = least_notes(alpha, confidence)
-    if len(notes) < need:
-        raise DataError(
-            f"calibrate: {need:,} notes or more needed to promise {alpha:g}"
-            f"{'' if confidence is None else f' with confidence {confidence:g}'}, got {len(notes):,}"
-        )
+    require_notes(len(notes), alpha, confidence)
     covered = [coverage(note, spans, base) for note, spans in zip(notes, candidates, strict=True)]
     losses = np.stack([_losses(each.gold, risk) for each in covered])  # (note, factor)
     observed = losses.mean(0)
@@ -216,6 +209,24 @@ def _binomial(k: int, n: int, p: float) -> float:
     at = np.arange(k + 1)
     choose = math.lgamma(n + 1) - np.array([math.lgamma(i + 1) + math.lgamma(n - i + 1) for i in at.tolist()])
     return float(min(1.0, np.exp(choose + at * math.log(p) + (n - at) * math.log1p(-p)).sum()))
+
+
+def require_notes(n: int, alpha: float, confidence: float | None) -> None:
+    """Refuse calibration notes that are too few to promise a risk of `alpha`.
+
+    Raises:
+        UsageError: `alpha` or `confidence` is no share.
+        DataError: The notes are too few.
+    """
+    if not 0 < alpha < 1 or not (confidence is None or 0 < confidence < 1):
+        raise UsageError("calibrate: alpha and confidence between 0 and 1 needed, got others")
+    need = least_notes(alpha, confidence)
+    if n < need:
+        raise DataError(
+            f"calibrate: {need:,} notes or more needed to promise {alpha:g}"
+            f"{'' if confidence is None else f' with confidence {confidence:g}'}, got {n:,}; about half of the gold "
+            "notes count here, the others set the threshold of each label"
+        )
 
 
 def least_notes(alpha: float, confidence: float | None) -> int:

@@ -25,7 +25,8 @@ def check_release(original: Note, released: Note) -> None:
 
     Two looks, both independent of the detectors: no string of the original's `phi` may stand
     anywhere in the released text, and what is left beside the replacements is searched with a few
-    plain patterns for numbers, addresses and dates that nothing but PHI looks like.
+    plain patterns for numbers, addresses and dates that nothing but PHI looks like. The id goes out with
+    the text, so the strings of `phi` may not stand in it either: ids are often names of files.
 
     Args:
         original: With the `phi` that was replaced.
@@ -38,6 +39,11 @@ def check_release(original: Note, released: Note) -> None:
         raise DataError(
             f"note {original.note_id}: a text without its PHI needed, got {span.label} again at "
             f"[{span.start}, {span.end}) of the released text"
+        )
+    for label in _in_id(original, released):
+        raise DataError(
+            f"note {original.note_id}: an id without the note's PHI needed, for it is released too, got {label} in it; "
+            "give the note another id (--id-column names the column)"
         )
     for span in sweep(released.text, released.phi):
         raise DataError(
@@ -62,6 +68,16 @@ def survivors(original: Note, released: Note) -> Iterator[Span]:
             continue
         for start in occurrences(words, released.text):
             yield Span(start, start + len(words), label)
+
+
+def _in_id(original: Note, released: Note) -> Iterator[str]:
+    """The labels of the original's PHI that stands in the released id; there a Han name of two is no chance."""
+    name = released.note_id.casefold()
+    for span in original.phi:
+        words = original.text[span.start : span.end]
+        long = len(words) >= MIN_CHARACTERS or (span.label == PhiLabel.NAME and _han_name().fullmatch(words))
+        if long and not _tagged().fullmatch(words):
+            yield from (span.label for _ in occurrences(words.casefold(), name))
 
 
 def phi_strings(note: Note) -> dict[str, str]:
@@ -140,6 +156,11 @@ def _narrow() -> dict[int, str]:
 @lru_cache(maxsize=1)
 def _tagged() -> re.Pattern[str]:
     return re.compile(r"\[[A-Z][A-Z_]*(?:-[0-9]+)?\]|[*\s]+")
+
+
+@lru_cache(maxsize=1)
+def _han_name() -> re.Pattern[str]:
+    return re.compile(r"[\u4e00-\u9fff]{2,}")
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 
 import pytest
 
 from clinlp import Note, Span, write_notes
+from clinlp.cli.calibrate import calibrate
+from clinlp.inference.config import PipelineConfig
 
 
 def notes(n, missed=0):
@@ -40,7 +44,12 @@ def test_thresholds_are_chosen_and_used(clinlp, tmp_path):
 @pytest.mark.parametrize(
     ("n", "missed", "options", "message"),
     [
-        (20, 0, ("--alpha", "0.01"), "99 notes or more needed to promise 0.01"),
+        (
+            20,
+            0,
+            ("--alpha", "0.01"),
+            "99 notes or more needed to promise 0.01, got [0-9]+; about half of the gold notes count",
+        ),
         (120, 90, ("--alpha", "0.05"), "no detector gives a candidate for the rest"),
     ],
 )
@@ -48,9 +57,14 @@ def test_what_cannot_be_promised_is_said(clinlp, tmp_path, n, missed, options, m
     write_notes(notes(n, missed), tmp_path / "gold.jsonl")
     done = clinlp("calibrate", tmp_path / "gold.jsonl", "-o", tmp_path / "t.json", "--phi", "off", *options)
     assert done.code == 1
-    assert message in done.err
+    assert re.search(message, done.err)
     assert "zorblatt" not in done.out + done.err
     assert not (tmp_path / "t.json").exists()
+
+
+def test_thresholds_are_chosen_for_the_release_that_is_made_by_default():
+    """A tagger may doubt what the rules guess: what is promised of the rules alone does not hold beside it."""
+    assert inspect.signature(calibrate).parameters["phi"].default == PipelineConfig().phi
 
 
 def test_notes_without_phi_are_refused(clinlp, tmp_path):

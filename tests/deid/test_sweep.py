@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clinlp.deid import Mode, default_detectors, deidentify, find_phi
@@ -77,3 +79,23 @@ def test_a_name_found_once_is_found_everywhere():
     [note] = find_phi([Note("n1", text, phi=(Span(0, 6, "NAME"),))], [])
     assert [text[s.start : s.end] for s in note.phi] == ["Okafor", "Okafor", "Okafor"]
     assert list(occurrences("Okafor", text)) == [0, 27, 50]
+
+
+@pytest.mark.parametrize(
+    ("note_id", "text", "words"),
+    [
+        ("okafor, ada", "Seen by Okafor, Ada.", "Okafor, Ada"),
+        ("王建国_2021", "患者王建国来诊。", "王建国"),
+        ("visit-4482913", "MRN 4482913.", "4482913"),
+    ],
+)
+def test_an_id_that_says_who_it_is_stops_the_release(note_id, text, words):
+    note = replace(marked(text, words), note_id=note_id)
+    with pytest.raises(DataError, match="an id without the note's PHI needed, for it is released too, got NAME in it"):
+        check_release(note, deidentify(note, "tag"))
+
+
+@pytest.mark.parametrize("note_id", ["n1", "4482913001", "Okaforson", "12", "王"])
+def test_an_id_that_only_looks_alike_does_not(note_id):
+    note = replace(marked("Okafor 4482913, room 12. 王建国", "Okafor", "4482913", "12", "王建国"), note_id=note_id)
+    check_release(note, deidentify(note, "tag"))
