@@ -199,15 +199,32 @@ def test_imports_point_down_and_heavy_packages_have_one_home() -> None:
     assert [line for module in modules().values() for line in crossings(module, known)] == []
 
 
+def circles(after: Mapping[str, set[str]]) -> set[str]:
+    """Modules that stand in a circle of imports, or between two."""
+    after = {name: targets - {name} for name, targets in after.items()}
+    while free := {name for name, targets in after.items() if not targets & after.keys()}:
+        after = {name: targets for name, targets in after.items() if name not in free}
+    while free := after.keys() - set().union(*after.values()):
+        after = {name: targets for name, targets in after.items() if name not in free}
+    return set(after)
+
+
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
     known = set(modules())
-    after = {
-        name: {i.target for i in module.imports(known) if not i.lazy} & known - {name}
-        for name, module in modules().items()
-    }
-    while free := {name for name, targets in after.items() if not targets}:
-        after = {name: targets - free for name, targets in after.items() if name not in free}
-    assert after == {}
+    assert circles({name: {i.target for i in m.imports(known) if not i.lazy} for name, m in modules().items()}) == set()
+
+
+def test_no_import_in_a_function_hides_a_circle() -> None:
+    known = set(modules())
+    after = {name: {i.target for i in module.imports(known)} for name, module in modules().items()}
+    # The names of effects are asked for where nothing is read; who reads rules needs pydantic.
+    after["clinlp.text.rules"] -= {"clinlp.text.rules.merge", "clinlp.text.rules.schema"}
+    assert circles(after) == set()
+
+
+def test_a_circle_is_found() -> None:
+    after = {"a": {"b"}, "b": {"c", "z"}, "c": {"b", "d"}, "d": {"e"}, "e": set[str](), "f": {"f", "e"}}
+    assert circles(after) == {"b", "c"}
 
 
 def loaded_by(root: str, known: Mapping[str, Module]) -> dict[str, str]:

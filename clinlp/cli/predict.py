@@ -95,13 +95,13 @@ def predict(
 def _show(note: Note, predictor: DiagnosisPredictor, name: str, lang: Lang, evidence: Evidence) -> None:
     """Show the codes, and what is to be known of them and of their evidence."""
     from clinlp.data.titles import title_of
+    from clinlp.inference.network import NoteRanker
 
     titles = {code: title_of(names, lang) for code, names in predictor.titles.items()}
     console().print(_table(note, name, titles, with_words=evidence != "off"))
     if predictor.ahead:
         remark("these are the codes that the patient's next visit is expected to have")
-    network_of_notes = hasattr(predictor, "diagnoser") and not predictor.whole_patients  # others say what they found
-    if evidence == "attention" and network_of_notes:
+    if evidence == "attention" and isinstance(predictor.ranker, NoteRanker):  # others say what they found
         remark("attention shows where the model looked; --evidence gradients shows what each word adds")
 
 

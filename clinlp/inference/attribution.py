@@ -22,7 +22,7 @@ from clinlp.inference.attributors import Effort, groups_of, integrated_gradients
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.evidence import LABEL, attended_spans
 from clinlp.inference.gates import GatedNote
-from clinlp.models.diagnoser import Diagnoser
+from clinlp.inference.network import NoteRanker
 from clinlp.note import Note
 from clinlp.spans import in_order
 
@@ -74,8 +74,8 @@ class Explainer:
         """
         if method not in get_args(Method):
             raise UsageError(f"evidence: one of {', '.join(get_args(Method))} needed, got {method!r}")
-        diagnoser = getattr(predictor, "diagnoser", None)
-        if not isinstance(diagnoser, Diagnoser):
+        ranker = predictor.ranker
+        if not isinstance(ranker, NoteRanker):
             kind = getattr(predictor.config, "model", "another kind of model")
             raise UsageError(
                 f"evidence: a network with label attention needed for {method}, got {kind}; `clinlp predict` shows "
@@ -84,9 +84,9 @@ class Explainer:
         if method != "attention":
             _need_captum()
         self.predictor, self.method, self.against = predictor, method, against
-        self.diagnoser, self.reader = diagnoser, predictor.reader
+        self.ranker, self.diagnoser = ranker, ranker.model
         self.effort = effort or Effort()
-        self._places = {code: at for at, code in enumerate(diagnoser.config.codes)}
+        self._places = {code: at for at, code in enumerate(ranker.codes)}
 
     def __call__(self, notes: Sequence[Note]) -> list[Note]:
         """Give the notes with the evidence of their diagnoses replaced; a note without any is predicted first."""
@@ -111,12 +111,12 @@ class Explainer:
                 raise UsageError(f"evidence: codes of the model needed, got {code!r}")
         if not codes:
             return []
-        beside = self.predictor.fields([Note("text", text, fields=fields or {})])
-        note = GatedNote(self.diagnoser, self.reader, text, [self._places[code] for code in codes], beside)
+        beside = self.ranker.fields([Note("text", text, fields=fields or {})])
+        note = GatedNote(self.diagnoser, self.ranker.reader, text, [self._places[code] for code in codes], beside)
         if self.method == "attention":
             shares = note.attention().cpu().numpy()
             return [Explanation(code, note.offsets, row) for code, row in zip(codes, shares, strict=True)]
-        n_rows = note.rows(self.predictor.batch_pieces)
+        n_rows = note.rows(self.ranker.batch_pieces)
         with torch.random.fork_rng(devices=[]):  # captum draws from torch's own generator
             torch.manual_seed(self.effort.seed)
             scores = self._weigh(note, n_rows).cpu()

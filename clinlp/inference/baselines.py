@@ -1,7 +1,4 @@
-"""Predictors of the models that are no network: n-grams, names of codes, and an ensemble.
-
-Each differs from the network's in what it says of a note (`scored`); how codes are chosen is the same.
-"""
+"""Rankers of the models that are no network: n-grams, names of codes, and an ensemble."""
 
 from __future__ import annotations
 
@@ -18,82 +15,49 @@ from clinlp.data.likeness import NameUnits, sentences
 from clinlp.data.names import CodeNames
 from clinlp.data.ngrams import NgramReader, Ngrams
 from clinlp.data.patients import portions
-from clinlp.data.titles import write_titles
 from clinlp.errors import UsageError
-from clinlp.inference.config import Precision
 from clinlp.inference.decision import Decision
-from clinlp.inference.diagnosis import DiagnosisPredictor, Scored
 from clinlp.inference.evidence import LABEL, attended_spans
-from clinlp.models.baselines import Baseline, Dictionary, Ensemble, Likeness, Tfidf
-from clinlp.models.codes import CodesConfig
-from clinlp.models.store import save_model
+from clinlp.inference.ranking import Ranker, Scored
+from clinlp.models.baselines import Dictionary, Ensemble, Likeness, Tfidf
 from clinlp.note import Note
 from clinlp.spans import Span, in_order
 
 _NOTES = 256  # that are scored at once: probabilities of all codes of all notes of a dump would fill the memory
 
 
-def load_predictor(
-    folder: Path, model: Baseline, *, device: str | None, precision: Precision, top: int | None
-) -> DiagnosisPredictor:
-    """Load what a model that is no network needs besides its weights.
-
-    Args:
-        device: Of a network among the members of an ensemble; the others compute on the CPU.
+def load_baseline(folder: Path, model: Tfidf | Dictionary | Likeness) -> Ranker:
+    """Load what a model of one kind needs besides its weights.
 
     Raises:
         UsageError: A file of the folder is missing or does not fit the others.
     """
-    if isinstance(model, Ensemble):
-        members = [
-            DiagnosisPredictor.load(folder / name, device=device, precision=precision) for name in model.config.members
-        ]
-        return EnsemblePredictor(model, members, top=top)
     if isinstance(model, Dictionary):
         names = CodeNames.load(folder)
         if names.n_codes > len(model.config.codes):
             raise UsageError(f"{folder}: names of the codes in labels.json needed, got others")
-        return DictionaryPredictor(model, names, top=top)
+        return DictionaryRanker(model, names)
     if isinstance(model, Likeness):
         units = NameUnits.load(folder)
         if units.n_codes > len(model.config.codes):
             raise UsageError(f"{folder}: names of the codes in labels.json needed, got others")
-        return LikenessPredictor(model, units, top=top)
+        return LikenessRanker(model, units)
     reader = NgramReader.load(folder)
     if len(reader.ngrams) != model.config.n_features:
         raise UsageError(f"{folder}: {model.config.n_features:,} n-grams needed, got {len(reader.ngrams):,}")
-    return TfidfPredictor(model, reader, top=top)
+    return TfidfRanker(model, reader)
 
 
-class _BaselinePredictor(DiagnosisPredictor):
-    """What the three have in common."""
-
-    model: Baseline
-
-    def __init__(self, model: Baseline, *, top: int | None = None, evidence: bool = True) -> None:
-        self.model, self.top, self.evidence = model, top, evidence
-        self.codes = model.config.codes
-        self.device = torch.device("cpu")
-        self.max_set: int | None = None
-        self.n_abstained = 0
-        self._sets = False
-
-    @property
-    def config(self) -> CodesConfig:
-        """How probabilities become codes."""
-        return self.model.config
-
-
-class TfidfPredictor(_BaselinePredictor):
+class TfidfRanker(Ranker):
     """Ranks codes by the n-grams of a note."""
 
     model: Tfidf
 
-    def __init__(self, model: Tfidf, reader: NgramReader, *, top: int | None = None, evidence: bool = True) -> None:
-        super().__init__(model, top=top, evidence=evidence)
+    def __init__(self, model: Tfidf, reader: NgramReader) -> None:
+        super().__init__(model)
         self.ngrams = reader
 
-    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+    def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:  # noqa: ARG002  it costs nothing
         """Give every code's probability in each note that has words."""
         for begin in range(0, len(notes), _NOTES):
             read = [(at, self.ngrams(notes[at].text)) for at in range(begin, min(begin + _NOTES, len(notes)))]
@@ -109,11 +73,9 @@ class TfidfPredictor(_BaselinePredictor):
             for row, (at, found) in enumerate(read):
                 yield Scored(at, probabilities[row], partial(self._explain, found, notes[at].text))
 
-    def save(self, folder: Path) -> None:
-        """Write the model folder, but for its card."""
-        save_model(folder, self.model)
+    def save_reader(self, folder: Path) -> None:
+        """Write the n-grams."""
         self.ngrams.save(folder)
-        write_titles(folder, self.titles)
 
     def _explain(self, found: Ngrams, text: str, codes: Sequence[int]) -> list[tuple[Span, ...]]:
         """Give the stretches whose n-grams raise a code most; an n-gram counts alike for each of its tokens."""
@@ -132,16 +94,16 @@ class TfidfPredictor(_BaselinePredictor):
         return [attended_spans(column, offsets, text) for column in shares.T]
 
 
-class DictionaryPredictor(_BaselinePredictor):
+class DictionaryRanker(Ranker):
     """Ranks codes by whether a note says one of their names, of the patient and as a fact."""
 
     model: Dictionary
 
-    def __init__(self, model: Dictionary, names: CodeNames, *, top: int | None = None, evidence: bool = True) -> None:
-        super().__init__(model, top=top, evidence=evidence)
+    def __init__(self, model: Dictionary, names: CodeNames) -> None:
+        super().__init__(model)
         self.names = names
 
-    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+    def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:  # noqa: ARG002  it costs nothing
         """Give every code's probability in each note that has words."""
         for at, note in enumerate(notes):
             if not any(map(str.isalnum, note.text)):
@@ -151,23 +113,21 @@ class DictionaryPredictor(_BaselinePredictor):
             named[0, list(places)] = True
             yield Scored(at, self.model.predict(named)[0].numpy(), partial(_named, places))
 
-    def save(self, folder: Path) -> None:
-        """Write the model folder, but for its card."""
-        save_model(folder, self.model)
+    def save_reader(self, folder: Path) -> None:
+        """Write the names."""
         self.names.save(folder)
-        write_titles(folder, self.titles)
 
 
-class LikenessPredictor(_BaselinePredictor):
+class LikenessRanker(Ranker):
     """Ranks codes by how much of their names stands together in a sentence of a note."""
 
     model: Likeness
 
-    def __init__(self, model: Likeness, units: NameUnits, *, top: int | None = None, evidence: bool = True) -> None:
-        super().__init__(model, top=top, evidence=evidence)
+    def __init__(self, model: Likeness, units: NameUnits) -> None:
+        super().__init__(model)
         self.units = units
 
-    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+    def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:  # noqa: ARG002  it costs nothing
         """Give every code's probability in each note that has words."""
         for at, note in enumerate(notes):
             if any(map(str.isalnum, note.text)):
@@ -175,11 +135,9 @@ class LikenessPredictor(_BaselinePredictor):
                 found = self.model.predict(torch.from_numpy(shares)[None])[0].numpy()
                 yield Scored(at, found, partial(self._explain, note, shares, where))
 
-    def save(self, folder: Path) -> None:
-        """Write the model folder, but for its card."""
-        save_model(folder, self.model)
+    def save_reader(self, folder: Path) -> None:
+        """Write the words of the names."""
         self.units.save(folder)
-        write_titles(folder, self.titles)
 
     def _explain(
         self, note: Note, shares: NDArray[np.float32], where: NDArray[np.int32], codes: Sequence[int]
@@ -194,46 +152,45 @@ class LikenessPredictor(_BaselinePredictor):
         return found
 
 
-class EnsemblePredictor(_BaselinePredictor):
+class EnsembleRanker(Ranker):
     """Ranks codes by what several models say together."""
 
     model: Ensemble
 
-    def __init__(
-        self, model: Ensemble, members: Sequence[DiagnosisPredictor], *, top: int | None = None, evidence: bool = True
-    ) -> None:
+    def __init__(self, model: Ensemble, members: Sequence[Ranker]) -> None:
         """Join models of the same codes.
 
         Raises:
             UsageError: Their codes differ.
         """
-        super().__init__(model.double(), top=top, evidence=evidence)  # in which log-odds of rare codes keep their order
+        super().__init__(model.double())  # in which log-odds of rare codes keep their order
         self.members = members
         self.decisions = [Decision(member.config, member.codes) for member in members]
         for name, member in zip(model.config.members, members, strict=True):
             if member.codes != self.codes:
                 raise UsageError(f"ensemble: members of the same codes needed, got others in {name}")
+        self.columns = tuple(dict.fromkeys(name for member in members for name in member.columns))
+        self.whole_patients = any(member.whole_patients for member in members)
         self.device = next((member.device for member in members if member.device.type != "cpu"), self.device)
 
-    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
+    def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:
         """Give every code's probability in each note that all members can read."""
         for places in portions(notes, _NOTES, whole_patients=self.whole_patients):
             part = [notes[at] for at in places]
             # The first is asked last and note by note: a network holds on to its attention while a note is asked about.
-            said = [{scored.at: scored for scored in member.scored(part)} for member in self.members[1:]]
-            for first in self.members[0].scored(part):
+            leader, *others = self.members
+            said = [{scored.at: scored for scored in member.scored(part, evidence=evidence)} for member in others]
+            for first in leader.scored(part, evidence=evidence):
                 heard = [first, *(each[first.at] for each in said if first.at in each)]
                 if len(heard) == len(self.members):
                     stacked = torch.from_numpy(self._stacked(heard))
                     joined = self.model.predict(stacked[:, None])[0].numpy()
                     yield Scored(places[first.at], joined, partial(self._explain, heard, stacked))
 
-    def save(self, folder: Path) -> None:
-        """Write the model folder and those of its members, but for their cards."""
-        save_model(folder, self.model)
+    def save_reader(self, folder: Path) -> None:
+        """Write the folders of the members, but for their cards."""
         for name, member in zip(self.model.config.members, self.members, strict=True):
             member.save(folder / name)
-        write_titles(folder, self.titles)
 
     def _stacked(self, heard: Sequence[Scored]) -> NDArray[np.float64]:
         """Give what the members say of one note, `(member, code)`."""
@@ -264,11 +221,3 @@ def _named(places: dict[int, list[tuple[int, int]]], codes: Sequence[int]) -> li
         in_order(Span(start, end, LABEL, 1 / len(places[code])) for start, end in places.get(code, ()))
         for code in codes
     ]
-
-
-def probabilities(predictor: DiagnosisPredictor, notes: Sequence[Note]) -> NDArray[np.float64]:
-    """Give every code's probability in every note, `(note, code)`; NaN for a note without words."""
-    held = np.full((len(notes), len(predictor.codes)), np.nan)
-    for scored in predictor.scored(notes):
-        held[scored.at] = scored.probabilities
-    return held

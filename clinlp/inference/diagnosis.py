@@ -1,94 +1,78 @@
-"""Diagnoses of notes with the spans that each code looked at."""
+"""Diagnoses of notes, whatever ranks their codes: from probabilities to codes with evidence.
+
+What ranks codes stands below: networks of notes and of patients, n-grams, names of codes, and an ensemble
+of these. Here is the one place that knows them all, to load whichever a model folder holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clinlp.data.batches import by_length, join
-from clinlp.data.fields import read_fields
 from clinlp.data.pieces import PieceReader, read_pieces
-from clinlp.data.rows import Pieces
-from clinlp.data.titles import Titles, read_titles, write_titles
+from clinlp.data.titles import Titles, read_titles
 from clinlp.errors import UsageError
+from clinlp.inference.baselines import EnsembleRanker, load_baseline
 from clinlp.inference.decision import Decision
-from clinlp.inference.device import Precision, autocast, place, settle, usual_batch
-from clinlp.inference.evidence import attended
+from clinlp.inference.device import Precision, place
+from clinlp.inference.network import NetworkRanker, NoteRanker
+from clinlp.inference.patients import PatientRanker
+from clinlp.inference.ranking import Ranker, Scored
+from clinlp.models.baselines import Ensemble
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser
-from clinlp.models.label_attention import LabelAttention
 from clinlp.models.patients import PatientDiagnoser
-from clinlp.models.store import find_model, load_model, save_model
+from clinlp.models.store import find_model, load_model
 from clinlp.models.tagger import Tagger
 from clinlp.note import Diagnosis, Note
-from clinlp.spans import Span
-from clinlp.tagging.windows import overlapping
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What any model of diagnoses says of one note.
-
-    Attributes:
-        at: Place of the note among those that were given.
-        probabilities: `(code,)`, float32 or float64.
-        explain: Gives the evidence for codes, by their places in the code set.
-    """
-
-    at: int
-    probabilities: NDArray[Any]
-    explain: Callable[[Sequence[int]], list[tuple[Span, ...]]]
 
 
 class DiagnosisPredictor:
-    """Ranks the codes of a note; a long note is read in windows that label attention joins.
+    """Gives notes the codes that a ranker finds probable enough.
 
-    Models that are no network have predictors of their own (`clinlp.inference.baselines`), which differ in
-    `scored` alone.
+    Attributes:
+        ranker: What says how probable each code is.
+        top: So many codes a note gets, whatever their probability; None: those that the model's config chooses.
+        evidence: Whether to say for every code where the model looked.
+        n_abstained: Notes so far whose prediction set was too large.
     """
 
-    titles: Titles = MappingProxyType({})
-
-    def __init__(
-        self,
-        diagnoser: Diagnoser | PatientDiagnoser,
-        reader: PieceReader,
-        *,
-        precision: Precision = "fp32",
-        batch_pieces: int | None = None,
-        top: int | None = None,
-        evidence: bool = True,
-    ) -> None:
-        """Use a diagnoser where it is.
-
-        Args:
-            batch_pieces: Pieces of a batch, padding included; else what suits the device.
-            top: Give this many codes a note, whatever their probability; else those that the model's
-                config chooses.
-            evidence: Say for every code where it looked.
-        """
-        self.diagnoser, self.reader, self.top, self.evidence = diagnoser, reader, top, evidence
-        self.precision = settle(diagnoser, precision)
-        self.codes = diagnoser.config.codes
-        self.device = next(diagnoser.parameters()).device
-        self.batch_pieces = batch_pieces or usual_batch(self.device)
+    def __init__(self, ranker: Ranker, *, top: int | None = None, evidence: bool = True) -> None:
+        self.ranker, self.top, self.evidence = ranker, top, evidence
         self.max_set: int | None = None
         self.n_abstained = 0
         self._sets = False
 
+    @classmethod
+    def load(
+        cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", top: int | None = None
+    ) -> Self:
+        """Load a model folder or a bundled model.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.
+
+        Raises:
+            UsageError: There is no such model, or it predicts something else.
+        """
+        return cls(load_ranker(model, device=device, precision=precision), top=top)
+
     @property
     def config(self) -> CodesConfig:
         """How probabilities become codes."""
-        return self.diagnoser.config
+        return self.ranker.config
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """All codes of the model."""
+        return self.ranker.codes
 
     @property
     def ahead(self) -> bool:
@@ -98,47 +82,22 @@ class DiagnosisPredictor:
     @property
     def whole_patients(self) -> bool:
         """Whether all notes of a patient must be given together."""
-        members: Sequence[DiagnosisPredictor] = getattr(self, "members", ())  # of an ensemble
-        return getattr(self.config, "model", None) == "patients" or any(member.whole_patients for member in members)
+        return self.ranker.whole_patients
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Fields of a note that the model reads beside the text."""
-        members: Sequence[DiagnosisPredictor] = getattr(self, "members", ())  # of an ensemble
-        config = getattr(self.config, "fields", None)  # a network's alone
-        own = () if config is None else config.names
-        return tuple(dict.fromkeys((*own, *(name for member in members for name in member.columns))))
+        return self.ranker.columns
 
-    @classmethod
-    def load(
-        cls, model: str | Path, *, device: str | None = None, precision: Precision = "auto", top: int | None = None
-    ) -> DiagnosisPredictor:
-        """Load a model folder or a bundled model.
+    @property
+    def titles(self) -> Titles:
+        """Names of the codes, for people to read."""
+        return self.ranker.titles
 
-        Args:
-            device: `cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.
-
-        Raises:
-            UsageError: There is no such model, or it predicts something else.
-        """
-        folder = find_model(model)
-        diagnoser = load_model(folder)
-        if isinstance(diagnoser, Tagger):
-            raise UsageError(f"{model}: a model of diagnoses needed, got one of {diagnoser.config.task}")
-        if isinstance(diagnoser, PatientDiagnoser):
-            from clinlp.inference.patients import PatientPredictor
-
-            place(diagnoser, device)
-            return PatientPredictor(diagnoser, read_pieces(folder), precision=precision, top=top)
-        if not isinstance(diagnoser, Diagnoser):
-            from clinlp.inference.baselines import load_predictor
-
-            made = load_predictor(folder, diagnoser, device=device, precision=precision, top=top)
-        else:
-            place(diagnoser, device)
-            made = cls(diagnoser, read_pieces(folder), precision=precision, top=top)
-        made.titles = read_titles(folder)
-        return made
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.ranker.device
 
     def give_sets(self, max_set: int | None = None) -> Self:
         """Give prediction sets from now on, whose coverage `clinlp calibrate-codes` has promised.
@@ -157,7 +116,7 @@ class DiagnosisPredictor:
         return self
 
     def giving(self, top: int | None) -> Self:
-        """Give one that gives so many codes a note, with the same network."""
+        """Give one that gives so many codes a note, with the same ranker."""
         if top == self.top:
             return self
         other = copy(self)
@@ -169,7 +128,7 @@ class DiagnosisPredictor:
         decision = Decision(self.config, self.codes)
         empty: tuple[Diagnosis, ...] | None = None if self._sets else ()  # no set is promised for a note without words
         found: list[tuple[Diagnosis, ...] | None] = [empty] * len(notes)
-        for scored in self.scored(notes):
+        for scored in self.ranker.scored(notes, evidence=self.evidence):
             found[scored.at] = self._diagnoses(scored, decision)
         if self._sets:
             self.n_abstained += sum(diagnoses is None for diagnoses in found)
@@ -179,50 +138,13 @@ class DiagnosisPredictor:
         """Give the calibrated probability of every code for every note, `(note, code)`; 0 where a note has no words."""
         decision = Decision(self.config, self.codes)
         made = np.zeros((len(notes), len(self.codes)))
-        for scored in self.scored(notes):
+        for scored in self.ranker.scored(notes, evidence=False):
             made[scored.at] = decision.calibrated(scored.probabilities[None])[0]
         return made
 
-    def scored(self, notes: Sequence[Note]) -> Iterator[Scored]:
-        """Give every code's probability in each note that has words, in any order."""
-        network = self.diagnoser
-        if not isinstance(network, Diagnoser):
-            raise TypeError(f"a diagnoser of notes needed, got {type(network).__name__}")
-        read = [self.reader(note.text) for note in notes]
-        encoder = network.config.encoder
-        fields = self.fields(notes)
-        filled = [at for at, pieces in enumerate(read) if len(pieces)]
-        for group in by_length(np.array([len(read[at]) for at in filled], np.int64), self.batch_pieces):
-            chosen = [filled[item] for item in group.tolist()]
-            batch = join(
-                [(read[at].features, overlapping(len(read[at]), encoder.max_pieces, encoder.overlap)) for at in chosen]
-            )
-            with torch.inference_mode(), autocast(self.device, self.precision, encoder.kind):
-                found, keys = network.rank(
-                    batch.pieces.to(self.device),
-                    batch.mask.to(self.device),
-                    batch.places.to(self.device),
-                    None if fields is None else fields[chosen].to(self.device),
-                )
-            probabilities = found.float().cpu().numpy()
-            for row, at in enumerate(chosen):
-                explain = partial(_attended, network.attention, keys[row], read[at], notes[at].text)
-                yield Scored(at, probabilities[row], explain)
-
-    def fields(self, notes: Sequence[Note]) -> torch.Tensor | None:
-        """Give the columns that the model reads beside the text, `(note, column)`; None if it reads none.
-
-        Raises:
-            DataError: A value cannot be read.
-        """
-        config = self.diagnoser.config.fields
-        return None if config is None else torch.from_numpy(read_fields(config, notes))
-
     def save(self, folder: Path) -> None:
         """Write the model folder, but for its card."""
-        save_model(folder, self.diagnoser)
-        self.reader.save(folder)
-        write_titles(folder, self.titles)
+        self.ranker.save(folder)
 
     def _diagnoses(self, scored: Scored, decision: Decision) -> tuple[Diagnosis, ...] | None:
         """Choose the codes of one note and show where each looked; None where the set is too large to be of use."""
@@ -239,11 +161,36 @@ class DiagnosisPredictor:
         )
 
 
-def _attended(
-    attention: LabelAttention, keys: torch.Tensor, pieces: Pieces, text: str, codes: Sequence[int]
-) -> list[tuple[Span, ...]]:
-    """Say where the codes of one note looked."""
-    chosen = torch.tensor(codes, dtype=torch.int64, device=keys.device)
-    with torch.inference_mode():
-        rows = attention.looks(keys[: len(pieces)], chosen).cpu().numpy()
-    return attended(rows, pieces.offsets, text)
+def load_ranker(model: str | Path, *, device: str | None = None, precision: Precision = "auto") -> Ranker:
+    """Load what ranks codes from a model folder or a bundled model.
+
+    Args:
+        device: Of a network, also of one among the members of an ensemble; all others compute on the CPU.
+
+    Raises:
+        UsageError: There is no such model, it predicts something else, or its files do not fit each other.
+    """
+    folder = find_model(model)
+    found = load_model(folder)
+    ranker: Ranker
+    if isinstance(found, Tagger):
+        raise UsageError(f"{model}: a model of diagnoses needed, got one of {found.config.task}")
+    if isinstance(found, Diagnoser | PatientDiagnoser):
+        place(found, device)
+        ranker = network_ranker(found, read_pieces(folder), precision=precision)
+    elif isinstance(found, Ensemble):
+        members = [load_ranker(folder / name, device=device, precision=precision) for name in found.config.members]
+        ranker = EnsembleRanker(found, members)
+    else:
+        ranker = load_baseline(folder, found)
+    ranker.titles = read_titles(folder)
+    return ranker
+
+
+def network_ranker(
+    model: Diagnoser | PatientDiagnoser, reader: PieceReader, *, precision: Precision = "fp32"
+) -> NetworkRanker:
+    """Give what ranks codes by a network, of notes or of patients, where it is."""
+    if isinstance(model, PatientDiagnoser):
+        return PatientRanker(model, reader, precision=precision)
+    return NoteRanker(model, reader, precision=precision)

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from clinlp.data.batches import by_length, pad
 from clinlp.data.pieces import PieceReader, read_pieces
+from clinlp.deid import find_phi
 from clinlp.errors import DataError, UsageError
 from clinlp.inference.decision import choice
 from clinlp.inference.device import Precision, autocast
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
+from clinlp.inference.network import NoteRanker
 from clinlp.inference.phi import PhiTagger
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.export import convert
@@ -179,7 +181,8 @@ def _answers(
     """Give all answers with their scores, and the seconds that the quicker of two runs took."""
     run: Any
     if isinstance(model, Diagnoser):
-        run = DiagnosisPredictor(model, reader, precision=precision, top=len(model.config.codes), evidence=False)
+        ranker = NoteRanker(model, reader, precision=precision)
+        run = DiagnosisPredictor(ranker, top=len(model.config.codes), evidence=False)
     else:
         run = (PhiTagger if model.config.task == "phi" else EntityPredictor)(model, reader, precision=precision)
     run(notes[:1])  # the first call makes memory and sessions ready
@@ -200,8 +203,6 @@ def _answers(
 
 def _found_phi(note: Note, candidates: Sequence[Any]) -> Sequence[Any]:
     """Give the PHI that candidates come to at the usual threshold."""
-    from clinlp.deid import find_phi
-
     [found] = find_phi([note], [lambda _: [candidates]])
     return found.phi
 

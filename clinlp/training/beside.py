@@ -22,9 +22,8 @@ from clinlp.data.likeness import NameUnits
 from clinlp.data.names import CodeNames, learn_names, table_names
 from clinlp.data.splits import count_patients, deal
 from clinlp.data.titles import read_titles, write_titles
-from clinlp.inference.baselines import probabilities
 from clinlp.inference.decision import Decision
-from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.diagnosis import load_ranker
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.models.baselines import Dictionary, DictionaryConfig, Ensemble, EnsembleConfig, evidence
 from clinlp.models.codes import CodesConfig
@@ -82,7 +81,7 @@ def train_beside(
 
     if not PartialState().is_main_process:
         return
-    run = _Run(config, notes, dev, DiagnosisPredictor.load(config.out / "best").config)
+    run = _Run(config, notes, dev, load_ranker(config.out / "best").config)
     if not resume:
         for name in _TITLES:
             shutil.rmtree(config.out / name, ignore_errors=True)
@@ -147,7 +146,7 @@ class _Run:
         with writing(self.config.out / "tfidf.part", "the TF-IDF baseline") as part:
             save_model(part, model)
             reader.save(part)
-            self._keep(part, "tfidf", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+            self._keep(part, "tfidf", load_ranker(part).probabilities(self.dev), began)
 
     def likeness(self) -> None:
         """Weigh the words of all names of the tables, and fit how far a part of a name can be believed."""
@@ -158,7 +157,7 @@ class _Run:
         with writing(self.config.out / "likeness.part", "the names in part") as part:
             save_model(part, model)
             units.save(part)
-            self._keep(part, "likeness", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+            self._keep(part, "likeness", load_ranker(part).probabilities(self.dev), began)
 
     def dictionary(self) -> None:
         """Gather names, and fit on train how far they can be believed."""
@@ -172,7 +171,7 @@ class _Run:
         with writing(self.config.out / "dictionary.part", "the dictionary") as part:
             save_model(part, model)
             names.save(part)
-            self._keep(part, "dictionary", probabilities(DiagnosisPredictor.load(part), self.dev), began)
+            self._keep(part, "dictionary", load_ranker(part).probabilities(self.dev), began)
 
     def _named(self, names: CodeNames, stated: dict[str, set[int]]) -> Bools:
         """Say which training note names which code, by names that were not learned from the note.
@@ -195,13 +194,11 @@ class _Run:
         """Weigh the network, the n-grams and the names, and join them in a folder that needs no other."""
         began = time.perf_counter()
         annotated = [note.diagnoses is not None for note in self.read]
+        rankers = (load_ranker(self.folder(name), precision="fp32") for name in self.members)
         said = np.stack(
             [
-                self._warmed(
-                    name,
-                    probabilities(DiagnosisPredictor.load(self.folder(name), precision="fp32"), self.read)[annotated],
-                )
-                for name in self.members
+                self._warmed(name, ranker.probabilities(self.read)[annotated])
+                for name, ranker in zip(self.members, rankers, strict=True)
             ]
         )
         worded = np.asarray(np.isfinite(said).all((0, 2)), bool)

@@ -17,8 +17,7 @@ from clinlp.data.fields import fit_fields, read_fields
 from clinlp.data.patients import Cohort, next_codes, patients_of, undated
 from clinlp.data.pieces import PieceReader
 from clinlp.errors import DataError
-from clinlp.inference.diagnosis import DiagnosisPredictor
-from clinlp.inference.patients import PatientPredictor
+from clinlp.inference.diagnosis import DiagnosisPredictor, network_ranker
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
 from clinlp.models.fields import FieldsConfig
@@ -226,9 +225,7 @@ def _size(patients: Sequence[Any], units: Indices, cohort: Cohort) -> str:
 
 
 def _predictor(diagnoser: nn.Module, reader: PieceReader, top: int) -> DiagnosisPredictor:
-    network = _network(diagnoser)
-    kind = PatientPredictor if isinstance(network, PatientDiagnoser) else DiagnosisPredictor
-    return kind(network, reader, top=top, evidence=False)
+    return DiagnosisPredictor(network_ranker(_network(diagnoser), reader), top=top, evidence=False)
 
 
 def _network(model: nn.Module) -> Diagnoser | PatientDiagnoser:

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinlp.errors import UsageError
-from clinlp.inference.baselines import probabilities
 from clinlp.inference.decision import Decision
-from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.diagnosis import load_ranker
 from clinlp.metrics.calibration import (
     Bin,
     Curve,
@@ -103,7 +102,7 @@ def settle_codes(
     if not isinstance(held, CodesConfig):
         raise UsageError(f"{folder}: a model of diagnoses needed, got one of {held.task}")
     if raw is None:
-        raw = probabilities(DiagnosisPredictor.load(folder, precision="fp32"), dev)
+        raw = load_ranker(folder, precision="fp32").probabilities(dev)
     config = DecisionConfig(single=held.single)
     graded = grade(np.nan_to_num(raw, nan=0.0), held.codes, dev)
     made = None

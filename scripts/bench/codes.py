@@ -38,6 +38,7 @@ from clinlp.data.splits import split
 from clinlp.data.subwords import SubwordPieces
 from clinlp.inference.device import autocast
 from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.network import NoteRanker
 from clinlp.models.codes import CodesConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.label_attention import LabelAttention
@@ -158,7 +159,7 @@ def long_notes(folder: Path, texts: list[str], n_codes: int, n_notes: int, n_pie
             joined = ""
         if len(notes) == n_notes:
             break
-    predictor = DiagnosisPredictor(model, reader, precision="auto", top=5, evidence=False)
+    predictor = DiagnosisPredictor(NoteRanker(model, reader, precision="auto"), top=5, evidence=False)
 
     def ours() -> None:
         predictor(notes)

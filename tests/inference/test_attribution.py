@@ -20,6 +20,7 @@ from clinlp.inference.attributors import Effort
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.evidence import LABEL
 from clinlp.inference.gates import GatedNote
+from clinlp.inference.network import NoteRanker
 from clinlp.models.cnn import CnnConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
@@ -95,7 +96,7 @@ def trained(make):
         optimizer.zero_grad()
         model(batch.pieces, batch.mask, batch.places, targets).backward()
         optimizer.step()
-    return DiagnosisPredictor(model.eval(), reader)
+    return DiagnosisPredictor(NoteRanker(model.eval(), reader))
 
 
 @pytest.fixture(params=[lexical, convolution, subwords])
@@ -115,12 +116,12 @@ def captum():
 
 
 def gated(predictor, text, codes=(0, 1)):
-    return GatedNote(predictor.diagnoser, predictor.reader, text, codes)
+    return GatedNote(predictor.ranker.model, predictor.ranker.reader, text, codes)
 
 
 def test_open_gates_change_nothing(predictor):
     for text, *_ in NOTES:
-        [note] = DiagnosisPredictor(predictor.diagnoser, predictor.reader, top=2)([Note("a", text)])
+        [note] = DiagnosisPredictor(predictor.ranker, top=2)([Note("a", text)])
         scores = {each.code: each.score for each in note.diagnoses}
         gates = torch.ones(3, len(gated(predictor, text).offsets))
         odds = gated(predictor, text)(gates)
@@ -135,7 +136,7 @@ def test_rows_of_gates_do_not_touch_each_other(predictor):
         together = note(gates)
         alone = torch.cat([note(row[None]) for row in gates])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
-    assert not predictor.diagnoser.training
+    assert not predictor.ranker.model.training
     assert len({tuple(row) for row in together.tolist()}) == 5
 
 
@@ -220,7 +221,7 @@ def test_a_softmax_is_explained_against_the_other_codes(captum):
     note = GatedNote(model, reader, NOTES[0][0], [0, 2])
     with torch.no_grad():
         odds = note(torch.ones(1, note.n_words))
-    [found] = DiagnosisPredictor(model, reader, top=3)([Note("a", NOTES[0][0])])
+    [found] = DiagnosisPredictor(NoteRanker(model, reader), top=3)([Note("a", NOTES[0][0])])
     scores = {each.code: each.score for each in found.diagnoses}
     assert torch.sigmoid(odds)[0].tolist() == pytest.approx([scores["A"], scores["C"]], abs=1e-6)
 

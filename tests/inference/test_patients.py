@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 
@@ -13,6 +14,7 @@ from spacy.tokens import Doc
 
 from clinlp import DataError, UsageError, write_notes
 from clinlp.cli import main
+from clinlp.data.titles import write_titles
 from clinlp.errors import Failure
 from clinlp.inference.attribution import Explainer
 from clinlp.inference.diagnosis import DiagnosisPredictor
@@ -56,12 +58,12 @@ def test_history_changes_what_is_said(predictor):
 @pytest.mark.parametrize("budget", [1, 20, 10_000])
 def test_batches_of_any_size_say_the_same(predictor, budget):
     notes = ward()
-    whole, before = predictor(notes), predictor.batch_pieces
-    predictor.batch_pieces = budget
+    whole, before = predictor(notes), predictor.ranker.batch_pieces
+    predictor.ranker.batch_pieces = budget
     try:
         assert all(plain(one) == scores(other) for one, other in zip(predictor(notes), whole, strict=True))
     finally:
-        predictor.batch_pieces = before
+        predictor.ranker.batch_pieces = before
 
 
 def test_the_pipeline_gives_both_languages_of_a_patient_to_the_model_as_one(folder, predictor):
@@ -218,3 +220,13 @@ def test_far_dates_and_large_values_do_no_harm(predictor):
     far = [replace(first, time=date(1, 1, 1), fields={"age": 1e30}), replace(second, time=date(9999, 12, 31))]
     assert all(np.isfinite(item.score) for note in predictor(far) for item in note.diagnoses)
     assert {item.code for note in predictor(far) for item in note.diagnoses} == set(CODES)
+
+
+def test_names_of_codes_are_loaded_and_saved_with_the_model(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "named")
+    titles = {CODES[0]: ("Type 2 diabetes", "2型糖尿病")}
+    write_titles(tmp_path / "named", titles)
+    held = DiagnosisPredictor.load(tmp_path / "named")
+    assert held.titles == titles
+    held.save(tmp_path / "saved")
+    assert DiagnosisPredictor.load(tmp_path / "saved").titles == titles

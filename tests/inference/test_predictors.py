@@ -10,6 +10,7 @@ from clinlp.data.pieces import LexicalPieces
 from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.entities import EntityPredictor
 from clinlp.inference.evidence import attended_spans
+from clinlp.inference.network import NoteRanker
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.store import list_bundled, load_model, save_model
@@ -57,7 +58,7 @@ def test_a_note_is_tagged_alike_alone_and_in_a_batch(tagger, reader):
 
 def test_a_note_is_diagnosed_alike_alone_and_in_a_batch(diagnoser, reader):
     notes = [Note(f"n{at}", text) for at, text in enumerate(TEXTS)]
-    predictor = DiagnosisPredictor(diagnoser, reader, batch_pieces=200)
+    predictor = DiagnosisPredictor(NoteRanker(diagnoser, reader, batch_pieces=200))
     together = predictor(notes)
     for note, alone in zip(together, (predictor([note])[0] for note in notes), strict=True):
         assert [d.code for d in note.diagnoses] == [d.code for d in alone.diagnoses]
@@ -66,7 +67,7 @@ def test_a_note_is_diagnosed_alike_alone_and_in_a_batch(diagnoser, reader):
 
 
 def test_the_top_codes_come_ranked(diagnoser, reader):
-    [note] = DiagnosisPredictor(diagnoser, reader, top=2)([Note("a", TEXTS[0])])
+    [note] = DiagnosisPredictor(NoteRanker(diagnoser, reader), top=2)([Note("a", TEXTS[0])])
     scores = [diagnosis.score for diagnosis in note.diagnoses]
     assert len(scores) == 2
     assert scores == sorted(scores, reverse=True)
@@ -142,7 +143,7 @@ def test_many_codes_are_ranked_in_groups_and_looked_up_one_by_one(single):
     codes = tuple(f"C{at}" for at in range(40))
     model = Diagnoser(DiagnoserConfig(encoder=shape, codes=codes, single=single)).eval()
     notes = [Note(f"n{at}", text) for at, text in enumerate(texts)]
-    predictor = DiagnosisPredictor(model, reader, top=3)
+    predictor = DiagnosisPredictor(NoteRanker(model, reader), top=3)
     whole = predictor(notes)
     model.attention.most_cells = 64  # a few codes at a time
     assert predictor(notes) == whole

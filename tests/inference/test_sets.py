@@ -14,6 +14,7 @@ from clinlp.data.pieces import LexicalPieces
 from clinlp.inference.config import PipelineConfig
 from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.network import NoteRanker
 from clinlp.inference.sets import calibrate_sets, conformity, members
 from clinlp.models.decision import DecisionConfig, SetsConfig
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
@@ -135,13 +136,14 @@ def predictor():
     reader = LexicalPieces.build(texts * 3)
     shape = LstmConfig(n_words=reader.n_words, hidden=8, word_width=8)
     codes = ("A00", "B00", "C00")
-    return DiagnosisPredictor(Diagnoser(DiagnoserConfig(encoder=shape, codes=codes, single=True)).eval(), reader)
+    model = Diagnoser(DiagnoserConfig(encoder=shape, codes=codes, single=True)).eval()
+    return DiagnosisPredictor(NoteRanker(model, reader))
 
 
 def with_sets(predictor, least):
     sets = SetsConfig(method="aps", least=least, alpha=0.1, bound=0.1, observed=0.0, n_notes=9)
-    predictor.diagnoser.config = predictor.diagnoser.config.model_copy(update={"sets": sets})
-    return DiagnosisPredictor(predictor.diagnoser, predictor.reader)
+    predictor.ranker.model.config = predictor.config.model_copy(update={"sets": sets})
+    return DiagnosisPredictor(predictor.ranker)
 
 
 def test_the_predictor_gives_sets_and_abstains_from_large_ones(predictor):

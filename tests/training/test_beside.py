@@ -15,8 +15,8 @@ from clinlp import Diagnosis, Note, Span, UsageError, read_notes, write_notes
 from clinlp.data.names import CodeNames, forms, learn_names, table_names
 from clinlp.data.ngrams import NgramReader, ngrams
 from clinlp.data.titles import read_titles
-from clinlp.inference.baselines import TfidfPredictor, probabilities
-from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.baselines import TfidfRanker
+from clinlp.inference.diagnosis import DiagnosisPredictor, load_ranker
 from clinlp.inference.export import export_model
 from clinlp.models.baselines import (
     Dictionary,
@@ -111,7 +111,7 @@ def test_probabilities_are_those_of_scikit_learn(single, tmp_path):
     save_model(tmp_path, held)
     reader.save(tmp_path)
     unseen = ["Cough, cough and metformin.", "肺炎与高血压", "Nothing of the kind", "x"]
-    found = probabilities(DiagnosisPredictor.load(tmp_path), [Note(f"{i}", t) for i, t in enumerate(texts + unseen)])
+    found = load_ranker(tmp_path).probabilities([Note(f"{i}", t) for i, t in enumerate(texts + unseen)])
     np.testing.assert_allclose(found, usual.predict_proba(texts + unseen), atol=1e-5 if single else 1e-3)
 
 
@@ -130,7 +130,7 @@ def test_an_ngram_weighs_what_it_tells_of_the_code_it_tells_most_of():
 def test_evidence_is_where_the_telling_ngrams_stand():
     model, reader = fit_tfidf(notes_of(), shape())
     notes = [Note("en", "Seen today. Known diabetes, stable."), Note("zh", "今日复诊。糖尿病稳定。")]
-    predicted = TfidfPredictor(model, reader, top=1)(notes)
+    predicted = DiagnosisPredictor(TfidfRanker(model, reader), top=1)(notes)
     assert [note.diagnoses[0].code for note in predicted] == ["E11", "E11"]
     assert any("diabetes" in each for each in words(predicted[0], predicted[0].diagnoses[0].evidence))
     assert any("糖尿病" in each for each in words(predicted[1], predicted[1].diagnoses[0].evidence))
@@ -161,7 +161,7 @@ def test_a_code_of_all_notes_and_one_of_a_single_note_are_learned():
     notes = [replace(n, diagnoses=(*n.diagnoses, Diagnosis("Z00"))) for n in notes_of()]
     notes[0] = replace(notes[0], diagnoses=(*notes[0].diagnoses, Diagnosis("A15")))
     model, reader = fit_tfidf(notes, shape(("A15", "E11", "Z00")))
-    found = probabilities(TfidfPredictor(model, reader), notes)
+    found = TfidfRanker(model, reader).probabilities(notes)
     assert (found[:, 2] > 0.9).all()
     assert found[:, 0].argmax() == 0
 
@@ -169,15 +169,15 @@ def test_a_code_of_all_notes_and_one_of_a_single_note_are_learned():
 @pytest.mark.parametrize("single", [False, True])
 def test_notes_without_codes_and_text_do_no_harm(single):
     notes = [*notes_of(), Note("e", "", diagnoses=(Diagnosis("E11"),)), Note("w", "Well.", diagnoses=())]
-    predictor = TfidfPredictor(*fit_tfidf(notes, shape(single=single)))
-    assert np.isfinite(probabilities(predictor, notes[:-2])).all()
-    [empty, blank] = predictor([Note("a", ""), Note("b", " \n")])
+    ranker = TfidfRanker(*fit_tfidf(notes, shape(single=single)))
+    assert np.isfinite(ranker.probabilities(notes[:-2])).all()
+    [empty, blank] = DiagnosisPredictor(ranker)([Note("a", ""), Note("b", " \n")])
     assert empty.diagnoses == blank.diagnoses == ()
 
 
 def test_notes_without_any_text_give_the_odds_of_counts():
     model, reader = fit_tfidf([Note("e", "", diagnoses=(Diagnosis("E11"),))], shape())
-    assert np.isfinite(probabilities(TfidfPredictor(model, reader), notes_of())).all()
+    assert np.isfinite(TfidfRanker(model, reader).probabilities(notes_of())).all()
 
 
 # names

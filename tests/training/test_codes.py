@@ -75,10 +75,10 @@ def test_windows_overlap_so_far_that_a_cnn_reads_them_as_one(four_notes, tmp_pat
     predictor = DiagnosisPredictor.load(best, top=2)
     long = [Note(note.note_id, note.text * 20) for note in read_notes(four_notes)]
     cut = predictor(long)
-    shape = predictor.diagnoser.config
+    shape = predictor.ranker.model.config
     assert shape.encoder.overlap == 12
     whole = shape.encoder.model_copy(update={"max_pieces": 4096})
-    predictor.diagnoser.config = shape.model_copy(update={"encoder": whole})
+    predictor.ranker.model.config = shape.model_copy(update={"encoder": whole})
     for one, other in zip(cut, predictor(long), strict=True):
         assert [item.score for item in one.diagnoses] == pytest.approx([item.score for item in other.diagnoses])
 

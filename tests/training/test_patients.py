@@ -126,10 +126,10 @@ def test_chunks_that_are_encoded_twice_give_the_gradient_of_all_notes(same):
     from clinlp.data.patients import Cohort, patients_of
 
     predictor = DiagnosisPredictor.load(same[0])
-    model = predictor.diagnoser.train()
+    model = predictor.ranker.model.train()
     notes = ward(6, 7)
-    cohort = Cohort([predictor.reader(note.text).features for note in notes], patients_of(notes), (64, 16))
-    cohort = replace(cohort, fields=predictor.fields(notes))
+    cohort = Cohort([predictor.ranker.reader(note.text).features for note in notes], patients_of(notes), (64, 16))
+    cohort = replace(cohort, fields=predictor.ranker.fields(notes))
     items = list(range(len(cohort.patients)))
     chunks, order = cohort.chunks(items, 20)
     assert len(chunks) > 3
@@ -163,7 +163,7 @@ def test_a_patient_with_500_notes_trains_and_predicts_within_bounds(tmp_path, mo
     assert sum("have no time" in str(news) for news in told) == 1
     seen.clear()
     predictor = DiagnosisPredictor.load(best, top=1)
-    predictor.batch_pieces = 512
+    predictor.ranker.batch_pieces = 512
     assert all(note.diagnoses for note in predictor(giant))
     assert max(seen) <= 512
 
@@ -175,7 +175,7 @@ def test_missing_dates_fall_back_to_the_order_given_which_is_said_once(same, cap
     with caplog.at_level(logging.WARNING):
         found = predictor(bare)
         predictor(bare)
-    assert predictor.n_undated == 40
+    assert predictor.ranker.n_undated == 40
     [record] = caplog.records
     assert f"20 patients with {len(bare)} notes, of which some have no time: they are read" in record.message
     assert agreement(bare, found) > 0.8  # the gaps are not known, the order is

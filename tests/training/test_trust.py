@@ -11,7 +11,7 @@ import pytest
 from clinlp import Diagnosis, Note, UsageError, read_notes, write_notes
 from clinlp.cli import main
 from clinlp.inference.decision import choice
-from clinlp.inference.diagnosis import DiagnosisPredictor
+from clinlp.inference.diagnosis import DiagnosisPredictor, load_ranker
 from clinlp.metrics.calibration import calibration_error
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.models.store import read_config
@@ -195,13 +195,13 @@ def test_members_of_an_ensemble_speak_at_their_temperature_but_not_in_old_folder
     file = folder / "network" / "config.json"
     network = json.loads(file.read_text())
     file.write_text(json.dumps(network | {"temperature": 2.0}))
-    new = [scored.probabilities for scored in DiagnosisPredictor.load(folder).scored(notes)]
+    new = [scored.probabilities for scored in load_ranker(folder).scored(notes)]
     held = json.loads((folder / "config.json").read_text())
     assert held.pop("warmed") is True
     (folder / "config.json").write_text(json.dumps(held))
-    old = [scored.probabilities for scored in DiagnosisPredictor.load(folder).scored(notes)]
+    old = [scored.probabilities for scored in load_ranker(folder).scored(notes)]
     file.write_text(json.dumps(network | {"temperature": 1.0}))
-    same = [scored.probabilities for scored in DiagnosisPredictor.load(folder).scored(notes)]
+    same = [scored.probabilities for scored in load_ranker(folder).scored(notes)]
     np.testing.assert_array_equal(old, same)  # as they were trained, whatever their temperature
     assert np.abs(np.array(new) - np.array(old)).max() > 1e-4
 
