@@ -65,7 +65,7 @@ def finetune_diagnosis(
     parts: Parts | None = None,
 ) -> Path:
     """Train a diagnoser, and baselines and an ensemble beside it; give the folder of its best epoch."""
-    notes, dev = _parts(config, parts or read_parts(config))
+    notes, dev = _parts(config, parts)
     chosen = choose_codes(config, [note for note in notes if note.diagnoses is not None])
     seen = chosen.notes if config.patients is None else notes
     columns, remarks = fit_fields(seen, config.numbers, config.categories)
@@ -128,21 +128,37 @@ def _task(
     )
 
 
-def _parts(config: DiagnosisConfig, parts: Parts) -> tuple[list[Note], list[Note]]:
+def _parts(config: DiagnosisConfig, given: Parts | None) -> tuple[list[Note], list[Note]]:
     """Give each note the codes that are learned at it; leave out what no model of notes would look at."""
-    notes, dev = parts
+    notes, dev = given or read_parts(config)
+    if config.patients is not None and all(note.patient_id is None for note in notes):
+        raise DataError("train: notes with a patient_id needed to read patients, got none")
     if config.patients == "next":
         notes, dev = next_codes(notes), next_codes(dev)
     dev = [_shortened(note, config.code_length) for note in dev]
-    if not any(note.diagnoses is not None for note in dev):
-        of = " of a next visit" if config.patients == "next" else ""
-        raise DataError(f"dev: notes with diagnoses{of} needed, got none")
-    if config.patients is not None and all(note.patient_id is None for note in notes):
-        raise DataError("train: notes with a patient_id needed to read patients, got none")
-    if config.patients is not None:  # notes without codes are history
-        return list(notes), dev
-    notes, dev = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
-    return notes, dev
+    annotated, held = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
+    _need_diagnoses(config, annotated, held, held_out=not (given or config.dev))
+    return (annotated, held) if config.patients is None else (list(notes), dev)  # notes without codes are history
+
+
+def _need_diagnoses(config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], *, held_out: bool) -> None:
+    """Refuse parts without anything to learn or to score, by the file that lacks it.
+
+    Args:
+        notes: Those to train on that are annotated.
+        dev: Those to choose the best epoch on that are annotated.
+        held_out: Whether they come from the same files.
+
+    Raises:
+        DataError: One of the two is empty.
+    """
+    what = "notes with diagnoses" + (" of a next visit" if config.patients == "next" else "")
+    if held_out and bool(notes) != bool(dev):
+        raise DataError(f"train: {what} of several patients needed to hold a dev part out, got too few; give --dev")
+    for part, name, paths in ((notes, "train", config.train), (dev, "dev", config.dev)):
+        if not part:
+            where = str(paths[0]) if len(paths) == 1 else name
+            raise DataError(f"{where}: {what} needed, got none")
 
 
 def _shape(

@@ -158,6 +158,7 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("train entities --train GOOD", "out needed, got none"),
         usage("train entities --train missing.jsonl -o OUT", "missing.jsonl: file or folder needed, got none"),
         usage("train entities --train GOOD --dev GOOD -o OUT", "training needs notes with entities, got none", 1),
+        usage("train diagnosis --train GOOD --dev GOOD -o OUT", "GOOD: notes with diagnoses needed, got none", 1),
         usage("annotate GOOD", "Missing option '--out' / '-o'. See clinlp annotate --help."),
         usage("train entities --trian GOOD", "--train). See clinlp train entities --help."),
         usage("anotate GOOD", "No such command 'anotate'. Did you mean 'annotate'? See clinlp --help."),

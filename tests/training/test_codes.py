@@ -54,6 +54,28 @@ def written(tmp_path, *notes):
     return path
 
 
+@pytest.mark.parametrize(
+    ("n_train", "n_dev", "message"),
+    [
+        (0, None, r"train\.jsonl: notes with diagnoses needed, got none"),
+        (0, 0, r"train\.jsonl: notes with diagnoses needed, got none"),
+        (0, 40, r"train\.jsonl: notes with diagnoses needed, got none"),
+        (40, 0, r"dev\.jsonl: notes with diagnoses needed, got none"),
+        (1, None, r"train: notes with diagnoses of several patients needed to hold a dev part out, got too few"),
+    ],
+)
+def test_a_file_without_diagnoses_is_named(tmp_path, n_train, n_dev, message):
+    paths = {}
+    for name, n in {"train": n_train, "dev": n_dev}.items():
+        if n is not None:
+            notes = [Note(f"n{at}", "发热。", diagnoses=(Diagnosis("R50"),) if at < n else None) for at in range(40)]
+            paths[name] = (tmp_path / f"{name}.jsonl",)
+            write_notes(notes, *paths[name])
+    with pytest.raises(DataError, match=message):
+        finetune_diagnosis(DiagnosisConfig.load(None, out=tmp_path / "run", **SMALL | paths))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("loss", ["bce", "asymmetric", "balanced"])
 def test_a_cnn_diagnoser_learns_four_notes_by_heart(four_notes, names, tmp_path, loss):
     options = {"epochs": 30, "loss": loss} | ({"code_names": names} if loss == "bce" else {})

@@ -204,7 +204,7 @@ def test_bad_data_is_read_or_refused_in_one_line(tmp_path):
     assert all(note.diagnoses is not None for note in DiagnosisPredictor.load(best, top=1)(ward(3, 14)))
     with pytest.raises(DataError, match="dev: notes with diagnoses of a next visit needed, got none"):
         finetune_diagnosis(config(tmp_path / "x", patients="next"), parts=(ward(6, 12), [ward(1, 13)[0]]))
-    with pytest.raises(DataError, match="training needs notes with codes"):
+    with pytest.raises(DataError, match=r"train\.jsonl: notes with diagnoses needed, got none"):
         finetune_diagnosis(config(tmp_path / "y", patients="same"), parts=(none, ward(6, 13)))
     nameless = [replace(note, patient_id=None) for note in ward(6, 12)]
     with pytest.raises(DataError, match="train: notes with a patient_id needed to read patients, got none"):
