@@ -144,8 +144,9 @@ def _thinned(found: list[Match], text: str) -> list[Match]:
         until = len(found) if entity < 0 else bisect_left(found, entity, at, key=_start)
         part = found[at:until]
         if len(part) > _MANY:
-            ends = {id(match[2]): match for match in part}, {id(match[2]): match for match in reversed(part)}
-            part = [each for _, each in sorted({match[0]: match for one in ends for match in one.values()}.items())]
+            last = {id(match[2]): place for place, match in enumerate(part)}
+            first = {id(part[place][2]): place for place in range(len(part) - 1, -1, -1)}
+            part = [part[place] for place in sorted({*first.values(), *last.values()})]
         kept += part
         at = until
     return kept

@@ -119,6 +119,25 @@ def test_a_doc_holds_the_cues_and_a_part_of_it_its_own() -> None:
     assert alone.ents[0]._.negated
 
 
+@pytest.mark.parametrize(
+    ("repeated", "phrase", "words", "lang"),
+    [
+        ("denies ", "since yesterday ", "fever", "en"),  # ends the past, and the word in it all else
+        ("friend ", "she was ", "fever", "en"),
+        ("history of ", "diagnosis of ", "asthma", "en"),
+        ("否认", "今天", "发热", "zh"),
+        ("母亲", "入院时", "发热", "zh"),
+        ("既往", "现有", "哮喘", "zh"),
+    ],
+)
+def test_of_repeated_cues_none_is_lost_that_begins_where_another_does(
+    repeated: str, phrase: str, words: str, lang: str
+) -> None:
+    few, many = (note_of(f"{repeated * n}{phrase}{words}.", words, lang) for n in (3, 70))
+    assert few.entities[0].context == Context()
+    assert many.entities[0].context == Context()
+
+
 @given(
     st.lists(
         st.sampled_from(
