@@ -33,7 +33,7 @@ class Journal:
         self.done: dict[int, int] = {}
         self._retries: dict[int, int] = {}
         with cannot_write(folder.parent):
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         if not _lock(self._file):
             os.close(self._file)
             raise UsageError(

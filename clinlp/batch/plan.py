@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -153,7 +154,9 @@ def make_plan(inputs: Sequence[Path], config: BatchConfig, made_by: dict[str, An
     """
     sources = find_sources(inputs, config)
     plan = Plan(config.identity(), made_by, sources, folder=folder)
-    with ThreadPoolExecutor(1) as beside, cannot_write(folder.parent):
+    with ExitStack() as ends, cannot_write(folder.parent):
+        beside = ThreadPoolExecutor(1)
+        ends.callback(beside.shutdown, cancel_futures=True)  # after Ctrl-C, no file is read that was not begun
         digests = [beside.submit(checksum, source) for source in sources]
         ids = Ids(folder / "ids")
         patients = Ids(folder / "patients") if config.reads_patients else None

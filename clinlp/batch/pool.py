@@ -156,7 +156,7 @@ class Processes:
     def _hear(self, step: Step) -> Done | None:
         """Wait for the next answer, but not beyond the next worker's time."""
         now = time.monotonic()
-        for worker in self._workers:
+        for worker in self._workers if self._answers.empty() else ():  # else it may be this process that was held up
             if now - worker.since > self._patience(worker) and (worker.task or not worker.ready):
                 worker.kill()
                 return self._lost(worker, late=True)

@@ -61,15 +61,15 @@ def retry(
         failed = [(shard, at) for shard, at, _ in failures(journal)]
         again = {shard: frozenset(plan.duplicates(shard)) for shard, _ in failed}
         todo = [(shard, at) for shard, at in failed if at not in again[shard]]
-        if len(journal.done) < len(plan.shards):
-            raise UsageError(
-                f"{out}: a finished job needed, got one with {len(journal.done):,} of {len(plan.shards):,} parts"
-            )
         runner = start(config, small=len(todo) < _PART)
         try:
             job = Retry(out, before, plan, journal, runner, vault=vault, tell=tell)
             job.given = config.model_dump(mode="json", include=set(given))
-            job.left()  # counts what was finished before
+            job.left()  # counts what was finished before, and sees which parts are gone
+            if len(journal.done) < len(plan.shards):
+                raise UsageError(
+                    f"{out}: a finished job needed, got one with {len(journal.done):,} of {len(plan.shards):,} parts"
+                )
             return job.run(job.tasks(todo))
         finally:
             runner.close()

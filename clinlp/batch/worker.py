@@ -100,6 +100,8 @@ class _Job:
         self._counts: Counter[str] = Counter()
         self._before = self._totals()
         self._vault = Path(f"{task.path}.vault")
+        with cannot_write(self._vault):
+            self._vault.unlink(missing_ok=True)  # of a try whose process was lost: the last entry may be cut off
         self.pipeline.deidentifier.sealed.clear()
 
     def chunks(self, text: bytes | None) -> Iterator[list[Record]]:

@@ -19,6 +19,8 @@ import pytest
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate
+from clinlp.batch.pool import Done, Processes
+from clinlp.batch.task import Task
 from clinlp.errors import UsageError
 from clinlp.inference import processes
 from clinlp.inference.processes import Child, environment, receive, send
@@ -236,6 +238,31 @@ send(answers, {"core": resource.getrlimit(resource.RLIMIT_CORE)})
 if told.get()[0]["waits"]:
     told.get()
 """
+
+
+QUICK = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from clinlp.inference.processes import begin, send
+told, answers = begin()
+told.get()
+send(answers, {"ready": 1})
+told.get()
+send(answers, {"mark": [0, 0, 1, 0, 0]})
+send(answers, {"done": {"n": 1}})
+told.get()
+"""
+
+
+def test_a_worker_is_not_too_slow_because_its_program_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PROGRAM", QUICK)
+    pool, task, pauses = Processes(BatchConfig(**RULES, limit_s=0.2), 1), Task(0, "none", ()), iter([0.5])
+    try:
+        pool.check()
+        done = list(pool.run(iter([task]), lambda _: None, lambda *_: time.sleep(next(pauses, 0))))
+    finally:
+        pool.close()
+    assert done == [Done(task, {"n": 1})]
 
 
 @pytest.mark.parametrize("waits", [False, True])

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from clinlp import DataError, Failure, Note, Span, UsageError, read_notes, write_notes
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate
+from clinlp.batch.plan import make_plan
 from clinlp.batch.single import deidentify
+from clinlp.batch.task import Piece, Task
+from clinlp.batch.worker import Worker
 from clinlp.deid.keys import new_key, read_key
 from clinlp.deid.vault import reidentify
 from clinlp.inference.pipeline import Pipeline, PipelineConfig
@@ -90,6 +95,40 @@ def test_an_annotated_release_can_be_undone_too(dump, tmp_path, key):
     annotate([dump], tmp_path / "out", config)
     released = list(read_notes(tmp_path / "out" / "part-00000.jsonl"))
     assert [note.text for note in reidentify(released, tmp_path / "v.vault", read_key(key))] == [row[3] for row in ROWS]
+
+
+def test_what_undoes_a_release_is_on_the_disk_before_it(dump, tmp_path, key, monkeypatch):
+    vault, done = tmp_path / "v.vault", []
+    fsync, rename = os.fsync, Path.replace
+
+    def seen_fsync(file):
+        if vault.exists() and os.path.sameopenfile(file, opened := os.open(vault, os.O_RDONLY)):
+            done.append(f"{len(vault.read_bytes().splitlines())} lines")
+            os.close(opened)
+        fsync(file)
+
+    def seen_rename(path, target):
+        if "part-" in target.name or target.name == "r.jsonl":
+            done.append(target.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(Path, "replace", seen_rename)
+    config = BatchConfig(deid="tag", key_file=key, vault=vault, phi="off", entities="off", diagnosis="off")
+    annotate([dump], tmp_path / "out", config)
+    deidentify([dump], tmp_path / "r.jsonl", config)
+    assert done == ["1 lines", "5 lines", "part-00000.jsonl", "9 lines", "r.jsonl"]
+
+
+def test_what_a_lost_process_left_for_the_vault_is_thrown_away(dump, tmp_path, key):
+    config = BatchConfig(deid="tag", key_file=key, vault=tmp_path / "v", phi="off", entities="off", diagnosis="off")
+    plan = make_plan([dump], config, {}, tmp_path)
+    [shard] = plan.shards
+    task = Task(0, str(tmp_path / "part"), (Piece(plan.sources[0].part(0, 0), (shard.start, shard.end, shard.line)),))
+    sealed = tmp_path / "part.vault"
+    sealed.write_bytes(b'{"v":1,"note_id":"a1","nonce":"')
+    Worker(config).run(task, lambda _: None)
+    assert [json.loads(line)["note_id"] for line in sealed.read_bytes().splitlines()] == [row[0] for row in ROWS]
 
 
 @pytest.mark.parametrize("given", [True, False])

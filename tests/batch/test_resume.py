@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from clinlp.batch import plan
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.journal import Journal
 from clinlp.batch.local import annotate
 from clinlp.batch.retry import retry
+from clinlp.batch.sources import Source
 from clinlp.deid.keys import new_key
 from clinlp.errors import DataError, UsageError
 from clinlp.records import WriteOptions, convert
@@ -151,6 +153,36 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
         assert list(journal.done) == [0]
         journal.add({"shard": 2, "n": 3})
     assert lines(folder / "journal.jsonl") == [{"shard": 0, "n": 1}, {"shard": 2, "n": 3}]
+
+
+def test_the_journal_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a file of text would grow by a byte a line, and no line would stand where it is looked for."""
+    flags, opened = list[int](), os.open
+    monkeypatch.setattr(os, "O_BINARY", os.O_NOFOLLOW, raising=False)
+    monkeypatch.setattr(os, "open", lambda path, how, mode: flags.append(how) or opened(path, how, mode))
+    Journal(tmp_path).close()
+    assert flags[0] & os.O_NOFOLLOW
+
+
+def test_a_stop_while_it_is_planned_leaves_files_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{at}.jsonl" for at in range(9)]
+    for path in paths:
+        path.write_text('{"text": "a"}\n', "utf-8")
+    read = list[str]()
+
+    def slow(source: Source) -> str:
+        read.append(source.path)
+        time.sleep(0.1)
+        return ""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "checksum", slow)
+    monkeypatch.setattr(plan, "_cut", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        plan.make_plan(paths, BatchConfig(**RULES), {}, tmp_path)
+    assert len(read) <= 2
 
 
 def test_an_id_counts_from_its_first_good_record_in_any_input(dump: Dump, tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ def test_only_limits_may_change_and_only_a_finished_job_is_tried_again(dump: Dum
     with pytest.raises(UsageError, match=r"deid: one of .* needed for a retry"):
         retry([path], out, {"deid": "off"})
     assert retry([path], out).n_failures == 0
+    part = (out / "part-00000.jsonl").read_bytes()
+    (out / "part-00000.jsonl").unlink()
+    with pytest.raises(UsageError, match="a finished job needed, got one with 0 of 1 parts"):
+        retry([path], out)
+    (out / "part-00000.jsonl").write_bytes(part)
     path.write_bytes(path.read_bytes().replace(b"Doe", b"Poe"))
     with pytest.raises(UsageError, match="has changed"):
         retry([path], out)
