@@ -7,6 +7,8 @@ the key file, which is sent nowhere, have to be where all workers reach them und
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import shutil
 import sys
@@ -18,8 +20,6 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.frames import Annotator
@@ -115,13 +115,13 @@ class Cluster:
 
     def _do(self, task: Task, text: bytes | None) -> dict[str, Any]:
         """Do one task wherever Spark has room."""
-        rows = [(orjson.dumps(task.held()).decode(), text)]
+        rows = [(json.dumps(task.held()), text)]
         df = self._spark.createDataFrame(rows, "task string, text binary").coalesce(1)
         try:
             [row] = df.mapInArrow(_Tasks(self._config), "answer string").collect()
         except Exception as error:  # noqa: BLE001  a worker that died; what Spark says of it may quote a note
             return {"lost": f"its process on the cluster ended ({type(error).__name__})"}
-        answer: dict[str, Any] = orjson.loads(row["answer"])
+        answer: dict[str, Any] = json.loads(row["answer"])
         return answer
 
 
@@ -146,8 +146,8 @@ class _Tasks:
 
         for batch in batches:
             for row in batch.to_pylist():
-                answer = _do_task(self._config, Task.of(orjson.loads(row["task"])), row["text"])
-                yield pa.RecordBatch.from_pylist([{"answer": orjson.dumps(answer).decode()}])
+                answer = _do_task(self._config, Task.of(json.loads(row["task"])), row["text"])
+                yield pa.RecordBatch.from_pylist([{"answer": json.dumps(answer)}])
 
 
 def _do_task(config: str, task: Task, text: bytes | None) -> dict[str, Any]:
@@ -189,7 +189,9 @@ def _ship(spark: Any, config: BatchConfig) -> BatchConfig:
             each.stat().st_mtime_ns for each in (path, *path.rglob("*"))
         )  # else a model trained anew is not sent
         name = _NAME + sha256(f"{path}\0{newest}".encode()).hexdigest()[:16]
-        copy = Path(tempfile.mkdtemp()) / name
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # not before: Spark takes it from there
+        copy = Path(folder) / name
         if path.is_dir():
             spark.sparkContext.addArchive(f"{shutil.make_archive(str(copy), 'zip', path)}#{name}")
         else:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from clinlp.deid import Mode
 from clinlp.serve.config import ServeConfig
 from clinlp.serve.engine import Kind
-from clinlp.serve.guard import Exchange, Guard, Refusal, error_body
+from clinlp.serve.guard import Exchange, Guard, Refusal, error_body, gone
 from clinlp.serve.keys import Keys
 from clinlp.serve.reading import answer_many, answer_one, read_notes
 from clinlp.serve.schemas import (
@@ -219,14 +219,14 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, list[Any]]) -
     Raises:
         Refusal: The client is gone.
     """
-    working, gone = asyncio.create_task(work), asyncio.ensure_future(request.receive())
+    working, leaving = asyncio.create_task(work), asyncio.ensure_future(request.receive())
     try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise Refusal(499, "gone", "the client has gone")
+        raise gone()
     finally:
-        for each in (working, gone):
+        for each in (working, leaving):
             each.cancel()
 
 

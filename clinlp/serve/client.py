@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -59,11 +60,13 @@ class Client:
             batch_notes: Notes in one request.
 
         Raises:
-            UsageError: This is no URL of a service.
+            UsageError: This is no URL of a service, or no key.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError("url: http://HOST:PORT or https://HOST:PORT needed, got something else")
+        if key and re.fullmatch(r"[!-~]+", key) is None:  # what http.client says of it would quote it
+            raise UsageError("key: an API key of one word needed, got something else")
         if batch_notes < 1:
             raise UsageError(f"batch_notes: at least 1 needed, got {batch_notes}")
         self._prefix, self._timeout_s, self._batch_notes = parts.path.rstrip("/"), timeout_s, batch_notes
@@ -159,7 +162,10 @@ class Client:
             if answer.status in _AGAIN and retry.isdecimal():
                 raise _BusyError(message, answer.status, int(retry))
             raise ServiceError(message, answer.status)
-        return orjson.loads(data)
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:  # holds what came
+            raise ServiceError(_message(data, answer.status), answer.status) from None
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
         kept = self._connection.sock is not None

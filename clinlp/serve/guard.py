@@ -159,6 +159,8 @@ class _Body:
             raise Refusal(
                 408, "slow", f"a request within {self._config.read_s:g} s needed", {"Connection": "close"}
             ) from None
+        if message["type"] == "http.disconnect":
+            raise gone()
         if message["type"] == "http.request":
             self._exchange.n_bytes += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
@@ -199,6 +201,11 @@ class _Answer:
 def _new_id() -> str:
     """Make an id that no other request has; it is no secret, so it need not cost a call of the system."""
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
+
+
+def gone() -> Refusal:
+    """What is said to a client that is not there to hear it: the log and the counts have it."""
+    return Refusal(499, "gone", "the client has gone")
 
 
 def _too_large(config: ServeConfig) -> Refusal:

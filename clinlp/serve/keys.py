@@ -75,6 +75,8 @@ def new_key(path: Path, name: str) -> str:
     key = secrets.token_urlsafe(32)
     line = f"{name} {hashlib.sha256(key.encode()).hexdigest()}\n"
     try:
+        if path.exists() and not path.read_bytes().endswith((b"\n", b"\r")):  # as some editors leave it
+            line = f"\n{line}"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(line)
     except OSError as error:

@@ -22,7 +22,6 @@ from clinlp.labels import ENTITY_LABELS
 from clinlp.report.assets import asset
 from clinlp.report.names import label_names
 
-PATHS: Final = ("/", "/files.js", "/page.css", "/page.js", "/report.css", "/service.js", "/words.js")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

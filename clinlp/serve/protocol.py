@@ -1,8 +1,9 @@
-"""uvicorn's HTTP protocol with a limit on how long a request may take to arrive, and answers sent in one piece."""
+"""uvicorn's HTTP protocol with limits on how long requests arrive and answers wait, and answers sent in one piece."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, Final, cast
 
 import h11
@@ -12,13 +13,14 @@ _GRACE_S: Final = 2.0  # the app gives up first, and says why
 
 
 class _Gathering:
-    """A transport that sends what is written in one turn of the loop together.
+    """A transport that sends what is written in one turn of the loop together, and ends if nobody reads it.
 
-    uvicorn writes a head, a body and an end apart, and each would be a call of the system and a packet.
+    uvicorn writes a head, a body and an end apart, and each would be a call of the system and a packet. It
+    waits for no reader, and neither would a connection that is closed while there is something to send.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, limit_s: float) -> None:
+        self._transport, self._loop, self._limit_s = transport, loop, limit_s
         self._parts: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -37,6 +39,15 @@ class _Gathering:
         if self._parts:
             self._transport.write(b"".join(self._parts))
             self._parts.clear()
+            self._watch(math.inf)
+
+    def _watch(self, before: float) -> None:
+        """Look again and again whether less is left to send than before."""
+        n_bytes = self._transport.get_write_buffer_size()
+        if n_bytes >= before:
+            self._transport.abort()
+        elif n_bytes:
+            self._loop.call_later(self._limit_s, self._watch, n_bytes)
 
 
 class TimedProtocol(H11Protocol):
@@ -51,7 +62,7 @@ class TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Start the clock."""
-        super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop)))
+        super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop, self.limit_s)))
         self._watch()
 
     def data_received(self, data: bytes) -> None:

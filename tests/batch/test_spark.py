@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from clinlp.batch import BatchConfig, annotate
+from clinlp.batch.task import Task
 from clinlp.errors import MissingExtraError
 
 from .batch_cases import records
@@ -117,6 +122,31 @@ def test_models_and_files_are_sent_under_new_names_when_they_change(
     os.utime(rules, (1, 1))
     again = _ship(sent, config)
     assert (again.context_model, again.rules != first.rules) == (first.context_model, True)
+
+
+def test_nothing_that_was_sent_is_left_behind(
+    tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clinlp.batch.spark import _ship
+
+    at_end = list[Callable[[], Any]]()
+    monkeypatch.setattr(atexit, "register", lambda *what, **how: at_end.append(partial(*what, **how)))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _ship(Sent(), BatchConfig(context_model=str(models["diagnosis"])))
+    assert len(list(tmp_path.iterdir())) == 1
+    for each in at_end:
+        each()
+    assert not list(tmp_path.iterdir())
+
+
+def test_tasks_and_answers_hold_the_name_of_any_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from clinlp.batch import spark
+
+    name = os.fsdecode("病历".encode("gb18030"))
+    monkeypatch.setattr(spark, "_do_task", lambda _, task, text: {"lost": task.path, "text": text})
+    task = json.dumps(Task(0, name, ()).held())
+    [answer] = spark._Tasks("{}")([pa.RecordBatch.from_pylist([{"task": task, "text": None}])])
+    assert json.loads(answer.to_pylist()[0]["answer"]) == {"lost": name, "text": None}
 
 
 def test_without_pyspark_the_extra_is_named(tmp_path: Path, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+import uvicorn
 
 from clinlp.errors import Failure, UsageError
 from clinlp.inference.pipeline import Pipeline, PipelineConfig
@@ -16,7 +19,8 @@ from clinlp.note import Note
 from clinlp.serve import Client, ServeConfig, ServiceError
 from clinlp.serve.engine import Engine
 from clinlp.serve.keys import Keys, new_key
-from clinlp.serve.server import check, serve
+from clinlp.serve.protocol import protocol
+from clinlp.serve.server import check, listen, serve
 
 from .serve_cases import EN, RULES, SENTINEL, ZH, running
 
@@ -58,6 +62,74 @@ def test_the_client_says_what_it_could_not_reach() -> None:
         assert not client.ready()
         with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: a service that answers needed"):
             client.annotate([Note("a", "x")])
+
+
+@pytest.mark.parametrize("key", [f"{SENTINEL}\n", f"{SENTINEL} b", "钥匙"])
+def test_a_key_that_is_none_is_not_quoted(key: str) -> None:
+    with pytest.raises(UsageError, match="key: an API key of one word needed, got something else"):
+        Client(key=key)
+
+
+def test_an_answer_of_something_else_is_not_quoted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            with other.accept()[0] as client:
+                client.recv(1 << 16)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n" + SENTINEL.encode())
+
+        threading.Thread(target=answer).start()
+        with (
+            Client(f"http://127.0.0.1:{other.getsockname()[1]}", timeout_s=5) as client,
+            pytest.raises(ServiceError, match="service: an answer of clinlp needed, got status 200") as refused,
+        ):
+            client.models()
+    assert refused.value.__suppress_context__
+
+
+def test_who_leaves_before_all_is_sent_is_no_error_of_the_service(url: str) -> None:
+    def counts() -> str:
+        with urlopen(f"{url}/metrics") as answer:  # noqa: S310  our own
+            return str(answer.read(), "utf-8")
+
+    head = (
+        b"POST /v1/annotate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    with socket.create_connection(address(url), timeout=5) as client:
+        client.sendall(head)
+    end = time.monotonic() + 5
+    while 'refused_total{reason="gone"} 1' not in (held := counts()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert 'status="500"' not in held
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_who_reads_no_answer_is_cut_off_and_who_reads_slowly_is_not(*, reads: bool) -> None:
+    n_bytes = 1 << 25
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", str(n_bytes).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": bytes(n_bytes)})
+
+    with listen(CONFIG) as listening:
+        server = uvicorn.Server(uvicorn.Config(large, http=protocol(0.3), log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=5) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                time.sleep(0 if reads else 1)
+                n_read = 0
+                with suppress(ConnectionResetError):
+                    while data := client.recv(1 << 20):
+                        n_read += len(data)
+                        time.sleep(0.02 if reads else 0)
+        finally:
+            server.should_exit = True
+            thread.join()
+    assert (n_read > n_bytes) == reads
 
 
 @pytest.mark.parametrize("slow", [b"POST /v1/annotate HTTP/1.1\r\nHost: localhost\r\n", b""])
@@ -164,6 +236,9 @@ def test_keys_are_hashed_and_told_once(tmp_path: Path) -> None:
         new_key(path, "lab")
     with pytest.raises(UsageError, match="NAME"):
         new_key(path, "Jane Doe")
+    path.write_text(path.read_text("ascii").rstrip(), "ascii")
+    assert Keys.load(path).owner(new_key(path, "er").encode()) is None
+    assert Keys.load(path).owner(key.encode()) == "ward-7b"
 
 
 @pytest.mark.parametrize("text", [SENTINEL, f"ward {SENTINEL}", "ward 12ab", "", "刘 ab"])
