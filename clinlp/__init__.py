@@ -139,6 +139,7 @@ def show(notes: Note | Iterable[Note]) -> Shown:
     A note alone displays no text, since it may hold PHI. What a notebook displays is saved with it.
 
     Raises:
+        UsageError: Something else than a note, such as a spaCy Doc.
         DataError: There are too many notes; `clinlp report` makes a page of thousands.
     """
     from clinlp.report.fragment import show as made

@@ -43,7 +43,7 @@ def check_release(original: Note, released: Note) -> None:
     for label in _in_id(original, released):
         raise DataError(
             f"note {original.note_id}: an id without the note's PHI needed, for it is released too, got {label} in it; "
-            "give the note another id (--id-column names the column)"
+            "give the note another id, or its file another name"
         )
     for span in sweep(released.text, released.phi):
         raise DataError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from clinlp.errors import DataError, Failure
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
 from clinlp.records.conll import words
 from clinlp.records.formats import open_records, open_sink
@@ -82,9 +82,11 @@ def convert(
     """Write all good records of one dump in another format; bad ones are counted, and the first are shown.
 
     Raises:
-        UsageError: As `read_records` and `write_notes`.
+        UsageError: As `read_records` and `write_notes`; or the target is the source, whose bad records would be lost.
         DataError: As `read_records`.
     """
+    if Path(source).exists() and Path(target).resolve() == Path(source).resolve():
+        raise UsageError(f"{target}: an output beside the input needed, got the input itself")
     lost: Counter[str] = Counter()
     failures: list[Failure] = []
     n_notes = n_failures = 0

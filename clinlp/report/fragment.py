@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from clinlp.errors import DataError
+from clinlp.errors import DataError, UsageError
 from clinlp.note import Diagnosis, Note
 from clinlp.report.assets import asset, showable
 from clinlp.report.names import CONTEXT_NAMES, context_marks, label_names, section_name
@@ -36,9 +36,15 @@ def show(notes: Note | Iterable[Note]) -> Shown:
     """Give what a notebook displays of one note, or of a few.
 
     Raises:
+        UsageError: Something else than a note, such as a spaCy Doc.
         DataError: There are too many; a page holds thousands.
     """
-    held = (notes,) if isinstance(notes, Note) else tuple(notes)
+    held = (notes,) if isinstance(notes, Note) or not isinstance(notes, Iterable) else tuple(notes)
+    if not all(isinstance(note, Note) for note in held):
+        raise UsageError(
+            f"show: a note or some notes needed, got {type(notes).__name__}; clinlp.pipes.convert.doc_to_note(doc, "
+            'note_id="1") makes one of a Doc'
+        )
     if len(held) > _MOST:
         raise DataError(f"show: {_MOST} notes at most needed, got {len(held):,}; clinlp report shows thousands")
     return Shown(held)

@@ -139,6 +139,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
 
     async def run(request: Request, kind: Kind) -> Response:
         exchange: Exchange = request.state.exchange
+        _refuse_unknown(request)
         asked = read_notes(await request.body())
         results = await _unless_gone(request, service.work(asked, kind, exchange))
         if asked.many:
@@ -211,6 +212,17 @@ def _add_states(app: FastAPI, service: Service) -> None:
     async def metrics() -> Response:
         """Give counts and times in the text form of Prometheus."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Refuse a query with a name that the path does not know: `mode=surrogate` must not end as tags.
+
+    Raises:
+        Refusal: It has one; the name is not repeated, for it may hold anything.
+    """
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    if not set(request.query_params) <= set(known):
+        raise Refusal(422, "query", f"query: {', '.join(known)} needed, got another name")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, list[Any]]) -> list[Any]:

@@ -143,6 +143,7 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("deidentify GOOD -o FULL/file.csv/below.csv", "cannot be written"),
         usage("deidentify GOOD -o FULL/file.csv", "a new file needed for the output"),
         usage("deidentify GOOD -o OUT.xyz", "a name that tells the format needed, or --to jsonl"),
+        usage("convert GOOD GOOD --overwrite", "an output beside the input needed, got the input itself"),
         usage("convert GOOD GOOD/below.csv", "cannot be written"),
         usage("annotate GOOD -o OUT --entities FULL", "no config.json; is this a model folder?"),
         usage("annotate GOOD -o OUT --diagnosis nowhere", "nowhere: a model folder or one of"),

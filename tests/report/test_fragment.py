@@ -6,11 +6,12 @@ import re
 from html import unescape
 
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clinlp
-from clinlp.errors import DataError
+from clinlp.errors import DataError, UsageError
 from clinlp.note import Diagnosis, Note
 from clinlp.report.fragment import Shown, fragment, show
 from clinlp.spans import Span
@@ -62,3 +63,10 @@ def test_any_spans_over_any_text_make_a_whole_fragment(text: str, drawn: st.Data
     assert text_of(html) == text
     assert html.count('class="tag ') == len(spans)
     assert html.count("<span") == html.count("</span>")
+
+
+def test_what_is_no_note_is_refused_by_what_it_is() -> None:
+    for other in (spacy.blank("en")("Seen by Okafor"), "患者来诊", 5, [english(), "x"]):
+        with pytest.raises(UsageError, match=r"show: a note or some notes needed, got [A-Za-z]+;") as error:
+            clinlp.show(other)  # type: ignore[arg-type]
+        assert "Okafor" not in str(error.value)

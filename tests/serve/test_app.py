@@ -179,3 +179,11 @@ def test_of_a_checked_note_only_its_own_phi_is_replaced(
     assert not [words for words in gone if words in released]
     refused = rules.post("/v1/deidentify?checked=true", json={"text": "Seen on 03/12/2021."})
     assert refused.status_code == 422  # the last look stands, whoever has checked
+
+
+@pytest.mark.parametrize("query", ["mode=mask", f"deid=mask&{SENTINEL}=1", "codes=3"])
+def test_a_query_that_would_do_nothing_is_refused(rules: TestClient, query: str) -> None:
+    answer = rules.post(f"/v1/deidentify?{query}", json={"text": EN})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == "query: deid, phi, checked needed, got another name"
+    assert SENTINEL not in answer.text
