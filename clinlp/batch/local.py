@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from clinlp.batch.journal import Journal
 from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove
 from clinlp.batch.plan import changes, load_plan, make_plan
 from clinlp.batch.pool import Here, Processes, Runner, n_cores
-from clinlp.batch.sources import find_inputs, find_sources, first_notes
+from clinlp.batch.sources import TABLES, find_inputs, find_sources, first_notes, some_notes
 from clinlp.batch.summary import Summary, TellJob
 from clinlp.errors import UsageError
 
@@ -124,7 +125,7 @@ def open_vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWr
 
 
 def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
-    """Refuse a known column that no record has: a slip of the pen would let its identifiers through.
+    """Refuse a known column that no record has, or that one of many tables lacks: its identifiers would get through.
 
     So too where a model reads patients and no record says whose it is.
 
@@ -143,10 +144,16 @@ def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
         return
     from clinlp.deid.known import absent, parse_known
 
-    if notes and (missing := absent(parse_known(config.known), notes)):
+    known = parse_known(config.known)
+    if notes and (missing := absent(known, notes)):
         raise UsageError(
             f"{inputs[0]}: a column {missing[0]!r} needed (--known), got none in the first {len(notes):,} records"
         )
+    tables = [Path(source.path) for source in find_sources(inputs, config) if source.kind in TABLES]
+    for table in tables:  # each has a header of its own
+        read = some_notes(table, config, config.chunk_notes)
+        if (first := next(read, None)) and (missing := absent(known, chain([first], read))):
+            raise UsageError(f"{table}: a column {missing[0]!r} needed (--known), as other inputs have it, got none")
 
 
 def _is_small(inputs: Sequence[Path], config: BatchConfig) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from clinlp.records.options import Format, ReadOptions
 from clinlp.records.tables import TextLines, read_header
 
 BYTES: Final = ("jsonl", "csv", "tsv")  # cut at bytes of the text, unpacked
+TABLES: Final = ("csv", "tsv", "parquet", "arrow")
 FILES: Final = ("txt", "brat")  # cut at files
 _PATTERN: Final = frozenset("*?[")
 
@@ -163,8 +164,13 @@ class Unpacked:
 
 def first_notes(path: Path, options: ReadOptions, n: int) -> list[Note]:
     """The good ones of the first `n` notes of an input."""
+    return list(some_notes(path, options, n))
+
+
+def some_notes(path: Path, options: ReadOptions, n: int) -> Iterator[Note]:
+    """Give the same as they are read."""
     read = open_records(path, kept(options), Counter())
-    return [note for _, note in islice(read, n) if isinstance(note, Note)]
+    return (note for _, note in islice(read, n) if isinstance(note, Note))
 
 
 def kept(options: ReadOptions) -> ReadOptions:

@@ -193,3 +193,19 @@ def test_what_the_detectors_miss_the_sweep_holds_back(monkeypatch):
     [failure] = pipeline([Note("n", "Jane called from (507) 555-0123.")])
     assert isinstance(failure, Failure)
     assert "looks like PHONE" in failure.reason
+
+
+@pytest.mark.parametrize(
+    "header", ["note_id,name,text\nz,Zorblatt Quux,pt zorblatt quux came\n", "note_id,姓名,text\nz,阿卜都,阿卜都来诊\n"]
+)
+def test_a_table_among_many_that_lacks_the_known_column_stops_the_job(tmp_path, header):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("note_id,patient_name,text\na,,no name\nb,Ada Okafor,ada okafor came\n")
+    (tmp_path / "in" / "b.csv").write_text(header)
+    config = BatchConfig(known=["patient_name"], phi="off", entities="off", diagnosis="off")
+    for inputs in ([tmp_path / "in"], [tmp_path / "in" / "a.csv", tmp_path / "in" / "b.csv"]):
+        with pytest.raises(
+            UsageError, match=r"b\.csv: a column 'patient_name' needed \(--known\), as other inputs have"
+        ):
+            annotate(inputs, tmp_path / "out", config)
+        assert not (tmp_path / "out").exists()

@@ -82,6 +82,8 @@ def absent(columns: Iterable[str], notes: Iterable[Note]) -> tuple[str, ...]:
     for note in notes:
         for column in [column for column in missing if column_value(note, column) is not None]:
             del missing[column]
+        if not missing:
+            break
     return tuple(missing)
 
 
