@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Self
 
 from clinlp.batch.config import BatchConfig
-from clinlp.batch.lines import to_output
+from clinlp.batch.lines import OFFSETS, to_output
 from clinlp.errors import Failure
 from clinlp.note import Note
 from clinlp.records.jsonl import dumps
 from clinlp.records.parquet import note_fields
-
-_OFFSETS: Final = ("tokens", "sentences")
 
 
 class Columns:
@@ -62,7 +60,7 @@ def schema(*, offsets: bool, failure: bool = False) -> Any:
     fields, metadata = note_fields({}, nullable=failure)
     pair = pa.struct([pa.field("start", pa.int64(), nullable=False), pa.field("end", pa.int64(), nullable=False)])
     if offsets:
-        fields = [*fields, *(pa.field(name, pa.list_(pair)) for name in _OFFSETS)]
+        fields = [*fields, *(pa.field(name, pa.list_(pair)) for name in OFFSETS)]
     if failure:
         kind = pa.struct([pa.field(name, pa.string()) for name in ("stage", "error", "reason")])
         fields = [*fields, pa.field("failure", kind)]
@@ -81,7 +79,7 @@ def to_row(note: Note, *, offsets: bool, seconds: MutableMapping[str, float]) ->
         dumps(row, what)  # refuses here what would break a whole batch
         row["time"] = note.time
         row["fields"] = dumps(row["fields"], what).decode() if row["fields"] else None
-        for name in _OFFSETS if offsets else ():
+        for name in OFFSETS if offsets else ():
             row[name] = [{"start": start, "end": end} for start, end in row[name]]
     return row
 

@@ -36,9 +36,7 @@ class Journal:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         if not _lock(self._file):
             os.close(self._file)
-            raise UsageError(
-                f"{folder.parent}: a folder of its own needed, got one where another job is at work"
-            ) from None
+            raise UsageError(f"{folder.parent}: a folder of its own needed, got one where another job is at work")
         self._size = self._read()
         os.ftruncate(self._file, self._size)
 
@@ -115,13 +113,15 @@ class Journal:
 
 
 def _lock(file: int) -> bool:
-    """Take a file for this process alone; False if another has it. Where the system has no such locks, all may."""
+    """Take a file for this process alone; False if another has it. Where system or disk has no such locks, all may."""
     try:
         import fcntl
     except ImportError:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return True
     return True

@@ -49,7 +49,7 @@ def read_lines(lines: Iterable[bytes], path: Path, options: ReadOptions, first: 
         try:
             data = line if plain else line.decode(options.encoding)
             yield number, _only_exact(orjson.loads(data), data)
-        except (orjson.JSONDecodeError, UnicodeDecodeError, DataError) as error:
+        except (orjson.JSONDecodeError, UnicodeDecodeError, DataError, RecursionError) as error:
             if line.strip():
                 yield number, _explain(line, error, path, options)
 
@@ -138,6 +138,8 @@ def _explain(line: bytes, error: Exception, path: Path, options: ReadOptions) ->
     """Say why a line is no record, in words that hold nothing of it."""
     if isinstance(error, DataError):
         return Broken(error, record_id(json.loads(line.decode(options.encoding)), options))
+    if isinstance(error, RecursionError):
+        return Broken(DataError("record is too deeply nested"))
     try:
         text = line.decode(options.encoding)
     except UnicodeDecodeError:
@@ -154,4 +156,6 @@ def _explain(line: bytes, error: Exception, path: Path, options: ReadOptions) ->
         known = record_id(record, options)
         known = known if known is None or known.isprintable() else None
         return Broken(DataError("a string holds a lone surrogate, which UTF-8 cannot hold"), known)
+    except RecursionError:
+        pass
     return Broken(DataError("record is not JSON (NaN, Infinity or too deeply nested)"), record_id(record, options))

@@ -90,5 +90,6 @@ def _entry(result: bytes | Failure) -> bytes:
 
 
 def _status(failure: Failure) -> int:
-    """The client's fault where the note cannot be read or our own error says so, else ours."""
-    return 422 if failure.reason or failure.stage == "read" else 500
+    """The client's fault where the note cannot be read or our own error says so of it, else ours."""
+    ours = failure.error in ("UsageError", "MissingExtraError")  # a model that does not load, say
+    return 422 if failure.stage == "read" or (failure.reason and not ours) else 500

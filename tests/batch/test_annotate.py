@@ -13,10 +13,10 @@ from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import annotate
 from clinlp.batch.output import digest
 from clinlp.batch.single import deidentify
-from clinlp.errors import DataError, UsageError
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline, PipelineConfig
 from clinlp.note import Note
-from clinlp.records import ReadOptions, from_record, read_notes
+from clinlp.records import ReadOptions, from_record, read_notes, read_records
 from clinlp.text.sentences import split_sentences
 from clinlp.text.tokens import tokenize
 
@@ -41,6 +41,19 @@ def test_every_record_lands_once_and_in_order(dump: Dump, tmp_path: Path) -> Non
         ("no-text", 32, "read"),
     ]
     assert (summary.n_records, summary.n_notes, summary.n_failures) == (50, 47, 3)
+
+
+def test_a_record_of_any_depth_stops_no_other(dump: Dump, tmp_path: Path) -> None:
+    deep = [
+        b'{"text": "a", "deep": ' + b"[" * depth + end + b"]" * depth + b"}"
+        for depth in range(900, 1030, 2)
+        for end in (b"", b"NaN")
+    ]
+    path = dump([{"text": "first"}, *deep, {"text": "last"}])
+    read = [note for _, note in read_records(path)]
+    assert len(read) == len(deep) + 2
+    assert all(isinstance(note, (Note, Failure)) for note in read)
+    assert [note.text for note in (read[0], read[-1])] == ["first", "last"]
 
 
 def test_parts_are_cut_by_the_input_and_no_temporary_file_stays(dump: Dump, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gzip
 import json
 import os
@@ -153,6 +155,15 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
         assert list(journal.done) == [0]
         journal.add({"shard": 2, "n": 3})
     assert lines(folder / "journal.jsonl") == [{"shard": 0, "n": 1}, {"shard": 2, "n": 3}]
+
+
+def test_a_disk_without_locks_takes_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with Journal(tmp_path) as journal:
+        journal.add({"shard": 0})
 
 
 def test_the_journal_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.lines import to_output
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline, PipelineConfig
 from clinlp.records import from_record, to_record
+from clinlp.serve.reading import answer_one
 from clinlp.serve.schemas import ErrorAnswer, ModelsRecord, NoteRecord, NotesRecord
 
 from .serve_cases import EN, NOTES, SENTINEL, ZH
@@ -86,6 +88,11 @@ def test_the_one_note_that_fails_is_an_error(rules: TestClient) -> None:
     assert answer.status_code == 422
     assert SENTINEL not in answer.text
     assert ErrorAnswer.model_validate_json(answer.content).error.note_id == "bad"
+
+
+@pytest.mark.parametrize(("error", "status"), [(UsageError, 500), (DataError, 422), (ValueError, 500)])
+def test_what_is_wrong_with_the_service_is_not_the_clients_fault(error: type[Exception], status: int) -> None:
+    assert answer_one(Failure.of(error("why"), stage="entities"), "id")[0] == status
 
 
 def test_a_column_that_nobody_named_is_left_out(rules: TestClient) -> None:
