@@ -93,6 +93,11 @@ def audit(
 
     coverage: Counter[str] = Counter()
     notes = _score(gold, predicted, config, coverage)
+    n_spans, n_tags = coverage.pop("n_gold_spans", 0), coverage.pop("n_gold_tags", 0)
+    if n_spans and n_tags == n_spans:
+        raise DataError(
+            f"{gold}: notes as they were needed, got released ones, whose PHI is replaced; GOLD comes first"
+        )
     if not any(note.overall.n_spans for note in notes):
         raise DataError(f"{gold}: PHI needed in a note that both sides hold, got none in {len(notes):,} notes")
     sampling = Sampling(config.level, config.resamples, config.seed, config.unit)
@@ -117,6 +122,7 @@ class _Scored(NamedTuple):
 
 def _score(gold: Path, predicted: Path, config: AuditOptions, coverage: Counter[str]) -> list[NoteLeakage]:
     """Score each note that both sides hold, and count how, and what could not be scored."""
+    from clinlp.deid.deidentify import is_replaced
     from clinlp.metrics.leakage import score_note
     from clinlp.metrics.release import removed_from
 
@@ -124,6 +130,8 @@ def _score(gold: Path, predicted: Path, config: AuditOptions, coverage: Counter[
     aligned: list[NoteLeakage] = []
     places: list[tuple[bool, int]] = []  # of each note, in order: whether its text is the same, and where it is
     for truth, guess in _pairs(gold, predicted, config, coverage):
+        coverage["n_gold_spans"] += len(truth.phi)
+        coverage["n_gold_tags"] += sum(is_replaced(truth.text[span.start : span.end]) for span in truth.phi)
         if truth.text == guess.text:
             by_spans, by_text = (score_note(truth, each, words_only=config.words_only) for each in (guess.phi, ()))
             places.append((True, len(same)))

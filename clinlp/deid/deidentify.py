@@ -81,6 +81,11 @@ def _number(span: Span, words: str, numbers: dict[tuple[str, str], int], counts:
     return numbers[key]
 
 
+def is_replaced(words: str) -> bool:
+    """Whether words are a tag, a placeholder or filler, as a release has them."""
+    return _replaced().fullmatch(words) is not None
+
+
 @lru_cache(maxsize=1)
 def _replaced() -> re.Pattern[str]:
     return re.compile(r"\[[A-Z][A-Z_]*(?:-[0-9]+)?\]|[*\r\n]+")

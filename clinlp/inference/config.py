@@ -57,7 +57,9 @@ class PipelineConfig(Config):
         None, ge=1, description="The same, but no codes at all for a note whose set has more than so many."
     )
     keep_fields: tuple[str, ...] = Field(
-        (), description="Columns released with de-identified text, `patient_id` and `time` too; `*` keeps all."
+        (),
+        description="Columns released with de-identified text, `patient_id` and `time` too; `*` keeps all but "
+        "those of `known`.",
     )
     max_characters: int = Field(1_000_000, ge=1, description="A longer note is refused, never cut.")
     device: str | None = Field(None, description="`cpu`, `cuda`, `cuda:1` ...; else a GPU if there is one.")

@@ -131,12 +131,12 @@ class Deidentifier:
     def _without_columns(self, note: Note) -> Note:
         """Leave out columns; with surrogates, the patient's id and the note's time are replaced alike."""
         kept = self.config.keep_fields
+        if "*" in kept:  # but for what was said to name the patient
+            kept = (*(name for name in (*note.fields, "patient_id", "time") if name not in self.known), *kept)
         patient_id, time = note.patient_id, note.time
         if self._surrogates is not None:
             patient_id = patient_id and self._surrogates.patient_id(note)
             time = time and time + timedelta(self._surrogates.days(note))
-        if "*" in kept:
-            return replace(note, patient_id=patient_id, time=time)
         out = [name for name in note.fields if name not in kept]
         out += [name for name in ("patient_id", "time") if getattr(note, name) is not None and name not in kept]
         if not out and not note.fields and (patient_id, time) == (note.patient_id, note.time):

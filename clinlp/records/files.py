@@ -66,12 +66,13 @@ def check_encoding(file: io.BufferedReader, path: Path, encoding: Encoding, *, s
     """Look at the first lines: a file in another encoding is one error, not thousands.
 
     Raises:
-        DataError: More than half of the first lines do not decode.
+        DataError: More than half of the first lines do not decode, or they are UTF-8 and another was named.
     """
     with broken_means_data_error(path):
         head = file.peek(_HEAD)[:_HEAD]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"{path}: {encoding} needed, got UTF-16; save it as UTF-8 first")
+    _refuse_utf8(head, path, encoding)
     lines = [line for line in head.split(b"\n") if line.strip()]
     whole = len(lines) - 1  # the last line may be cut, within a character too
     decoder = codecs.getincrementaldecoder(encoding)
@@ -86,6 +87,25 @@ def check_encoding(file: io.BufferedReader, path: Path, encoding: Encoding, *, s
         raise not_decodable(path, encoding)
 
 
+def _refuse_utf8(head: bytes, path: Path, encoding: Encoding) -> None:
+    """Refuse UTF-8 under another name: it mostly decodes, to words in which nobody finds a name to remove.
+
+    Of GB 18030, what is UTF-8 throughout and has Chinese in it as such is no GB 18030.
+
+    Raises:
+        DataError: It is UTF-8.
+    """
+    if encoding in ("utf-8", "utf-8-sig"):
+        return
+    try:
+        words = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return
+    least = "\u2e80" if encoding == "gb18030" else "\x80"
+    if head.startswith(codecs.BOM_UTF8) or any(letter >= least for letter in words):
+        raise DataError(f"{path}: {encoding} needed, got UTF-8; leave out --encoding, and read files of each apart")
+
+
 def not_decodable(path: Path, encoding: Encoding) -> DataError:
     """The error for a file whose bytes are not what was said."""
     other = "utf-8" if encoding == "gb18030" else "gb18030"
@@ -96,8 +116,9 @@ def decode(data: bytes, path: Path, encoding: Encoding) -> str:
     """Decode a whole file, without its byte order mark.
 
     Raises:
-        DataError: The bytes are not in this encoding.
+        DataError: The bytes are not in this encoding, or are UTF-8 and another was named.
     """
+    _refuse_utf8(data, path, encoding)
     try:
         return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError:

@@ -236,7 +236,8 @@ def _rows(reader: Any, header: tuple[str, ...], path: Path, options: ReadOptions
         except StopIteration:
             return
         except csv.Error:
-            yield line, Broken(DataError("row has broken quotes"))
+            last = first + reader.line_num - 1  # an open quote takes the rows after it along
+            yield line, Broken(DataError("row has broken quotes" + (f" to line {last}" if last > line else "")))
             continue
         if not row:
             continue

@@ -209,3 +209,14 @@ def test_a_table_among_many_that_lacks_the_known_column_stops_the_job(tmp_path, 
         ):
             annotate(inputs, tmp_path / "out", config)
         assert not (tmp_path / "out").exists()
+
+
+def test_keeping_all_columns_leaves_out_those_that_name_the_patient(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("note_id,patient_id,姓名,ward,text\na,p1,欧阳明月,7b,入院\n", "utf-8")
+    config = BatchConfig(known=["姓名"], keep_fields=["*"], phi="off")
+    summary = deidentify([path], tmp_path / "r.jsonl", config)
+    [note] = read_notes(tmp_path / "r.jsonl")
+    assert (note.fields, note.patient_id, summary.left_out) == ({"ward": "7b"}, "p1", {"姓名": 1})
+    deidentify([path], tmp_path / "all.jsonl", config.model_copy(update={"keep_fields": ("*", "姓名")}))
+    assert "欧阳明月" in (tmp_path / "all.jsonl").read_text("utf-8")

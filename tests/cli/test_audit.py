@@ -217,3 +217,15 @@ def test_what_cannot_be_written_is_said(clinlp: Command, tmp_path: Path) -> None
     path = write(tmp_path / "gold.jsonl", gold_rows())
     done = clinlp("audit", path, path, "--json", tmp_path / "none" / "audit.json")
     assert (done.code, "cannot be written" in done.line) == (2, True)
+
+
+@pytest.mark.parametrize("mode", ["tag", "mask", "placeholder"])
+def test_a_release_in_the_place_of_gold_is_refused(clinlp: Command, tmp_path: Path, mode: str) -> None:
+    """Its PHI is replaced, so that the notes as they were seem to have lost it all."""
+    gold = write(tmp_path / "gold.jsonl", gold_rows())
+    assert clinlp("deidentify", gold, "-o", tmp_path / "out.jsonl", "--mode", mode, "--phi", "off").code == 0
+    done = clinlp("audit", tmp_path / "out.jsonl", gold)
+    assert done.code == 1
+    assert "notes as they were needed, got released ones, whose PHI is replaced; GOLD comes first" in done.err
+    assert "100" not in done.out
+    assert clinlp("audit", gold, tmp_path / "out.jsonl").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
 from clinlp.records import ReadOptions, WriteOptions, convert, from_record, read_notes, read_records, write_notes
+from clinlp.records.options import Encoding
 from clinlp.spans import Span
 
 from .record_cases import CHINESE, ENGLISH, JSON, NAMES
@@ -227,6 +229,33 @@ def test_a_file_in_another_encoding(name: str, tmp_path: Path) -> None:
     path.write_bytes(content.encode("utf-16"))
     with pytest.raises(DataError, match="UTF-16; save it as UTF-8"):
         list(read_records(path))
+
+
+@pytest.mark.parametrize("start", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize(("encoding", "words"), [("gb18030", "患者王建国来诊"), ("cp1252", "fièvre 38°C")])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.conll"])
+def test_utf8_under_another_name(name: str, encoding: Encoding, words: str, start: bytes, tmp_path: Path) -> None:
+    """It decodes as well, mostly, to words in which no name is found."""
+    rows = {
+        "a.csv": f"id,text\na,fine\nb,{words}\n",
+        "a.tsv": f"id\ttext\nb\t{words}\n",
+        "a.jsonl": f'{{"text": "{words}"}}\n',
+        "a.conll": "".join(f"{word} O\n" for word in words.split()),
+    }
+    path = tmp_path / name
+    path.write_bytes(start + rows[name].encode())
+    with pytest.raises(DataError, match=f"{name}: {encoding} needed, got UTF-8; leave out --encoding") as error:
+        list(read_notes(path, ReadOptions(encoding=encoding)))
+    assert words not in str(error.value)
+    assert words.split(maxsplit=1)[0] in next(text for note in read_notes(path) if (text := note.text) != "fine")
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp1252"])
+def test_a_text_in_utf8_under_another_name(encoding: Encoding, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"plain")
+    (tmp_path / "b.txt").write_text("患者 fièvre", "utf-8")
+    read = [record for _, record in read_records(tmp_path, ReadOptions(format="txt", encoding=encoding))]
+    assert [type(record) for record in read] == [Note, Failure]
 
 
 def test_one_line_in_another_encoding_is_one_failure(tmp_path: Path) -> None:
@@ -441,3 +470,13 @@ def test_a_number_beyond_64_bits_in_another_encoding(tmp_path: Path) -> None:
     )
     failure = only_failure(path, ReadOptions(encoding="gb18030"))
     assert (failure.note_id, failure.line) == ("甲", 1)
+
+
+def test_an_open_quote_says_how_far_it_reaches(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,"open\n2,gone with it\n3,"closed" so\n4,"ok"\n', "utf-8")
+    assert [line for line, _ in read_records(path)] == [2, 5]
+    [failure, note] = [record for _, record in read_records(path)]
+    assert isinstance(failure, Failure)
+    assert isinstance(note, Note)
+    assert (failure.reason, note.note_id) == ("row has broken quotes to line 4", "4")
