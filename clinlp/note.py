@@ -51,6 +51,8 @@ class Note:
     def __post_init__(self) -> None:
         if not self.note_id:
             raise DataError("note needs a note_id, got none")
+        if not isinstance(self.text, str):  # a table's empty cell, such as nan
+            raise DataError(f"note {self.note_id}: a text needed, got {type(self.text).__name__}")
         if self.lang not in ("en", "zh", None):
             raise DataError(f"note {self.note_id}: lang needs en or zh, got another value")
         for name in ("entities", "phi", "sections"):

@@ -210,3 +210,9 @@ def test_every_label_has_a_name_in_both_languages() -> None:
         assert label.isupper()
         assert english.isascii()
         assert not chinese.isascii()
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), b"x", 5])
+def test_a_text_is_a_string(text):
+    with pytest.raises(DataError, match=f"note n1: a text needed, got {type(text).__name__}"):
+        Note("n1", text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 from pydantic import Field
 
-from clinlp.cli.console import SCORES, console, remark, say, table
+from clinlp.cli.console import SCORES, console, remark, say, spare_inputs, table
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.errors import DataError, Failure, UsageError
@@ -91,6 +91,7 @@ def audit(
     from clinlp.metrics.audit import Sampling
     from clinlp.metrics.audit import audit as add_up
 
+    spare_inputs((json_file, html_file), (gold, predicted))
     coverage: Counter[str] = Counter()
     notes = _score(gold, predicted, config, coverage)
     n_spans, n_tags = coverage.pop("n_gold_spans", 0), coverage.pop("n_gold_tags", 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clinlp.cli.console import TRAINING, console, remark, say, table
+from clinlp.cli.console import TRAINING, console, remark, say, spare_inputs, table
 from clinlp.cli.options import takes
 from clinlp.config import Config
 from clinlp.data.checks.config import CheckConfig
@@ -62,6 +62,7 @@ def check(
     from clinlp.data.checks.findings import KINDS
     from clinlp.data.checks.run import check as look
 
+    spare_inputs((json_file,), (data, dev, test))
     for kind in ignore or ():
         if kind not in KINDS:
             raise UsageError(f"--ignore: a kind of finding needed, got {kind}; known are {', '.join(KINDS)}")

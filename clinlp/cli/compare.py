@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from pydantic import Field
 
-from clinlp.cli.console import SCORES, console, remark, say, table, write_json
+from clinlp.cli.console import SCORES, console, remark, say, spare_inputs, table, write_json
 from clinlp.cli.options import Device, JsonFile, SamplingOptions, Threshold, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, count_spans, gold_of, predict, score_codes, shortened
 from clinlp.errors import DataError, UsageError
@@ -82,6 +82,7 @@ def compare(
     from clinlp.metrics.compare import compare as hold_against
     from clinlp.records import read_notes
 
+    spare_inputs((json_file,), (gold, a, b))
     notes = list(read_notes(gold))
     if not notes:
         raise DataError(f"{gold}: annotated notes needed, got none")

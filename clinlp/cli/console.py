@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,18 @@ def counted(n: int, what: str) -> str:
 def say(message: str) -> None:
     """Write one line of results, whole however wide the terminal is."""
     sys.stdout.write(message + "\n")
+
+
+def spare_inputs(outputs: Iterable[Path | None], inputs: Iterable[Path | str | None]) -> None:
+    """Refuse to write over what is read: annotated notes are the work of weeks.
+
+    Raises:
+        UsageError: An output is an input.
+    """
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is not None and path.resolve() in read:
+            raise UsageError(f"{path}: an output beside the input needed, got the input itself")
 
 
 def write_json(path: Path, numbers: Mapping[str, Any]) -> None:

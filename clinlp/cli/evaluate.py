@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clinlp.cli.codes import drawn, show_codes, show_groups
-from clinlp.cli.console import SCORES, console, say, table, write_json
+from clinlp.cli.console import SCORES, console, say, spare_inputs, table, write_json
 from clinlp.cli.options import By, Device, JsonFile, SamplingOptions, Threshold, Train, percent_range, takes
 from clinlp.cli.predicted import Attribute, Predicted, gold_of, predict
 from clinlp.note import Note
@@ -61,6 +61,7 @@ def evaluate(
     """
     from clinlp.records import read_notes
 
+    spare_inputs((json_file,), (predicted, gold, train))
     notes = list(read_notes(gold))
     found = predict(predicted, notes, attribute, device)
     notes = gold_of(notes, found)

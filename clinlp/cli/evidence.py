@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from clinlp.cli.console import SCORES, console, remark, say, table, write_json
+from clinlp.cli.console import SCORES, console, remark, say, spare_inputs, table, write_json
 from clinlp.cli.options import Device, JsonFile
 from clinlp.errors import DataError
 from clinlp.note import Diagnosis, Note
@@ -53,6 +53,7 @@ def evidence(
     from clinlp.inference.faithfulness import measure_faithfulness
     from clinlp.records import read_notes
 
+    spare_inputs((json_file,), (model, source))
     gold = list(islice(read_notes(source), n_notes))
     notes = [Note(note.note_id, note.text, note.patient_id, note.lang, note.time, fields=note.fields) for note in gold]
     predictor = DiagnosisPredictor.load(model, device=device)

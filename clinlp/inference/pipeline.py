@@ -13,7 +13,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from clinlp.errors import DataError, Failure
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.config import PipelineConfig
 from clinlp.inference.release import Deidentifier
 from clinlp.note import Lang, Note
@@ -74,8 +74,17 @@ class Pipeline:
             )
 
     def __call__(self, notes: Sequence[Note]) -> list[Note | Failure]:
-        """Handle every note, in order; a note that fails gives a `Failure` and stops no other."""
+        """Handle every note, in order; a note that fails gives a `Failure` and stops no other.
+
+        Raises:
+            UsageError: Something else than a note is there, such as a text.
+        """
+        if isinstance(notes, Note):
+            raise UsageError("pipeline: a list of notes needed, got one note")
         done: list[Note | Failure] = list(notes)
+        for each in done:
+            if not isinstance(each, (Note, Failure)):  # it would come back as it is, as if it were released
+                raise UsageError(f'pipeline: notes needed, such as Note("n1", text), got {type(each).__name__}')
         self._each(done, "read", self._read)
         if self.config.sections:
             self._each(done, "sections", self._add_sections)

@@ -143,6 +143,15 @@ def usage(arguments: str, message: str, code: int = 2) -> Any:
         usage("deidentify GOOD -o FULL/file.csv/below.csv", "cannot be written"),
         usage("deidentify GOOD -o FULL/file.csv", "a new file needed for the output"),
         usage("deidentify GOOD -o OUT.xyz", "a name that tells the format needed, or --to jsonl"),
+        usage(
+            "evaluate rules GOOD --attribute phi --json GOOD", "an output beside the input needed, got the input itself"
+        ),
+        usage("evaluate GOOD FULL --json GOOD", "an output beside the input needed, got the input itself"),
+        usage("compare FULL GOOD rules --json GOOD", "an output beside the input needed, got the input itself"),
+        usage("evidence diagnosis-en GOOD --json GOOD", "an output beside the input needed, got the input itself"),
+        usage("check FULL --dev GOOD --json GOOD", "an output beside the input needed, got the input itself"),
+        usage("audit GOOD FULL --json GOOD", "an output beside the input needed, got the input itself"),
+        usage("audit FULL GOOD --html GOOD", "an output beside the input needed, got the input itself"),
         usage("convert GOOD GOOD --overwrite", "an output beside the input needed, got the input itself"),
         usage("convert GOOD GOOD/below.csv", "cannot be written"),
         usage("annotate GOOD -o OUT --entities FULL", "no config.json; is this a model folder?"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clinlp import Note, read_notes
+from clinlp import Note, UsageError, read_notes
 from clinlp.deid.keys import new_key
 from clinlp.inference.pipeline import Pipeline, PipelineConfig
 
@@ -34,3 +34,12 @@ def test_entities_of_a_released_text_are_those_carried_to_it(lang, tmp_path):
     found = {(n.note_id, *span) for n, r in zip(again, released, strict=True) for span in outside(n, r.phi)}
     assert len(carried) > 100
     assert len(carried & found) >= 0.99 * len(carried | found)
+
+
+@pytest.mark.parametrize(("given", "got"), [(["Dr. Okafor"], "str"), ("患者王小明", "str"), ([None], "NoneType")])
+def test_what_is_no_note_does_not_come_back_as_if_it_were_released(given, got):
+    rules = PipelineConfig(phi="off", entities="off", **OFF)
+    with pytest.raises(UsageError, match=rf'pipeline: notes needed, such as Note\("n1", text\), got {got}$'):
+        Pipeline(rules)(given)
+    with pytest.raises(UsageError, match="pipeline: a list of notes needed, got one note"):
+        Pipeline(rules)(Note("n1", "Dr. Okafor"))
