@@ -14,7 +14,7 @@ from typing import Any
 
 from clinlp.batch.columns import schema, to_row
 from clinlp.batch.config import BatchConfig
-from clinlp.errors import DataError, Failure, UsageError
+from clinlp.errors import Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
 from clinlp.records.canonical import from_record
@@ -79,19 +79,18 @@ class Annotator:
         return [self._row(next(done) if isinstance(note, Note) else note) for note in read]
 
     def _read(self, record: Mapping[str, Any] | Broken) -> Note | Failure:
-        known = record.note_id if isinstance(record, Broken) else record_id(record, self.config)
+        if isinstance(record, Broken):
+            return Failure.of(record.error, stage="read", note_id=record.note_id)
         try:
-            if isinstance(record, Broken):
-                raise record.error
             return from_record(record, options=self.config)
-        except DataError as error:
-            return Failure.of(error, stage="read", note_id=known)
+        except Exception as error:  # noqa: BLE001  what it says may quote a note, and one stops no other
+            return Failure.of(error, stage="read", note_id=record_id(record, self.config))
 
     def _row(self, result: Note | Failure) -> dict[str, Any]:
         if isinstance(result, Note):
             try:
                 return to_row(result, offsets=self.config.tokens, seconds=defaultdict(float))
-            except DataError as error:
+            except Exception as error:  # noqa: BLE001  as above
                 result = Failure.of(error, stage="write", note_id=result.note_id)
         said = {"stage": result.stage, "error": result.error, "reason": result.reason}
         return {"note_id": result.note_id, "failure": said}

@@ -74,6 +74,7 @@ class Journal:
     def clear(self) -> None:
         """Forget all: the job begins anew."""
         os.ftruncate(self._file, 0)
+        os.fsync(self._file)  # before there is a plan that its old lines would seem to be of
         self._size = 0
         self.done.clear()
         self._retries.clear()

@@ -83,10 +83,10 @@ class Child:
                 stderr=subprocess.DEVNULL,
                 env=dict(variables),
             )
-        except OSError:  # no memory, or too many processes or open files
-            heard(None)
-        else:
             threading.Thread(target=self._listen, args=(self._running.stdout,), daemon=True).start()
+        except (OSError, RuntimeError):  # no memory, or too many processes, threads or open files
+            self.kill()
+            heard(None)
 
     @property
     def pid(self) -> int:

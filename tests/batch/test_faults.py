@@ -286,6 +286,18 @@ def test_a_child_ends_in_order_and_leaves_no_core(monkeypatch: pytest.MonkeyPatc
         child.kill()
 
 
+def test_where_no_thread_can_listen_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(processes, "_PROGRAM", CHILD)
+    monkeypatch.setattr(threading.Thread, "start", none)
+    said: SimpleQueue[Any] = SimpleQueue()
+    child = Child("none", environment(0, None), said.put)
+    assert said.get(timeout=5) is None
+    assert child._running.poll() == -signal.SIGKILL
+
+
 def test_a_frame_holds_the_name_of_any_file() -> None:
     file = BytesIO()
     send(file, {"name": os.fsdecode("病历".encode("gb18030"))}, b"text")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clinlp.batch import Annotator, BatchConfig, annotate
+from clinlp.batch import Annotator, BatchConfig, annotate, frames
+from clinlp.batch.columns import to_row
 from clinlp.errors import UsageError
+from clinlp.note import Note
 
 from .batch_cases import records, released
 
@@ -41,6 +44,24 @@ def test_the_callable_fits_dataset_map(dump: Dump, tmp_path: Path, arrow: bool) 
                 (span["start"], span["end"], span["label"]) for span in held["phi"]
             ]
             assert [[pair["start"], pair["end"]] for pair in row["tokens"]] == held["tokens"]
+
+
+def test_one_bad_row_stops_no_other_and_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(note: Note, **_: object) -> dict[str, Any]:
+        if note.text == "b":
+            raise ValueError(note.text)
+        return to_row(note, offsets=False, seconds=defaultdict(float))
+
+    monkeypatch.setattr(frames, "to_row", broken)
+    huge = [{"start": 0, "end": 1, "label": "A", "score": 10**400}]
+    made = Annotator(BatchConfig(**RULES))(
+        {"text": ["a", "b", "c"], "note_id": list("123"), "entities": [huge, None, None]}
+    )
+    assert made["text"] == [None, None, "c"]
+    assert made["failure"][:2] == [
+        {"stage": "read", "error": "OverflowError", "reason": ""},
+        {"stage": "write", "error": "ValueError", "reason": ""},
+    ]
 
 
 def test_what_a_table_cannot_give_is_refused(tmp_path: Path) -> None:

@@ -157,6 +157,18 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     assert lines(folder / "journal.jsonl") == [{"shard": 0, "n": 1}, {"shard": 2, "n": 3}]
 
 
+def test_what_was_finished_before_is_forgotten_before_there_is_another_plan(
+    dump: Dump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out, seen = dump(records(3)), tmp_path / "out", list[str]()
+    annotate([path], out, BatchConfig(**RULES))
+    fsync = os.fsync
+    names = {(out / ".clinlp" / "journal.jsonl").stat().st_ino: "journal"}
+    monkeypatch.setattr(os, "fsync", lambda file: seen.append(names.get(os.fstat(file).st_ino, "other")) or fsync(file))
+    annotate([path], out, BatchConfig(**RULES), overwrite=True)
+    assert seen[:2] == ["journal", "other"]
+
+
 def test_a_disk_without_locks_takes_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
