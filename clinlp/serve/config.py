@@ -47,7 +47,12 @@ class ServeConfig(PipelineConfig):
         5.0, ge=0, le=1000, description="How long a batch waits for more notes at most; alone, a request never waits."
     )
     limit_s: float = Field(60.0, gt=0, description="Seconds from a request to its answer at most (504).")
-    read_s: float = Field(20.0, gt=0, description="Seconds in which a request has to arrive (408).")
+    read_s: float = Field(
+        20.0,
+        gt=0,
+        description="Seconds in which a request has to arrive (408), and in which a client has to read some of its "
+        "answer.",
+    )
     grace_s: int = Field(60, ge=0, description="Seconds for what is at work when the service is told to end.")
     connections: int = Field(512, ge=1, description="Connections at once (503).")
     workers: int = Field(
