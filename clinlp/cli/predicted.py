@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 Attribute = Literal["entities", "phi", "diagnoses"]
 RULES = "rules"
+_OF_MODELS = (
+    "model.safetensors",
+    "labels.json",
+    "best/labels.json",
+)  # a run's folder is refused with the name of its model
 
 
 class Predicted(NamedTuple):
@@ -37,7 +42,7 @@ def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, d
     path = Path(predicted)
     if predicted == RULES and not path.exists():
         return _by_rules(gold, attribute)
-    if not path.exists() or (path / "model.safetensors").is_file() or (path / "labels.json").is_file():
+    if not path.exists() or any((path / name).is_file() for name in _OF_MODELS):
         return _by_model(predicted, gold, attribute, device)
     from clinlp.records import read_notes
 

@@ -74,7 +74,10 @@ def find_model(name: str | Path) -> Path:
         raise UsageError(f"{name}: a model folder or one of {', '.join(list_bundled()) or 'none'} needed, got neither")
     for file in ("config.json", "labels.json", "model.safetensors"):
         if not (path / file).is_file():
-            raise UsageError(f"{path}: no {file}; is this a model folder?")
+            best = (
+                f"that of a run is {path / 'best'}" if (path / "best" / file).is_file() else "is this a model folder?"
+            )
+            raise UsageError(f"{path}: no {file}; {best}")
     return path
 
 

@@ -256,7 +256,10 @@ def _time(value: Any, lost: Counter[str] | None) -> date | None:
     elif isinstance(value, str):
         day, hour = _parse_time(value.strip())
     if day is None:
-        raise DataError(f'"time" needs a date such as 2024-01-31, got another {_kind(value)}')
+        raise DataError(
+            f'"time" needs a date such as 2024-01-31, got another {_kind(value)}; '
+            "under another name the column is carried as it is"
+        )
     if hour and lost is not None:
         lost["time_of_day"] += 1
     return day

@@ -82,6 +82,8 @@ def _finetune_tagger(
         raise DataError("dev: notes needed to choose the best epoch on, got none")
     remarks = unlearned_labels(notes, dev, labels, chosen=config.labels is not None)
     notes = _only(notes, labels)
+    if not any(note.entities for note in notes):
+        raise DataError(f"train: spans of {', '.join(labels)} needed, got none")
     if config.labels is not None:  # else what train lacks stays: it counts as missed
         dev = _only(dev, labels)
     prepare(config, resume=resume)

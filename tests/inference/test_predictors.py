@@ -96,10 +96,20 @@ def test_evidence_joins_words_that_touch_and_skips_punctuation():
     assert spans[0].score == pytest.approx(0.58)
 
 
+def into_run(folder):
+    """Make the folder of a model that of a run, whose best model it is."""
+    files = list(folder.iterdir())
+    (folder / "best").mkdir()
+    for file in files:
+        file.rename(folder / "best" / file.name)
+    (folder / "config.json").write_text("{}")
+
+
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
         (lambda folder: (folder / "labels.json").unlink(), "no labels.json; is this a model folder"),
+        (into_run, r": no labels\.json; that of a run is .*best$"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json of this version needed"),
         (lambda folder: (folder / "config.json").write_text('{"task": "poetry"}'), "entities, phi or diagnosis needed"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 20), "weights of its config.json needed"),

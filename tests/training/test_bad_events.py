@@ -206,6 +206,12 @@ def test_spans_of_labels_that_were_not_chosen_are_counted(four_notes, tmp_path):
     ]
 
 
+def test_labels_that_train_has_no_span_of_are_refused(four_notes, tmp_path):
+    with pytest.raises(DataError, match="train: spans of SYMPTON, RASH needed, got none"):
+        finetune_entities(quick(tmp_path / "run", four_notes, labels=("SYMPTON", "RASH")))
+    assert not (tmp_path / "run" / "best").exists()
+
+
 def test_a_dev_without_spans_is_said(four_notes, tmp_path):
     told = []
     dev = save(tmp_path / "dev.jsonl", Note("d", "无特殊。"))
