@@ -78,7 +78,7 @@ DATA = {
 CHOSEN = {
     "entities-en": "held-out synthetic notes and maccrobat2020 dev, whose score below is a little high for that",
     "phi-en": "held-out synthetic notes and `corpora/written/en/dev*`; thresholds by `scripts/phi_thresholds.py` on "
-    "mtsamples and e3c_raw, what it may doubt of the rules by `scripts/phi_doubts.py` on `corpora/written/en/dev*`",
+    "mtsamples and e3c_raw",
     "phi-zh": "held-out synthetic notes and `corpora/written/zh/dev*`; thresholds by `scripts/phi_thresholds.py` on "
     "`corpora/zh/dev.jsonl`",
     "diagnosis-en": "held-out synthetic notes and codiesp_en dev, whose score below is a little high for that",
