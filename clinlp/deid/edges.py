@@ -38,10 +38,14 @@ def completed(span: Span, text: str) -> Span:
     """Go on to what a find stops before: the rest of a number, the words that end the name of a place.
 
     Where 3456 was found in 12-3456-HN, the number is whole; where Hope or Hearth was in Hope & Hearth of Elko, the
-    place is.
+    place is; so is Route 9 where Route was.
     """
     if span.label in _CODES:
         return _whole_number(span, text)
+    if span.label == PhiLabel.LOCATION:
+        is_road = _road().search(text, span.start, span.end)
+        number = _road_number().match(text, span.end) if is_road else None
+        return replace(span, end=number.end()) if number else span
     if span.label not in _PLACES:
         return span
     if before := _named_before().search(text, max(0, span.start - _REACH), span.start):
@@ -51,6 +55,17 @@ def completed(span: Span, text: str) -> Span:
         if text[span.end - 1].isalpha() and (behind := _named_behind().match(text, span.end)):
             span = replace(span, end=behind.end())
     return span
+
+
+@cache
+def _road() -> re.Pattern[str]:
+    return re.compile(r"(?<!\w)(?i:route|rte|highway|hwy|interstate|county road)\Z")
+
+
+@cache
+def _road_number() -> re.Pattern[str]:
+    """The number that a road is known by: Route + 9, Highway + 61."""
+    return re.compile(r" [0-9]{1,4}[A-Z]?(?![\w/%-]|\.[0-9])")
 
 
 def age_behind(name: Span, text: str) -> Span | None:

@@ -128,3 +128,17 @@ def test_a_find_goes_on_to_the_ends_of_what_it_is_part_of(label: str, text: str,
 def test_a_bare_number_from_90_on_behind_a_name_is_an_age(text: str, age: str | None) -> None:
     found = age_behind(Span(0, 9, "NAME", 0.9), text)
     assert (found and text[found.start : found.end]) == age
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "whole"),
+    [
+        ("fell on Route 9, C2 fracture", "Route", "Route 9"),
+        ("off Highway 61 at dusk", "Highway", "Highway 61"),
+        ("Route 0.5 mg", "Route", "Route"),
+    ],
+)
+def test_the_number_of_a_road_belongs_to_it(text: str, found: str, whole: str) -> None:
+    start = text.index(found)
+    span = completed(Span(start, start + len(found), "LOCATION"), text)
+    assert text[span.start : span.end] == whole

@@ -37,7 +37,7 @@ def test_queries_that_clinicians_ask_leak_little_and_keep_what_is_medicine() -> 
     gold = list(read_notes(path))
     scores = score_leakage(gold, Deidentifier(PipelineConfig()).find(unmarked(gold)))
     assert len(gold) >= 100
-    assert scores.overall.character_recall >= 0.99
+    assert scores.overall.character_recall >= 0.995
     assert scores.clean_share >= 0.97
     assert scores.over_redaction <= 0.008
 
