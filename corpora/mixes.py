@@ -20,7 +20,7 @@ from corpora.written import varied, written_notes
 
 ANNOTATED = "annotated"  # column that names the labels of a corpus
 SURE_NAME = 0.6  # below it the rules only guess a name
-WRITTEN_TIMES = 8  # variations of each note written by hand
+WRITTEN_TIMES = 6  # variations of each note written by hand
 FINE = {"Duration": "DURATION", "Frequency": "FREQUENCY"}  # finer types of maccrobat2020 that its 12 labels leave out
 
 

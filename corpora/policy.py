@@ -13,7 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from clinlp.deid.words import listed, words
+from clinlp.deid.words import listed, word_set, words
 from clinlp.note import Note
 from clinlp.spans import Span
 
@@ -51,6 +51,8 @@ def stays(text: str, span: Span) -> bool:
         return _is_young(said)
     if span.label == "DATE":
         return bool(_no_date().fullmatch(said))
+    if span.label == "ORG":
+        return said in word_set("zh", "nationwide")
     return span.label == "LOCATION" and _is_large(said)
 
 

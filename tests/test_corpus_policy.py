@@ -19,7 +19,9 @@ def marked(words: str) -> Note:
     return Note("n", text, phi=tuple(phi))
 
 
-@pytest.mark.parametrize(("lang", "parts"), [("en", ("train", "dev", "seen", "check")), ("zh", ("train", "dev"))])
+@pytest.mark.parametrize(
+    ("lang", "parts"), [("en", ("train", "dev", "seen", "check", "asked")), ("zh", ("train", "dev"))]
+)
 def test_notes_written_by_hand_keep_to_the_policy(lang, parts):
     found = [fault for part in parts for note in written_notes(lang, part) for fault in faults(note)]
     assert not found
@@ -40,6 +42,7 @@ def test_notes_of_the_generators_keep_to_the_policy(lang):
         *[("LOCATION", words) for words in ("Ohio", "Kenya", "New South Wales", "河南省", "新疆维吾尔自治区")],
         *[("AGE", words) for words in ("89", "8", "六十岁")],
         ("DEPARTMENT", "cardiology"),
+        *[("ORG", words) for words in ("中国工商银行", "太平人寿", "中国移动")],
     ],
 )
 def test_what_identifies_nobody_stays(label, words):
@@ -53,6 +56,7 @@ def test_what_identifies_nobody_stays(label, words):
         *[("LOCATION", words) for words in ("Bangor, Maine", "Leeds", "北京", "洛阳")],
         *[("AGE", words) for words in ("90", "101", "９５", "九 十 八", "ninety-one", "90s")],
         ("NAME", "Georgia"),
+        ("ORG", "昆山农商行"),
     ],
 )
 def test_what_identifies_goes(label, words):
