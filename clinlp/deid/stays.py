@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.capitals import EPONYM, FIRST, LAST, PLAIN, STOP, kinds
-from clinlp.deid.words import listed, word_set, words
+from clinlp.deid.words import any_of, listed, word_set, words
+from clinlp.spans import Span
 
 
 def stays(said: str, label: str) -> bool:
@@ -32,9 +34,27 @@ def stays(said: str, label: str) -> bool:
     return label == PhiLabel.DATE and bool(_no_date().fullmatch(bare))
 
 
+def is_nationwide(text: str, span: Span) -> bool:
+    """Say whether a find is, or is a part of, the name of a bank, an insurer or a carrier of a whole country."""
+    if span.label not in _PLACES or not _WIDE[0] <= text[span.start] <= _WIDE[1]:
+        return False
+    near = max(0, span.start - _REACH)
+    return any(
+        match.start() <= span.start and span.end <= match.end()
+        for match in _nationwide().finditer(text, near, span.end + _REACH)
+    )
+
+
+@cache
+def _nationwide() -> re.Pattern[str]:
+    return re.compile(any_of(words("zh", "nationwide")))
+
+
 def _has_form(bare: str, label: str) -> bool:
     """Say whether words have the least that a kind must have: an `@` in an address, some digits in a number."""
     n_digits = sum(map(str.isdigit, bare))
+    if label in _CALLED and _amount().fullmatch(bare):
+        return False
     if label in _NUMBERS:
         return len(bare) > 2 and (n_digits > 0 or len(bare) > 11 or bool(_han_number().search(bare)))
     if label in _MARKED:
@@ -64,6 +84,12 @@ def _is_fragment(bare: str, label: str) -> bool:
 
 
 @cache
+def _amount() -> re.Pattern[str]:
+    """Money: 492876.42, 1,170,794.45."""
+    return re.compile("[0-9]+(?:[,，][0-9]{3})*[.][0-9]{1,2}")
+
+
+@cache
 def _spelled() -> re.Pattern[str]:
     return re.compile("[〇零一二三四五六七八九十百廿卅旬耄耋]|(?i:nine|ninet|hundred|centen|nonagen)")
 
@@ -76,8 +102,10 @@ def _han_number() -> re.Pattern[str]:
 _NUMBERS = frozenset(
     (PhiLabel.ID, PhiLabel.MRN, PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.SSN, PhiLabel.ID_CARD, PhiLabel.ACCOUNT)
 )
+_CALLED = frozenset((PhiLabel.PHONE, PhiLabel.FAX, PhiLabel.ACCOUNT))
 _MARKED = {PhiLabel.EMAIL: "@＠", PhiLabel.URL: "./", PhiLabel.IP: ".:"}
 _PLACES = (PhiLabel.HOSPITAL, PhiLabel.ORG)
+_REACH: Final = 12  # characters of the longest name of such an institution
 
 
 @cache

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clinlp.deid.detect import THRESHOLD, Detector
 from clinlp.deid.en.around import is_other
-from clinlp.deid.stays import stays
+from clinlp.deid.stays import is_nationwide, stays
 from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
 from clinlp.note import Lang, Note
@@ -49,7 +49,9 @@ class PhiTagger(TaggerRunner):
             found[at] = [
                 Span(span.start, span.end, span.label, self._scaled(span), span.context)
                 for span in spans
-                if not stays(text[span.start : span.end], span.label) and not is_other(text, span)
+                if not stays(text[span.start : span.end], span.label)
+                and not is_other(text, span)
+                and not is_nationwide(text, span)
             ]
         return found
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clinlp.deid.stays import stays
+from clinlp.deid.stays import is_nationwide, stays
+from clinlp.spans import Span
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,8 @@ from clinlp.deid.stays import stays
         ("210/118", "DATE"),
         ("24/7", "DATE"),
         ("765892.36", "DATE"),
+        ("1,170,794.45", "PHONE"),
+        ("492876.42", "ACCOUNT"),
         ("TVUS", "DATE"),
         ("NSTEMI", "NAME"),
         ("trached kiddo", "NAME"),
@@ -70,6 +73,7 @@ def test_known_to_identify_nobody(said, label):
         ("2207", "MRN"),
         ("A-17-B", "ID"),
         ("ext. 4471", "PHONE"),
+        ("555.0142", "PHONE"),
         ("一三六零七四四", "PHONE"),
         ("12/27", "DATE"),
         ("KM", "NAME"),
@@ -99,3 +103,20 @@ def test_known_to_identify_nobody(said, label):
 )
 def test_may_identify_somebody(said, label):
     assert not stays(said, label)
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("转账自<中国工商银行>杭州分行", True),
+        ("转账自中国工<商银行>杭州分行", True),
+        ("由<太平洋产险>赔付", True),
+        ("存入<昆山农商行>", False),
+        ("先去<昆山中国银行>", False),
+        ("存入<中国银行昆山支行>", False),
+        ("就诊于<交通医院>", False),
+    ],
+)
+def test_nationwide_institutions_identify_nobody(marked, expected):
+    start, end = marked.index("<"), marked.index(">") - 1
+    assert is_nationwide(marked.replace("<", "").replace(">", ""), Span(start, end, "ORG")) is expected
