@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -41,26 +41,23 @@ class Loss:
     n_unknown_codes: int = 0  # codes outside the code set
 
     def __str__(self) -> str:
-        said = [f"{self.n_notes:,} notes"]
-        if self.n_spans:
-            said.append(f"{self.n_spans:,} spans")
-        if self.n_overlapping:
-            said.append(f"{self.n_overlapping:,} overlap a longer span and were left out")
-        if self.n_widened:
-            said.append(f"{self.n_widened:,} cut a piece and were widened")
-        if self.n_wordless:
-            said.append(f"{self.n_wordless:,} hold no word and were left out")
-        if self.n_same:
-            said.append(f"{self.n_same:,} hold the pieces of another of their label")
-        if self.n_wide:
-            said.append(f"{self.n_wide:,} are wider than max_width and were left out")
-        if self.n_cut:
-            said.append(f"{self.n_cut:,} cross a window's border and were left out")
-        if self.n_empty:
-            said.append(f"{self.n_empty:,} notes hold no word and were left out")
-        if self.n_unknown_codes:
-            said.append(f"{self.n_unknown_codes:,} codes are not in the code set and were left out")
-        return "; ".join(said)
+        n_notes, *counts = astuple(self)
+        said = (f"{count:,} {what}" for count, what in zip(counts, _SAID, strict=True) if count)
+        return "; ".join((f"{n_notes:,} notes", *said))
+
+
+_SAID: Final = (
+    "spans",
+    "overlap a longer span and were left out",
+    "cut a piece and were widened",
+    "hold no word and were left out",
+    "hold the pieces of another of their label",
+    "are wider than max_width and were left out",
+    "cross a window's border and were left out",
+    "notes hold no word and were left out",
+    "codes are not in the code set and were left out",
+)
+"""What is said of each count of a `Loss` after its notes, in the order of its fields."""
 
 
 def tagging_windows(
