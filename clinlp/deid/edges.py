@@ -44,8 +44,8 @@ def completed(span: Span, text: str) -> Span:
         return _whole_number(span, text)
     if span.label == PhiLabel.LOCATION:
         is_road = _road().search(text, span.start, span.end)
-        number = _road_number().match(text, span.end) if is_road else None
-        return replace(span, end=number.end()) if number else span
+        more = (_road_number() if is_road else _flat()).match(text, span.end)
+        return replace(span, end=more.end()) if more else span
     if span.label not in _PLACES:
         return span
     if before := _named_before().search(text, max(0, span.start - _REACH), span.start):
@@ -66,6 +66,13 @@ def _road() -> re.Pattern[str]:
 def _road_number() -> re.Pattern[str]:
     """The number that a road is known by: Route + 9, Highway + 61."""
     return re.compile(r" [0-9]{1,4}[A-Z]?(?![\w/%-]|\.[0-9])")
+
+
+@cache
+def _flat() -> re.Pattern[str]:
+    """What is behind the place of a house: Matauri Bay + , lot 9."""
+    kinds_of = "lot|flat|apt|apartment|unit|suite|ste|villa|plot|berth|trailer"
+    return re.compile(rf",? (?i:{kinds_of})\.? #?[0-9]{{1,4}}[A-Z]?(?![\w/%-]|\.[0-9])")
 
 
 def age_behind(name: Span, text: str) -> Span | None:

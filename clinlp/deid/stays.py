@@ -13,18 +13,21 @@ from clinlp.deid.words import any_of, listed, word_set, words
 from clinlp.spans import Span
 
 
-def stays(said: str, label: str) -> bool:
+def stays(said: str, label: str, *, is_sure: bool = False) -> bool:
     """Say whether words that a tagger found are known to identify nobody.
 
     A bare year or clock time is no date, an age under 90 none that Safe Harbor names, a state, province or
     country no place, one Han character no word; a name needs a word that is not one of a dictionary, and a hospital
     a name.
+
+    Args:
+        is_sure: Whether the tagger has next to no doubt: then a name may be any word that has a capital, as Serenity.
     """
     bare = " ".join(unicodedata.normalize("NFKC", said).split()).strip(" .,;:()（），。；：、-–")
     if not bare or not _has_form(bare, label) or _is_fragment(bare, label):
         return True
     if label == PhiLabel.NAME:
-        return _is_no_name(bare)
+        return not (is_sure and _titled().fullmatch(bare)) and _is_no_name(bare)
     if label == PhiLabel.LOCATION:
         return _is_large(bare)
     if label == PhiLabel.AGE:
@@ -143,9 +146,14 @@ def _is_no_name(bare: str) -> bool:
         common = (kinds().get(part.lower(), 0) & (PLAIN | STOP | FIRST | LAST) for part in parts)
         return any(map(str.islower, parts)) and all(bits and not bits & (FIRST | LAST) for bits in common)
     bits = kinds().get(bare.lower(), 0)
-    if bare.isupper() and 3 < len(bare) < 7 and not bits & (FIRST | LAST):
+    if bare.isupper() and bare.isalpha() and 3 < len(bare) < 7 and not bits & (FIRST | LAST):
         return True  # NSTEMI
     return bool(bits & (PLAIN | EPONYM | STOP)) and (bool(bits & STOP) or not bits & (FIRST | LAST))
+
+
+@cache
+def _titled() -> re.Pattern[str]:
+    return re.compile("[A-Z][a-z]{2,}|[A-Z]{4,6}")
 
 
 @cache

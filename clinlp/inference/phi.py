@@ -23,6 +23,7 @@ from clinlp.tagging.scheme import Offsets
 from clinlp.text.language import detect_language
 
 NEARLY: Final = 0.999  # of a threshold: a label that is left to the rules never reaches it
+SURE: Final = 0.5
 LEVELS: Final = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Probabilities at which spans are read off; a threshold between two acts like the higher one."""
 
@@ -49,7 +50,7 @@ class PhiTagger(TaggerRunner):
             found[at] = [
                 Span(span.start, span.end, span.label, self._scaled(span), span.context)
                 for span in spans
-                if not stays(text[span.start : span.end], span.label)
+                if not stays(text[span.start : span.end], span.label, is_sure=(span.score or 0.0) >= SURE)
                 and not is_other(text, span)
                 and not is_nationwide(text, span)
             ]

@@ -136,9 +136,12 @@ def test_a_bare_number_from_90_on_behind_a_name_is_an_age(text: str, age: str | 
         ("fell on Route 9, C2 fracture", "Route", "Route 9"),
         ("off Highway 61 at dusk", "Highway", "Highway 61"),
         ("Route 0.5 mg", "Route", "Route"),
+        ("at Matauri Bay, lot 9. Daycare", "Matauri Bay", "Matauri Bay, lot 9"),
+        ("of 12 Elm St apt 4B, Bath", "12 Elm St", "12 Elm St apt 4B"),
+        ("from Leeds, unit 2.5 mL left", "Leeds", "Leeds"),
     ],
 )
-def test_the_number_of_a_road_belongs_to_it(text: str, found: str, whole: str) -> None:
+def test_the_number_of_a_road_or_of_a_flat_belongs_to_it(text: str, found: str, whole: str) -> None:
     start = text.index(found)
     span = completed(Span(start, start + len(found), "LOCATION"), text)
     assert text[span.start : span.end] == whole

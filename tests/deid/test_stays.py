@@ -78,6 +78,7 @@ def test_known_to_identify_nobody(said, label):
         ("12/27", "DATE"),
         ("KM", "NAME"),
         ("MJK", "NAME"),
+        ("J.A.G.", "NAME"),
         ("five oh two, five five five", "PHONE"),
         ("SMITH", "NAME"),
         ("93-year-old", "AGE"),
@@ -103,6 +104,13 @@ def test_known_to_identify_nobody(said, label):
 )
 def test_may_identify_somebody(said, label):
     assert not stays(said, label)
+
+
+@pytest.mark.parametrize("said", ["Serenity", "June", "Maverick"])
+def test_a_word_is_a_name_where_the_tagger_is_sure(said):
+    assert stays(said, "NAME")
+    assert not stays(said, "NAME", is_sure=True)
+    assert stays(said.lower(), "NAME", is_sure=True)
 
 
 @pytest.mark.parametrize(
