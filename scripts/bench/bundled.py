@@ -78,7 +78,7 @@ DATA = {
 CHOSEN = {
     "entities-en": "held-out synthetic notes and maccrobat2020 dev, whose score below is a little high for that",
     "phi-en": "held-out synthetic notes and `corpora/written/en/dev*`; thresholds by `scripts/phi_thresholds.py` on "
-    "mtsamples and e3c_raw",
+    "mtsamples and e3c_raw, `--least 0.2`",
     "phi-zh": "held-out synthetic notes and `corpora/written/zh/dev*`; thresholds by `scripts/phi_thresholds.py` on "
     "`corpora/zh/dev.jsonl`",
     "diagnosis-en": "held-out synthetic notes and codiesp_en dev, whose score below is a little high for that",

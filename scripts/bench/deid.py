@@ -39,7 +39,13 @@ from scripts.bench.annotate import machine
 
 RESULTS = Path(__file__).parent / "results" / "deid.json"
 SETS = ("en/presidio_synth", "en/contextual_anonymizer", "zh/deid_multipriv", "zh/deid_tcm")
-WRITTEN = ("corpora/written/en/dev", "corpora/written/en/test", "corpora/written/zh/dev", "corpora/written/zh/test")
+WRITTEN = (
+    "corpora/written/en/asked",
+    "corpora/written/en/dev",
+    "corpora/written/en/test",
+    "corpora/written/zh/dev",
+    "corpora/written/zh/test",
+)
 System = Callable[[Sequence[Note]], list[Sequence[Span]]]
 
 
