@@ -125,7 +125,10 @@ class Deidentifier:
             from clinlp.deid.surrogates import Surrogates
 
             self._surrogates = Surrogates(
-                self._key.derive("surrogates"), keep_weekday=config.keep_weekday, max_days=config.max_shift_days
+                self._key.derive("surrogates"),
+                keep_weekday=config.keep_weekday,
+                max_days=config.max_shift_days,
+                names=tuple(column for column, label in self.known.items() if label == PhiLabel.NAME),
             )
 
     def _without_columns(self, note: Note) -> Note:

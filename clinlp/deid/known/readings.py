@@ -22,7 +22,7 @@ def latin(surname: str, given: str) -> Iterator[tuple[Name, Name]]:
     """
     if not given or len(surname + given) > _LONGEST:
         return
-    for last, *called in islice(product(_as_surname(surname), *map(readings, given)), _MOST):
+    for last, *called in islice(product(surname_readings(surname), *map(readings, given)), _MOST):
         yield Name((("".join(called),),), ((last,),)), Name(tuple((syllable,) for syllable in called), ((last,),))
 
 
@@ -40,7 +40,8 @@ def readings(character: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(way for one in (found[0] if found else ()) for way in _spelled(one)))
 
 
-def _as_surname(surname: str) -> tuple[str, ...]:
+def surname_readings(surname: str) -> tuple[str, ...]:
+    """Give the readings of a surname, the usual one first: 单 is shan, 曾 zeng."""
     from pypinyin import Style, lazy_pinyin
 
     if surname in _surnames():

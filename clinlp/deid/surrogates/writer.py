@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.dates import are_day_first, cap_age, shift_dates, shift_of
@@ -25,6 +25,9 @@ from clinlp.errors import UsageError
 from clinlp.note import Lang, Note
 from clinlp.spans import Span
 from clinlp.text.language import detect_language
+
+if TYPE_CHECKING:  # loads readings
+    from clinlp.deid.known.names_zh import Given
 
 LEAST_KEY_BYTES: Final = 16
 _TRIES: Final = 32
@@ -47,11 +50,14 @@ class Surrogates:
         key: At least 16 secret bytes; whoever has them can tell which surrogate a name would get.
         keep_weekday: Move dates by whole weeks.
         max_days: The farthest that a patient's dates move.
+        names: Columns of a note's record that hold names. Where one is in Chinese characters, the same name in Latin
+            letters becomes what its characters' surrogate is read as; without, nobody can say that they are one.
     """
 
     key: bytes = field(repr=False)
     keep_weekday: bool = False
     max_days: int = 365
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.key) < LEAST_KEY_BYTES:
@@ -76,8 +82,15 @@ class Surrogates:
         Ages to 89 stay, as the law allows; so do times and words that point from the note's day
         (yesterday). What cannot be read, and what has no surrogate, becomes its tag, `[NAME]`.
         """
-        writer = _Writer(note, self._draw(note))
+        writer = _Writer(note, self._draw(note), self._told(note))
         return tuple(writer.write(span) for span in note.phi)
+
+    def _told(self, note: Note) -> tuple[Given, ...]:
+        if not self.names:
+            return ()
+        from clinlp.deid.surrogates.names_spelled import chinese_names
+
+        return chinese_names(note, self.names)
 
     def _draw(self, note: Note) -> Draw:
         return _drawn(self.key, note.patient_id or note.note_id, self.keep_weekday, self.max_days)
@@ -134,6 +147,15 @@ def _writers() -> Mapping[str, _Write]:
     return writers
 
 
+def _told_name(told: Sequence[Given]) -> _Write:
+    """Write a name; one of those of the record, spelled in Latin letters, as its characters' surrogate is read."""
+    if not told:
+        return _writers()[PhiLabel.NAME]
+    from clinlp.deid.surrogates.names_spelled import write_spelled
+
+    return lambda words, draw, _: write_spelled(words, draw, told) or write_name(words, draw)
+
+
 @cache
 def _numeral() -> re.Pattern[str]:
     return re.compile(r"[\d一二三四五六七八九]")
@@ -147,8 +169,8 @@ def _han() -> re.Pattern[str]:
 class _Writer:
     """Writes the surrogates of one note and holds them to its real values."""
 
-    def __init__(self, note: Note, draw: Draw) -> None:
-        self.text = note.text
+    def __init__(self, note: Note, draw: Draw, told: Sequence[Given] = ()) -> None:
+        self.text, self.told = note.text, told
         self.lang: Lang = note.lang or detect_language(note.text)
         self.near = note.time
         self.draw = draw
@@ -175,7 +197,7 @@ class _Writer:
             return cap_age(words, lang=self.lang)
         if label == PhiLabel.DATE:
             return self._write_date(words)
-        writer, value = _writers().get(label), plain(words)
+        writer, value = _told_name(self.told) if label == PhiLabel.NAME else _writers().get(label), plain(words)
         if writer is None or not value:
             return None
         if not words.isascii():
