@@ -23,7 +23,7 @@ from clinlp.tagging.scheme import Offsets
 from clinlp.text.language import detect_language
 
 NEARLY: Final = 0.999  # of a threshold: a label that is left to the rules never reaches it
-SURE: Final = 0.5
+SURE: Final = 0.5  # from here on a name may be a word of the dictionary (Serenity)
 LEVELS: Final = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Probabilities at which spans are read off; a threshold between two acts like the higher one."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
+from typing import Final
 
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.known.columns import column_value, values, whole_names
@@ -19,7 +20,7 @@ from clinlp.deid.surrogates.draw import Draw, like
 from clinlp.deid.surrogates.names_zh import write_han
 from clinlp.note import Note
 
-_LONGEST = 4
+_LONGEST: Final = 4  # characters of a surname and given name; longer ones are transcribed
 
 
 def chinese_names(note: Note, columns: Sequence[str]) -> tuple[Given, ...]:
