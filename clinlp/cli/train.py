@@ -34,7 +34,7 @@ PANELS: dict[type[Config], str] = {
 DIAGNOSIS_FLAGS = {"out": "--out -o", "numbers": "--number", "categories": "--category"}
 CODES_ONLY = (
     *("code_length", "min_notes", "single", "codes", "unknown_codes", "code_names", "numbers", "categories"),
-    *("patients", "history", "baselines"),
+    *("patients", "history", "baselines", "join"),
 )
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT, to the weights of an unbroken run.")

@@ -19,11 +19,12 @@ from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
 from clinlp.inference.evidence import LABEL, attended_spans
 from clinlp.inference.ranking import Ranker, Scored
-from clinlp.models.baselines import Dictionary, Ensemble, Likeness, Tfidf
+from clinlp.models.baselines import Baseline, Dictionary, Ensemble, Likeness, Tfidf
 from clinlp.note import Note
 from clinlp.spans import Span, in_order
 
 _NOTES = 256  # that are scored at once: probabilities of all codes of all notes of a dump would fill the memory
+_NOTES_OF_NETWORKS = 32  # the same where more than one network keeps what it attended to in each of them
 
 
 def load_baseline(folder: Path, model: Tfidf | Dictionary | Likeness) -> Ranker:
@@ -175,7 +176,9 @@ class EnsembleRanker(Ranker):
 
     def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:
         """Give every code's probability in each note that all members can read."""
-        for places in portions(notes, _NOTES, whole_patients=self.whole_patients):
+        n_networks = sum(not isinstance(member.model, Baseline) for member in self.members)
+        size = _NOTES if n_networks < 2 else _NOTES_OF_NETWORKS
+        for places in portions(notes, size, whole_patients=self.whole_patients):
             part = [notes[at] for at in places]
             # The first is asked last and note by note: a network holds on to its attention while a note is asked about.
             leader, *others = self.members

@@ -22,12 +22,13 @@ from clinlp.data.likeness import NameUnits
 from clinlp.data.names import CodeNames, learn_names, table_names
 from clinlp.data.splits import count_patients, deal
 from clinlp.data.titles import read_titles, write_titles
+from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import load_ranker
 from clinlp.metrics.diagnosis import score_diagnoses
 from clinlp.models.baselines import Dictionary, DictionaryConfig, Ensemble, EnsembleConfig, evidence
 from clinlp.models.codes import CodesConfig
-from clinlp.models.store import read_config, save_model, write_whole
+from clinlp.models.store import find_model, read_config, save_model, write_whole
 from clinlp.note import Diagnosis, Note
 from clinlp.records.codes import read_codes
 from clinlp.training.baselines import Bools, Floats, fit_tfidf, fit_weights, name_rates, targets
@@ -42,7 +43,7 @@ _TITLES: Final = {
     "tfidf": "TF-IDF and logistic regression: words, pairs and parts of words, runs of Han characters",
     "likeness": "Names of codes, by how much of them a sentence holds",
     "dictionary": "Names of codes, where a note states them of the patient",
-    "ensemble": "A network, TF-IDF and names of codes, weighed by what they bring on dev",
+    "ensemble": "Networks, TF-IDF and names of codes, weighed by what they bring on dev",
 }
 
 
@@ -65,6 +66,28 @@ def code_scores(dev: Sequence[Note], predicted: Sequence[Note], *, single: bool)
     return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
 
 
+def check_joined(config: DiagnosisConfig, codes: tuple[str, ...]) -> None:
+    """See that the models of other runs can be weighed beside this one, before it is trained.
+
+    Args:
+        codes: What this run learns.
+
+    Raises:
+        UsageError: One is no model of the same codes, or an ensemble itself.
+    """
+    needed = CodesConfig(
+        codes=codes, code_length=config.code_length, single=config.single, target=config.patients or "same"
+    )
+    for folder in config.join:
+        held = read_config(folder)
+        if not isinstance(held, CodesConfig) or isinstance(held, EnsembleConfig):
+            kind = "an ensemble" if isinstance(held, EnsembleConfig) else f"one of {held.task}"
+            raise UsageError(f"join: {folder}: a network or TF-IDF of diagnoses needed, got {kind}")
+        for name in ("codes", "code_length", "single", "target"):
+            if getattr(held, name) != getattr(needed, name):
+                raise UsageError(f"join: {folder}: the {name} of this run needed, got others")
+
+
 def train_beside(
     config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], *, resume: bool, tell: Tell | None = None
 ) -> None:
@@ -75,16 +98,18 @@ def train_beside(
 
     Args:
         dev: Notes with codes of the length that is learned; of a network that reads patients, their history too.
-        resume: Keep models that are there.
+        resume: Keep models that are there; an ensemble that joins others is weighed again.
     """
     from accelerate import PartialState
 
     if not PartialState().is_main_process:
         return
     run = _Run(config, notes, dev, load_ranker(config.out / "best").config)
-    if not resume:
-        for name in _TITLES:
-            shutil.rmtree(config.out / name, ignore_errors=True)
+    stale = [] if resume else list(_TITLES)
+    if config.join or run.joined_before():
+        stale.append("ensemble")
+    for name in stale:
+        shutil.rmtree(config.out / name, ignore_errors=True)
     steps = {"tfidf": run.tfidf, "likeness": run.likeness, "dictionary": run.dictionary, "ensemble": run.ensemble}
     for name in run.beside:
         if not (config.out / name).is_dir():  # it has its name once it is whole
@@ -133,11 +158,22 @@ class _Run:
     @property
     def members(self) -> tuple[str, ...]:
         """What the ensemble weighs."""
-        return ("network", *self.beside[:-1])
+        return ("network", *self.joined, *self.beside[:-1])
+
+    @property
+    def joined(self) -> dict[str, Path]:
+        """Where the models of other runs lie."""
+        return {f"network_{at}": find_model(path) for at, path in enumerate(self.config.join, 2)}
+
+    def joined_before(self) -> bool:
+        """Whether the ensemble that is there weighs other models than it now would."""
+        folder = self.folder("ensemble")
+        held = read_config(folder) if folder.is_dir() else None
+        return isinstance(held, EnsembleConfig) and held.members != self.members
 
     def folder(self, name: str) -> Path:
         """Where a model of the run lies."""
-        return self.config.out / ("best" if name == "network" else name)
+        return self.joined.get(name) or self.config.out / ("best" if name == "network" else name)
 
     def tfidf(self) -> None:
         """Fit the n-grams."""

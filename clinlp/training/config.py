@@ -229,10 +229,17 @@ class DiagnosisConfig(TrainConfig):
         description="Train TF-IDF, a dictionary of code names and an ensemble of both and the network beside it, in "
         "OUT/tfidf, OUT/dictionary and OUT/ensemble.",
     )
+    join: tuple[Path, ...] = Field(
+        (),
+        description="Model folder of another run, with the same train notes, dev notes and codes, that the ensemble "
+        "weighs too: an LSTM beside a CNN, say.",
+    )
 
     @model_validator(mode="after")
     def _fits_the_codes(self) -> Self:
         """Refuse options that have no say together."""
+        if self.join and not self.baselines:
+            raise ValueError("join: an ensemble needed, got no baselines")
         if self.single and self.loss == "asymmetric":
             raise ValueError("loss: bce or balanced needed where a note has a single code, got asymmetric")
         if self.codes is not None and self.min_notes > 1:

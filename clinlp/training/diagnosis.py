@@ -23,7 +23,7 @@ from clinlp.models.encoder import Encoder
 from clinlp.models.fields import FieldsConfig
 from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Diagnosis, Note
-from clinlp.training.beside import code_scores, train_beside
+from clinlp.training.beside import check_joined, code_scores, train_beside
 from clinlp.training.codes import choose_codes, code_loss, embed_names, keep_titles, start_diagnoser
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.encoders import grown, start_encoder
@@ -72,6 +72,7 @@ def finetune_diagnosis(
     fields = None if columns is None else torch.from_numpy(read_fields(columns, seen))
     if columns is not None:
         read_fields(columns, dev)  # what cannot be read is said before any work
+    check_joined(config, chosen.codes)
     prepare(config, resume=resume)
     reader, encoder = start_encoder(config, seen)
     names, unnamed = embed_names(config, chosen, reader, encoder)

@@ -18,7 +18,9 @@ from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
 from clinlp.training.config import TrainConfig
 
-FREE = frozenset({"out", "checkpoint_steps", "keep_checkpoints", "tracker", "baselines"})  # have no part in the weights
+FREE = frozenset(
+    {"out", "checkpoint_steps", "keep_checkpoints", "tracker", "baselines", "join"}
+)  # have no part in the weights
 _LOG = "log.jsonl"
 
 

@@ -92,7 +92,8 @@ def run_part(
 
 def network_only(config: TrainConfig) -> TrainConfig:
     """Give the config of a run that is one of several, of which the network alone counts."""
-    return config.model_copy(update={"baselines": False}) if isinstance(config, DiagnosisConfig) else config
+    alone = {"baselines": False, "join": ()}
+    return config.model_copy(update=alone) if isinstance(config, DiagnosisConfig) else config
 
 
 def is_main() -> bool:

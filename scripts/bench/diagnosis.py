@@ -3,8 +3,9 @@
 A job is a corpus and an encoder. The part that is scored chooses nothing: a tenth of train is held out for the
 epoch, the thresholds, the calibration and the weights of the ensemble. The network, the TF-IDF baseline, the
 names of codes, in part and whole, and the ensemble of all are scored side by side; a gold code that train lacks counts
-as missed. Macro F1 is the mean over all codes that gold or predicted notes have, and, as `learned`, over those that
-ten training notes have or more. Results are added to `scripts/bench/results/diagnosis.json`.
+as missed. A job `-both` weighs the BiLSTM and the CNN of jobs done before, in the same --out, in one ensemble. Macro F1
+is the mean over all codes that gold or predicted notes have, and, as `learned`, over those that ten training notes
+have or more. Results are added to `scripts/bench/results/diagnosis.json`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ def _jobs() -> dict[str, dict[str, Any]]:
             jobs[f"{name}-{encoder}"] = held
             if name.startswith("codiesp"):  # codes start from their names, which the dictionary knows too
                 jobs[f"{name}-{encoder}-names"] = held | {"code_names": "icd"}
+    for name in [name for name in jobs if "-lstm" in name]:
+        jobs[name.replace("-lstm", "-both")] = jobs[name] | {"both": name}
     return jobs
 
 
@@ -108,13 +111,15 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     folder, out = options.data / job["set"], options.out / f"{name}-{options.seed}"
     train, gold = read_corpus(folder, job)
     kept, dev = split(train, 0.1)
-    settings = {key: value for key, value in job.items() if key not in ("set", "text", "begins")}
+    settings = {key: value for key, value in job.items() if key not in ("set", "text", "begins", "both")}
     settings |= {key: str(getattr(options, value)) for key, value in settings.items() if value in NAMED}
     config = DiagnosisConfig.load(
         None, train=(folder / "train.jsonl",), out=out, seed=options.seed, baselines=False, **settings
     )
     gold = gold_notes(config, gold)
-    resume = options.resume and out.is_dir()
+    if "both" in job:
+        config = _both(config, job["both"], options)
+    resume = "both" in job or (options.resume and out.is_dir())
     finetune_diagnosis(config, resume=resume, tell=lambda said: print(name, said, flush=True), parts=(kept, dev))
     epochs = map(json.loads, (out / "log.jsonl").read_text("utf-8").splitlines())
     seconds = {"network": round(sum(each["seconds"] for each in epochs), 1)}
@@ -143,6 +148,16 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "torch": torch.__version__,
         "settings": job,
     }
+
+
+def _both(config: DiagnosisConfig, lstm: str, options: argparse.Namespace) -> DiagnosisConfig:
+    """Take the run of a BiLSTM as it was, and the network of the CNN to be weighed beside it."""
+    lstm_run, cnn_run = (options.out / f"{job}-{options.seed}" for job in (lstm, lstm.replace("-lstm", "-cnn")))
+    for run in (lstm_run, cnn_run):
+        if not (run / "best" / "config.json").is_file():
+            raise FileNotFoundError(f"{run}: a run needed, got none; its job comes first")
+    shutil.copytree(lstm_run, config.out, dirs_exist_ok=True)
+    return config.model_copy(update={"join": (cnn_run / "best",)})
 
 
 def _beside(config: DiagnosisConfig, kept: Sequence[Note], dev: Sequence[Note], shared: Path) -> None:

@@ -106,7 +106,10 @@ def diagnosis_rows() -> list[Row]:
             cells = [cell and cell + _learned(seeds, name) for cell, name in zip(cells, MODELS, strict=True)]
         on = f"{seeds[0]['scored_on']}{', 3 characters' * (used.get('code_length') == 3)}"
         on += ", the patient's turns" * (used.get("text") == "patient_text")
-        rows.append((on, ENCODERS[used["encoder"]], *cells, f"scripts/bench/diagnosis.py {job}"))
+        network = ENCODERS[used["encoder"]]
+        if "both" in used:  # of the BiLSTM alone its own row says it
+            network, cells[0] = f"{network}, {ENCODERS['cnn']}", ""
+        rows.append((on, network, *cells, f"scripts/bench/diagnosis.py {job}"))
     return rows
 
 

@@ -397,6 +397,53 @@ def test_a_killed_run_trains_what_is_missing(trained, tmp_path):
     assert not (again.out / "ensemble.part").exists()
 
 
+def test_networks_of_other_runs_are_weighed_beside_the_own(trained, tmp_path):
+    config, _ = trained
+    train = config.train[0]
+    joined = run_config(train, tmp_path / "out", seed=2, join=(config.out / "best", config.out / "tfidf"))
+    finetune_diagnosis(joined)
+    ensemble = tmp_path / "out" / "ensemble"
+    assert read_config(ensemble).members == ("network", "network_2", "network_3", "tfidf", "dictionary")
+    theirs = (config.out / "best" / "model.safetensors").read_bytes()
+    assert (ensemble / "network_2" / "model.safetensors").read_bytes() == theirs
+    notes = list(read_notes(train))[:8]
+    shutil.copytree(ensemble, tmp_path / "moved")
+    shutil.rmtree(tmp_path / "out" / "best")
+    found = DiagnosisPredictor.load(tmp_path / "moved", top=1)(notes)
+    assert found[0].diagnoses[0].evidence
+    assert found == DiagnosisPredictor.load(ensemble, top=1)(notes)
+
+
+def test_an_ensemble_is_weighed_again_where_other_networks_join(trained, tmp_path):
+    config, _ = trained
+    shutil.copytree(config.out, tmp_path / "out")
+    again = config.model_copy(update={"out": tmp_path / "out"})
+    finetune_diagnosis(again.model_copy(update={"join": (config.out / "best",)}), resume=True)
+    assert "network_2" in read_config(again.out / "ensemble").members
+    finetune_diagnosis(again, resume=True)
+    assert "network_2" not in read_config(again.out / "ensemble").members
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("ensemble", "got an ensemble"), ("other/tfidf", "the codes of this run"), ("none", "needed")]
+)
+def test_a_model_that_cannot_be_weighed_is_refused_before_training(trained, tmp_path, name, said):
+    config, _ = trained
+    other = tmp_path / "run" / "other" / "tfidf"
+    shutil.copytree(config.out, tmp_path / "run")
+    shutil.copytree(config.out / "tfidf", other)
+    (other / "labels.json").write_text(json.dumps([*CODES[:2], "Q00"]))
+    joined = run_config(config.train[0], tmp_path / "out", join=(tmp_path / "run" / name,))
+    with pytest.raises(UsageError, match=said):
+        finetune_diagnosis(joined)
+    assert not (tmp_path / "out").exists()
+
+
+def test_to_join_without_an_ensemble_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="join: an ensemble needed"):
+        run_config(tmp_path / "train.jsonl", tmp_path / "out", baselines=False, join=(tmp_path,))
+
+
 def test_a_run_can_do_without(trained, tmp_path):
     config, _ = trained
     finetune_diagnosis(config.model_copy(update={"out": tmp_path / "out", "baselines": False}))
