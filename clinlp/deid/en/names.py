@@ -15,6 +15,7 @@ from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
 from clinlp.deid.en.names_beside import find_beside
 from clinlp.deid.en.names_lower import find_lower
+from clinlp.deid.en.names_spelled import find_spelled
 from clinlp.deid.en.names_signs import Signs
 from clinlp.deid.en.sites import find_sites
 from clinlp.deid.patterns import narrow
@@ -46,7 +47,7 @@ class _Names(Signs):
             *self.titled_initials(),
             *self.running(),
         ]
-        spans += find_lower(self.text, len(self.starts))
+        spans += [*find_lower(self.text, len(self.starts)), *find_spelled(self.text)]
         spans += [*find_beside(self), *find_sites(self), *find_institutions(self)]
         spans += find_alone(self, spans)
         spans += self.again(spans)
