@@ -15,8 +15,8 @@ from clinlp.deid.en.gazetteer import find_institutions
 from clinlp.deid.en.names_alone import find_alone, starts_city
 from clinlp.deid.en.names_beside import find_beside
 from clinlp.deid.en.names_lower import find_lower
-from clinlp.deid.en.names_spelled import find_spelled
 from clinlp.deid.en.names_signs import Signs
+from clinlp.deid.en.names_spelled import find_spelled
 from clinlp.deid.en.sites import find_sites
 from clinlp.deid.patterns import narrow
 from clinlp.deid.plain import original, plain
