@@ -73,10 +73,10 @@ def _abroad() -> tuple[re.Pattern[str], ...]:
             r"[PUC](?:(?<=P)SC|(?<=U)nit|(?<=C)MR) [0-9]{2,5},? Box [0-9]{1,5}"
             r"(?:[, \n]{1,2}[AFD]PO(?: A[AEP])?(?: [0-9]{5}(?:-[0-9]{4})?)?)?"
         ),
-        # NW1 6XE, K1A 0B1, D02 AF30
+        # NW1 6XE, K1A 0B1, D02 AF30 (but of HLA: A24 DR15)
         re.compile(
             r"[A-Z](?<![A-Za-z0-9].)(?:[A-Z]?[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}|[0-9][A-Z] [0-9][A-Z][0-9]"
-            r"|[0-9][0-9W] (?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[0-9AC-FHKNPRTV-Y]{4})"
+            r"|(?<=[AC-FHKNPRTV-Y])[0-9][0-9W] (?=[A-Z]{1,3}[0-9])(?!D[PQR][0-9])[0-9AC-FHKNPRTV-Y]{4})"
             r"(?![A-Za-z0-9])"
         ),
         # Cook County, Orleans Parish
