@@ -174,7 +174,7 @@ def _check_kept(inputs: Sequence[Path], config: BatchConfig) -> None:
     if first:
         raise UsageError(
             f"{inputs[0]}: a column {min(missing)!r} needed (--keep-field), got none in the first {_LOOKED_AT:,} "
-            f"records of any file; the ones of id, patient and time are here {', '.join(_NAMED)}"
+            f"records of any file; those of id, patient and time are called {', '.join(_NAMED)} here"
         )
 
 
