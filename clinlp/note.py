@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 from clinlp.errors import DataError
-from clinlp.spans import Span, in_order
+from clinlp.spans import Span, in_order, no_score
 
 Lang = Literal["en", "zh"]
 
@@ -25,7 +25,7 @@ class Diagnosis:
         if not self.code:
             raise DataError("diagnosis needs a code, got none")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
-            raise DataError(f"diagnosis {self.code} needs a score from 0 to 1, got {self.score}")
+            raise DataError(f"diagnosis {no_score(self.score)}")
         object.__setattr__(self, "evidence", in_order(self.evidence))
 
 

@@ -74,7 +74,7 @@ class Span:
         if not self.label:
             raise DataError(f"span [{self.start}, {self.end}) needs a label, got none")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
-            raise DataError(f"span [{self.start}, {self.end}) needs a score from 0 to 1, got {self.score}")
+            raise DataError(f"span [{self.start}, {self.end}) {no_score(self.score)}")
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -82,6 +82,11 @@ class Span:
     def overlaps(self, other: Span) -> bool:
         """Say whether the two share a character."""
         return self.start < other.end and other.start < self.end
+
+
+def no_score(score: float) -> str:
+    """Say what is wrong with a score; the number itself may be anything that stood in a record."""
+    return f"needs a score from 0 to 1, got {'one below' if score < 0 else 'one above' if score > 1 else 'nan'}"
 
 
 def in_order(spans: Iterable[Span]) -> tuple[Span, ...]:

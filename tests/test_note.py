@@ -46,12 +46,12 @@ def test_a_span_needs_a_label() -> None:
         Span(1, 2, "")
 
 
-@pytest.mark.parametrize("score", [-0.1, 1.1, float("nan")])
-def test_a_score_is_a_probability(score: float) -> None:
-    with pytest.raises(DataError, match=r"^span \[1, 2\) needs a score from 0 to 1, got"):
+@pytest.mark.parametrize(("score", "said"), [(-0.1, "one below"), (4471982, "one above"), (float("nan"), "nan")])
+def test_a_score_is_a_probability(score: float, said: str) -> None:
+    with pytest.raises(DataError, match=rf"^span \[1, 2\) needs a score from 0 to 1, got {said}$"):
         Span(1, 2, "DRUG", score)
-    with pytest.raises(DataError, match=r"^diagnosis I10 needs a score from 0 to 1, got"):
-        Diagnosis("I10", score)
+    with pytest.raises(DataError, match=rf"^diagnosis needs a score from 0 to 1, got {said}$"):
+        Diagnosis(SENTINEL, score)
 
 
 def test_the_score_is_no_part_of_equality() -> None:

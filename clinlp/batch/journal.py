@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from clinlp.batch.output import JOURNAL, cannot_write
 from clinlp.errors import UsageError
+from clinlp.records.files import lock
 
 
 class Journal:
@@ -34,7 +35,7 @@ class Journal:
         self._retries: dict[int, int] = {}
         with cannot_write(folder.parent):
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-        if not _lock(self._file):
+        if not lock(self._file):
             os.close(self._file)
             raise UsageError(f"{folder.parent}: a folder of its own needed, got one where another job is at work")
         self._size = self._read()
@@ -111,18 +112,3 @@ class Journal:
 
     def _note(self, entry: dict[str, Any], place: int) -> None:
         (self._retries if entry.get("retry") else self.done)[entry["shard"]] = place
-
-
-def _lock(file: int) -> bool:
-    """Take a file for this process alone; False if another has it. Where system or disk has no such locks, all may."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

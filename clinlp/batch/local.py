@@ -15,7 +15,7 @@ from clinlp.batch.journal import Journal
 from clinlp.batch.output import STATE, cannot_write, check_folder, clear_folder, remove
 from clinlp.batch.plan import changes, load_plan, make_plan
 from clinlp.batch.pool import Here, Processes, Runner, n_cores
-from clinlp.batch.sources import TABLES, find_inputs, find_sources, first_notes, some_notes
+from clinlp.batch.sources import FILES, TABLES, find_inputs, find_sources, first_notes, some_notes
 from clinlp.batch.summary import Summary, TellJob
 from clinlp.errors import UsageError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # cryptography: loaded only for a vault
 
 _MOST: Final = 8  # workers, unless more are asked for
 _LEAST: Final = 1 << 18  # bytes of input for which processes are started unasked
+_LOOKED_AT: Final = 10_000  # records of a file in which a column to keep is looked for: it may be a rare one
+_NAMED: Final = ("note_id", "patient_id", "time")  # so, whatever the column that they come from is called
 
 
 def annotate(
@@ -127,11 +129,12 @@ def open_vault(config: BatchConfig, out: Path) -> AbstractContextManager[VaultWr
 def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
     """Refuse a known column that no record has, or that one of many tables lacks: its identifiers would get through.
 
-    So too where a model reads patients and no record says whose it is.
+    So too a column to keep that no record has, and where a model reads patients and no record says whose it is.
 
     Raises:
         UsageError: So it is.
     """
+    _check_kept(inputs, config)
     if not config.known and not config.reads_patients:
         return
     notes = first_notes(inputs[0], config, config.chunk_notes)
@@ -154,6 +157,25 @@ def check_columns(inputs: Sequence[Path], config: BatchConfig) -> None:
         read = some_notes(table, config, config.chunk_notes)
         if (first := next(read, None)) and (missing := absent(known, chain([first], read))):
             raise UsageError(f"{table}: a column {missing[0]!r} needed (--known), as other inputs have it, got none")
+
+
+def _check_kept(inputs: Sequence[Path], config: BatchConfig) -> None:
+    """Refuse a column to keep that is in no file of the input: most likely misspelt, and the release would lack it."""
+    missing = set(config.keep_fields) - {"*", *_NAMED}
+    if not missing or config.deid == "off":
+        return
+    files = (Path(source.path) for source in find_sources(inputs, config) if source.kind not in FILES)
+    read = chain.from_iterable(some_notes(path, config, _LOOKED_AT) for path in dict.fromkeys((*inputs, *files)))
+    first = next(read, None)
+    for note in chain([first], read) if first else ():
+        missing.difference_update(note.fields)
+        if not missing:
+            return
+    if first:
+        raise UsageError(
+            f"{inputs[0]}: a column {min(missing)!r} needed (--keep-field), got none in the first {_LOOKED_AT:,} "
+            f"records of any file; those of id, patient and time are called {', '.join(_NAMED)} here"
+        )
 
 
 def _is_small(inputs: Sequence[Path], config: BatchConfig) -> bool:

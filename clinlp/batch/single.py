@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from clinlp.batch.config import BatchConfig
 from clinlp.batch.local import check_columns, open_vault
@@ -18,6 +19,7 @@ from clinlp.batch.sinks import Output, Sink
 from clinlp.batch.sources import find_inputs
 from clinlp.batch.stop import Stop
 from clinlp.batch.summary import Summary, Tell
+from clinlp.batch.worker import Record, annotate_chunk, came_before
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.inference.pipeline import Pipeline
 from clinlp.note import Note
@@ -61,7 +63,7 @@ def deidentify(
     with open_vault(config, out) as vault, open_sink(out, write or WriteOptions(), lost, tokenize) as sink:
         job = _Job(pipeline, config, quarantine, tell, vault)
         quarantine.path.unlink(missing_ok=True)
-        summary = job.run(records, inputs, Sink(sink.write, job.seconds))
+        summary = job.run(records, Sink(sink.write, job.seconds))
     summary.lost = {kind: n for kind, n in sorted(lost.items()) if n}
     return summary
 
@@ -84,14 +86,6 @@ def _again(first: Record, records: Iterator[Record]) -> Iterator[Record]:
     yield from records
 
 
-class Record(NamedTuple):
-    """One record with the place that it came from."""
-
-    source: str
-    line: int
-    note: Note | Failure
-
-
 def read_all(inputs: Sequence[Path], config: BatchConfig) -> Iterator[Record]:
     """Every record of every input in order; an id that came before, in any input, is a failure.
 
@@ -99,15 +93,17 @@ def read_all(inputs: Sequence[Path], config: BatchConfig) -> Iterator[Record]:
     """
     options = config.model_copy(update={"duplicate_ids": "keep"})
     seen: set[int] | None = set() if config.duplicate_ids == "refuse" else None
-    for path in inputs:
+    at = count()
+    for number, path in enumerate(inputs):
         for line, note in read_records(path, options):
-            if isinstance(note, Failure) or seen is None:
-                yield Record(str(path), line, note)
-                continue
-            digest = blake2b(note.note_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            key = int.from_bytes(digest, "little")
-            yield Record(str(path), line, _came_before(note, str(path), line) if key in seen else note)
-            seen.add(key)
+            n_characters = len(note.text) if isinstance(note, Note) else 0
+            if isinstance(note, Note) and seen is not None:
+                digest = blake2b(note.note_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                key = int.from_bytes(digest, "little")
+                if key in seen:
+                    note = came_before(note, line)  # noqa: PLW2901
+                seen.add(key)
+            yield Record(next(at), str(path), number, line, note, n_characters)
 
 
 def chunks(
@@ -128,7 +124,7 @@ def chunks(
         if record is None:
             break
         chunk.append(record)
-        n_characters += len(record.note.text) if isinstance(record.note, Note) else 0
+        n_characters += record.n_characters
         if len(chunk) >= config.chunk_notes or n_characters >= config.chunk_characters:
             yield chunk
             chunk, n_characters = [], 0
@@ -136,12 +132,6 @@ def chunks(
         yield chunk
     if broken is not None:
         raise broken
-
-
-def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | Failure]:
-    """Give what became of each record, in order; a failure says where its record stood."""
-    notes = iter(pipeline([record.note for record in chunk if isinstance(record.note, Note)]))
-    return [_placed(record.note if isinstance(record.note, Failure) else next(notes), record) for record in chunk]
 
 
 class _Job:
@@ -160,15 +150,9 @@ class _Job:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.summary = Summary(quarantine=quarantine.path)
 
-    def run(
-        self,
-        records: Iterator[Record],
-        inputs: Sequence[Path],
-        output: Output,
-    ) -> Summary:
+    def run(self, records: Iterator[Record], output: Output) -> Summary:
         """Work until the records end or a signal comes; the output is closed either way."""
         began = time.perf_counter()
-        places = {str(path): number for number, path in enumerate(inputs)}
         with Stop() as stop, closing(self.quarantine):
             try:
                 for chunk in chunks(records, self.config, self.seconds):
@@ -176,7 +160,7 @@ class _Job:
                     with stop.held():
                         self._keep(chunk, results, output)
                     if self.tell is not None:
-                        self.tell(self.summary, places[chunk[-1].source], chunk[-1].line)
+                        self.tell(self.summary, chunk[-1].input, chunk[-1].line)
                 self.summary.complete = True
             except KeyboardInterrupt:
                 if not stop.asked:
@@ -196,13 +180,8 @@ class _Job:
             self.vault.write(sealed)
         sealed.clear()
         written = iter(output.write([result for result in results if isinstance(result, Note)]))
-        for at, record in enumerate(chunk):
-            result = results[at]
-            if isinstance(result, Note):
-                result = next(written)
-                if isinstance(result, Failure):
-                    result = replace(result, source=record.source, line=record.line)
-                results[at] = result
+        done = (next(written) if isinstance(result, Note) else result for result in results)
+        results = [_placed(result, record) for result, record in zip(done, chunk, strict=True)]
         self.quarantine.write([result for result in results if isinstance(result, Failure)])
         self.summary.count(results)
 
@@ -218,12 +197,8 @@ class _Job:
         summary.wall_s, summary.interrupted = wall_s, asked
 
 
-def _came_before(note: Note, source: str, line: int) -> Failure:
-    error = DataError(f"note_id {note.note_id} came before; ids need to be unique")
-    return Failure.of(error, stage="read", note_id=note.note_id, source=source, line=line)
-
-
 def _placed(result: Note | Failure, record: Record) -> Note | Failure:
+    """Say of a failure where its record stood, if the reader has not said it better: which file of a folder."""
     if isinstance(result, Note) or result.source:
         return result
     return replace(result, source=record.source, line=record.line)

@@ -26,7 +26,14 @@ from clinlp.text.language import detect_language
 
 
 class Record(NamedTuple):
-    """One record with the place that it came from."""
+    """One record with the place that it came from.
+
+    Attributes:
+        at: Its number among the records that are read, from 0.
+        input: Which of the inputs it is of, from 0.
+        n_characters: Of its text as it came, also where the note is not to be touched: that one is left out
+            must not move the borders of chunks, for it may be known by its chunk.
+    """
 
     at: int
     source: str
@@ -190,7 +197,7 @@ class _Job:
                 if isinstance(note, Note) and said is not None:
                     note = _apart(note, line, said)  # noqa: PLW2901
                 elif isinstance(note, Note) and at in duplicates:
-                    note = _came_before(note, line)  # noqa: PLW2901
+                    note = came_before(note, line)  # noqa: PLW2901
                 elif isinstance(note, Note) and at in self.task.skip:
                     note = _untouchable(note, line, self.task.skip[at])  # noqa: PLW2901
                 yield Record(at, where, source.input, line, note, n_characters)
@@ -256,7 +263,8 @@ def annotate_chunk(pipeline: Pipeline, chunk: Sequence[Record]) -> list[Note | F
     return [record.note if isinstance(record.note, Failure) else next(notes) for record in chunk]
 
 
-def _came_before(note: Note, line: int) -> Failure:
+def came_before(note: Note, line: int) -> Failure:
+    """Refuse a note whose id another one has."""
     error = DataError(f"note_id {note.note_id} came before; ids need to be unique")
     return Failure.of(error, stage="read", note_id=note.note_id, line=line)
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from clinlp.cli.console import SCORES, remark, say
 from clinlp.errors import DataError, UsageError
+from clinlp.note import Note
+from clinlp.spans import Span
+
+if TYPE_CHECKING:  # numpy and torch: loaded with the command, not with its help
+    from clinlp.deid.conformal import Calibration
+    from clinlp.models.decision import SetsConfig
+
+_LIKE_THESE: Final = "the promise holds for notes like the calibration notes, and for no others"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,13 +62,9 @@ def calibrate(
     - `clinlp calibrate gold.jsonl -o thresholds.json --alpha 0.01`
     - `clinlp calibrate gold.jsonl -o thresholds.json --risk notes --alpha 0.05 --confidence 0.9`
     """
-    from dataclasses import replace
-
     from clinlp.data.splits import split
     from clinlp.deid.conformal import base_thresholds, require_notes, write_thresholds
     from clinlp.deid.conformal import calibrate as choose
-    from clinlp.inference.config import PipelineConfig
-    from clinlp.inference.release import Deidentifier
     from clinlp.records import read_notes
 
     if out.exists():
@@ -68,18 +74,25 @@ def calibrate(
         raise DataError(f"{gold}: notes with phi needed, got none")
     first, second = split(notes, 0.5, seed)
     require_notes(len(second), alpha, confidence)
-    finder = Deidentifier(PipelineConfig(phi=phi))
-    halves = [(part, finder.candidates([replace(note, phi=()) for note in part])) for part in (first, second)]
-    base = base_thresholds(*halves[0], recall)
-    found = choose(*halves[1], base, alpha=alpha, risk=risk, confidence=confidence)
+    of_first, of_second = _candidates((first, second), phi)
+    base = base_thresholds(first, of_first, recall)
+    found = choose(second, of_second, base, alpha=alpha, risk=risk, confidence=confidence)
     write_thresholds(found, out)
-    sure = "on average" if confidence is None else f"with confidence {confidence:g}"
-    what = "of a note's PHI characters leak" if risk == "characters" else "of notes leak any PHI"
-    say(f"at most {found.bound:.2%} {what}, {sure}; {found.observed:.2%} of the {found.n_notes:,} calibration notes'")
+    _say_bound(found, "of a note's PHI characters leak" if risk == "characters" else "of notes leak any PHI")
     say(f"{found.over_redaction:.2%} of their other characters are removed")
     for label, threshold in found.thresholds.items():
         say(f"{label:>14} {threshold:.3f}")
-    remark("the promise holds for notes like the calibration notes, and for no others")
+    remark(_LIKE_THESE)
+
+
+def _candidates(parts: Iterable[Sequence[Note]], phi: str) -> Iterator[list[list[Span]]]:
+    """Give, for each part, what a release finds in its notes, however improbable; what they mark is not looked at."""
+    from clinlp.inference.config import PipelineConfig
+    from clinlp.inference.release import Deidentifier
+
+    finder = Deidentifier(PipelineConfig(phi=phi))
+    for part in parts:
+        yield finder.candidates([replace(note, phi=()) for note in part])
 
 
 def calibrate_codes(
@@ -118,10 +131,16 @@ def calibrate_codes(
 
     made = promise_sets(model, list(read_notes(gold)), alpha=alpha, confidence=confidence, method=method, out=out)
     sets, sizes = made.sets, made.sizes
-    sure = "on average" if confidence is None else f"with confidence {confidence:g}"
-    what = "of a note's codes are missed" if sets.method == "share" else "of notes have a code that is missed"
-    say(f"at most {sets.bound:.2%} {what}, {sure}; {sets.observed:.2%} of the {sets.n_notes:,} calibration notes'")
+    _say_bound(
+        sets, "of a note's codes are missed" if sets.method == "share" else "of notes have a code that is missed"
+    )
     say(f"a set has {sizes.mean():.1f} codes on average, {int(sizes.max())} at most ({sets.method})")
     if max_set is not None:
         say(f"{(sizes > max_set).mean():.2%} of the sets have more than {max_set} codes: --max-set abstains from them")
-    remark("the promise holds for notes like the calibration notes, and for no others")
+    remark(_LIKE_THESE)
+
+
+def _say_bound(found: Calibration | SetsConfig, what: str) -> None:
+    """Say what is promised, how surely, and what the notes that it was chosen on show."""
+    sure = "on average" if found.confidence is None else f"with confidence {found.confidence:g}"
+    say(f"at most {found.bound:.2%} {what}, {sure}; {found.observed:.2%} of the {found.n_notes:,} calibration notes'")

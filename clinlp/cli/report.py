@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from clinlp.cli.options import By, Device, SamplingOptions, Threshold, Train, ta
 from clinlp.cli.predicted import Attribute, Predicted, chosen, gold_of, predict, shortened
 from clinlp.errors import DataError, UsageError
 from clinlp.note import Note
+
+if TYPE_CHECKING:  # what draws: loaded with the command, not with its help
+    from clinlp.report.document import Report
 
 _PAGES = (".html", ".htm")
 
@@ -70,23 +73,17 @@ def report(
     - `clinlp report gold.jsonl predicted.jsonl -o report/ --by sex`
     - `clinlp report gold.jsonl runs/ours/best -o report/ --show-text`
     """
-    from clinlp.report.run import is_run, report_run
+    from clinlp.report.run import is_run
 
     if original is not None and (predicted is not None or out.suffix.lower() not in _PAGES):
         raise UsageError(f"original: the page of released notes needed (-o PAGE.html), got {out.name}")
-
     if source.is_dir() and is_run(source):
-        if predicted is not None:
-            raise UsageError(f"{source}: a run's folder needs no PREDICTED, got one; its model is {source / 'best'}")
-        made = report_run(source, title)
+        made = _run(source, title, predicted)
     elif predicted is None and out.suffix.lower() in _PAGES:
         _notes(source, out, title, original)
         return
     elif predicted is None:
-        from clinlp.records import read_notes
-        from clinlp.report.corpus import report_corpus
-
-        made = report_corpus(list(read_notes(source)), by, title or f"Corpus 语料 · {source.name}")
+        made = _corpus(source, title, by)
     else:
         from clinlp.report.evaluation import report_evaluation
         from clinlp.report.scored import Asked
@@ -94,8 +91,8 @@ def report(
         gold, found = _scored(source, predicted, attribute, device)
         counts = _frequencies(train, found.code_length)
         asked = Asked(chosen(found, threshold), config.sampling, by, counts, show_text)
-        named = title or f"Evaluation 评估 · {Path(predicted).name or predicted}"
-        made = report_evaluation(gold, found.notes, found.attributes, asked, named)
+        title = title or f"Evaluation 评估 · {Path(predicted).name or predicted}"
+        made = report_evaluation(gold, found.notes, found.attributes, asked, title)
     _folder(out)
     for path in made.write(out):
         say(str(path))
@@ -115,6 +112,23 @@ def _notes(source: Path, out: Path, title: str | None, original: Path | None) ->
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
     say(f"{counted(len(notes), 'note')}: {out}")
+
+
+def _run(source: Path, title: str | None, predicted: str | None) -> Report:
+    """Draw a training run, which brings its own predictions."""
+    from clinlp.report.run import report_run
+
+    if predicted is not None:
+        raise UsageError(f"{source}: a run's folder needs no PREDICTED, got one; its model is {source / 'best'}")
+    return report_run(source, title)
+
+
+def _corpus(source: Path, title: str | None, by: str | None) -> Report:
+    """Draw what notes hold."""
+    from clinlp.records import read_notes
+    from clinlp.report.corpus import report_corpus
+
+    return report_corpus(list(read_notes(source)), by, title or f"Corpus 语料 · {source.name}")
 
 
 def _scored(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,18 +59,7 @@ def span_windows(
     most = max(1, max_pieces // 2)
     if max_width is not None and max_width > most:
         raise UsageError(f"max_width: at most {most} (half of max_pieces) needed, got {max_width}")
-    held: list[tuple[int, Note, Pieces, Cells]] = []
-    n_notes = n_spans = n_widened = n_same = n_wordless = n_empty = 0
-    for note in notes:
-        n_notes += 1
-        read = reader(note.text)
-        if not len(read):
-            n_empty += 1
-            continue
-        cells, *counts = encode_cells(note.entities, read.offsets, labels)
-        n_spans += len(note.entities)
-        n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
-        held.append((n_notes - 1, note, read, cells))
+    held, left = _read(notes, reader, labels)
     if not held:
         raise DataError("training needs notes with text, got none")
     width = max_width or _learned([cells for *_, cells in held], most)
@@ -85,19 +74,10 @@ def span_windows(
             rows["n_pieces"].append(pieces.stop - pieces.start)
             rows["note"].append(place)
             n_cut -= len(spans)
-    left = Loss(
-        n_notes,
-        n_spans,
-        0,
-        n_widened,
-        n_wordless=n_wordless,
-        n_same=n_same,
-        n_wide=n_wide,
-        n_cut=n_cut,
-        n_empty=n_empty,
-    )
     flat = not any(_overlap(cells) for *_, cells in held)
-    return SpanWindows(Dataset.from_dict(rows).with_format("numpy"), width, flat, left)
+    return SpanWindows(
+        Dataset.from_dict(rows).with_format("numpy"), width, flat, replace(left, n_wide=n_wide, n_cut=n_cut)
+    )
 
 
 def span_batch(windows: Dataset, items: Indices, n_features: int) -> dict[str, Tensor]:
@@ -108,6 +88,26 @@ def span_batch(windows: Dataset, items: Indices, n_features: int) -> dict[str, T
     window = np.repeat(np.arange(len(spans)), [len(each) for each in spans])
     gold = np.concatenate([window[:, None], np.concatenate(spans)], 1)
     return {"pieces": pieces, "mask": mask, "gold": torch.from_numpy(gold)}
+
+
+def _read(
+    notes: Iterable[Note], reader: PieceReader, labels: Sequence[str]
+) -> tuple[list[tuple[int, Note, Pieces, Cells]], Loss]:
+    """Give the notes that have pieces, each with its place, its pieces and its spans; and what was left out by then."""
+    held: list[tuple[int, Note, Pieces, Cells]] = []
+    n_notes = n_spans = n_widened = n_same = n_wordless = n_empty = 0
+    for note in notes:
+        n_notes += 1
+        read = reader(note.text)
+        if not len(read):
+            n_empty += 1
+            continue
+        cells, *counts = encode_cells(note.entities, read.offsets, labels)
+        n_spans += len(note.entities)
+        n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
+        held.append((n_notes - 1, note, read, cells))
+    left = Loss(n_notes, n_spans, n_widened=n_widened, n_wordless=n_wordless, n_same=n_same, n_empty=n_empty)
+    return held, left
 
 
 def _learned(cells: Sequence[Cells], most: int) -> int:

@@ -34,6 +34,7 @@ from clinlp.deid.seal import check_header, header, is_header, read_entry, seal, 
 from clinlp.deid.undo import give_back
 from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
+from clinlp.records.files import lock
 
 __all__ = ["Vault", "VaultWriter", "read_vault", "reidentify", "restore", "seal"]
 
@@ -41,7 +42,7 @@ _N_HEADER: Final = 4096  # bytes at most
 
 
 class VaultWriter:
-    """Appends sealed entries to a vault; to be used by one process at a time.
+    """Appends sealed entries to a vault; one job at a time may hold it.
 
     A new vault is readable by its owner alone. One that is there is added to if it was made with the
     same key, and never replaced: a release made before would no longer be reversible.
@@ -51,25 +52,20 @@ class VaultWriter:
         """Open the vault, new or old.
 
         Raises:
-            UsageError: It cannot be written, is no vault, or is one of another key.
+            UsageError: It cannot be written, is no vault, is one of another key, or another job holds it.
         """
         self.path = path
-        first = b""
-        if path.exists() and path.stat().st_size:
-            with _open(path) as file:
-                check_header(file.readline(_N_HEADER), str(path), key)
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a job before was cut off: what follows must not join its last line
-                    first = b"\n"
-        else:
-            first = header(key)
         try:
             self._file = FileIO(
                 os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600), "a"
             )
         except OSError as error:
             raise _cannot("written", path, error) from None
-        self._append(first)
+        try:
+            self._append(self._take(key))
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Append entries, each from `seal`; when this returns they are on the disk.
@@ -88,6 +84,18 @@ class VaultWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _take(self, key: Key) -> bytes:
+        """Take the vault for this process alone and check its key; give what is to be written before any entry."""
+        if not lock(self._file.fileno()):
+            raise UsageError(f"{self.path}: a vault of its own needed, got one that another job is writing to")
+        if not os.fstat(self._file.fileno()).st_size:
+            return header(key)
+        with _open(self.path) as file:
+            check_header(file.readline(_N_HEADER), str(self.path), key)
+            file.seek(-1, os.SEEK_END)
+            # a job before was cut off: what follows must not join its last line
+            return b"" if file.read(1) == b"\n" else b"\n"
 
     def _append(self, data: bytes) -> None:
         if not data:

@@ -23,6 +23,7 @@ from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.inference.evidence import LABEL, attended_spans
 from clinlp.inference.gates import GatedNote
 from clinlp.inference.network import NoteRanker
+from clinlp.models.diagnoser import Diagnoser
 from clinlp.note import Note
 from clinlp.spans import in_order
 
@@ -76,7 +77,8 @@ class Explainer:
             raise UsageError(f"evidence: one of {', '.join(get_args(Method))} needed, got {method!r}")
         ranker = predictor.ranker
         if not isinstance(ranker, NoteRanker):
-            kind = getattr(predictor.config, "model", "another kind of model")
+            model = ranker.model
+            kind = "another kind of model" if isinstance(model, Diagnoser) else model.config.model
             raise UsageError(
                 f"evidence: a network with label attention needed for {method}, got {kind}; `clinlp predict` shows "
                 "what it found"

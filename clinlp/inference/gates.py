@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clinlp.data.batches import join
 from clinlp.data.pieces import PieceReader
 from clinlp.data.rows import Ints
+from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import DataError, UsageError
 from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.lexical import LexicalEncoder
@@ -137,7 +138,8 @@ def _inputs(diagnoser: Diagnoser, reader: PieceReader) -> tuple[nn.Module, Tenso
     if isinstance(encoder, StackedEncoder):
         raise UsageError("evidence: a transformer or an LSTM alone needed to weigh words, got both")
     inner: Any = encoder.encoder.get_input_embeddings()
-    piece = torch.tensor([getattr(reader, "blank", 0)], device=next(diagnoser.parameters()).device)
+    blank = reader.blank if isinstance(reader, SubwordPieces) else 0
+    piece = torch.tensor([blank], device=next(diagnoser.parameters()).device)
     with torch.no_grad():
         return inner, inner(piece)[0]
 

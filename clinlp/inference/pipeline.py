@@ -98,7 +98,8 @@ class Pipeline:
         if self.config.diagnosis == "bundled":
             self._by_language(done, "diagnosis", self._diagnoser)
         elif self.config.diagnosis != "off":  # one model for all: a patient's notes may be of both languages
-            self._all(done, "diagnosis", self._diagnoser("en"))
+            diagnoser = self._diagnoser("en")
+            self._all(done, "diagnosis", diagnoser, together=diagnoser.whole_patients)
         if self.config.deid != "off":
             self._each(done, "release", self.deidentifier.release)
         return done
@@ -208,8 +209,20 @@ class Pipeline:
                 if isinstance(note, Note):
                     done[at] = _guarded(change, note, stage)
 
-    def _all(self, done: list[Note | Failure], stage: str, change: _Stage, lang: Lang | None = None) -> None:
-        """Apply a change to all notes at once; if that fails, one by one to find those that fail."""
+    def _all(
+        self,
+        done: list[Note | Failure],
+        stage: str,
+        change: _Stage,
+        lang: Lang | None = None,
+        *,
+        together: bool = False,
+    ) -> None:
+        """Apply a change to all notes at once; if that fails, one by one to find those that fail.
+
+        Args:
+            together: Whether what becomes of a note rests on the others, so that the good ones are changed once more.
+        """
         with self._timed(stage):
             places = [at for at, note in enumerate(done) if isinstance(note, Note) and lang in (None, note.lang)]
             notes = [note for at in places if isinstance(note := done[at], Note)]
@@ -220,7 +233,7 @@ class Pipeline:
                 changed = change(notes)
             except Exception:  # noqa: BLE001  whatever went wrong, only the notes that cause it may fail
                 changed = [_guarded(lambda note: change([note])[0], note, stage) for note in notes]
-                if getattr(change, "whole_patients", False):
+                if together:
                     changed = _together(change, notes, changed, stage)
             for at, note in zip(places, changed, strict=True):
                 done[at] = note

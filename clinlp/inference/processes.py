@@ -34,14 +34,21 @@ _PROGRAM: Final = (  # the packages that are found here are found there
 
 def send(file: IO[bytes], message: Mapping[str, Any], text: bytes | None = None) -> None:
     """Write a frame."""
+    _write(file, _packed(message, text))
+
+
+def _packed(message: Mapping[str, Any], text: bytes | None) -> tuple[bytes, ...]:
     try:
         data = orjson.dumps(message)
     except TypeError:  # half of a surrogate pair: of the name of a file, whose bytes are no UTF-8
         data = json.dumps(message).encode()
-    file.write(_HEAD.pack(len(data), 0 if text is None else len(text) + 1) + data)
-    if text is not None:
-        file.write(b"\n")
-        file.write(text)
+    if text is None:
+        return _HEAD.pack(len(data), 0), data
+    return _HEAD.pack(len(data), len(text) + 1), data, b"\n", text
+
+
+def _write(file: IO[bytes], frame: tuple[bytes, ...]) -> None:
+    file.writelines(frame)
     file.flush()
 
 
@@ -74,6 +81,7 @@ class Child:
                 system gives no process.
         """
         self._heard = heard
+        self._told: SimpleQueue[tuple[bytes, ...] | None] = SimpleQueue()
         self._running: subprocess.Popen[bytes] | None = None
         try:
             self._running = subprocess.Popen(  # noqa: S603  this program itself
@@ -84,6 +92,7 @@ class Child:
                 env=dict(variables),
             )
             threading.Thread(target=self._listen, args=(self._running.stdout,), daemon=True).start()
+            threading.Thread(target=self._speak, args=(self._running.stdin,), daemon=True).start()
         except (OSError, RuntimeError):  # no memory, or too many processes, threads or open files
             self.kill()
             heard(None)
@@ -94,21 +103,29 @@ class Child:
         return 0 if self._running is None else self._running.pid
 
     def tell(self, message: Mapping[str, Any], text: bytes | None = None) -> None:
-        """Send a message; that the process is gone will be heard of."""
-        if self._running is not None and self._running.stdin is not None:
-            with suppress(OSError, ValueError):  # ValueError: it was ended here
-                send(self._running.stdin, message, text)
+        """Send a message, and wait for nothing: a process that does not read is one that does not answer.
+
+        That it is gone will be heard of; how long an answer may take is for the one who waits for it to say.
+        """
+        if self._running is not None:
+            self._told.put(_packed(message, text))
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
         if self._running is None:
             return
+        self._told.put(None)
         self._running.kill()
         self._running.wait()
         for pipe in (self._running.stdin, self._running.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+    def _speak(self, file: IO[bytes]) -> None:
+        with suppress(OSError, ValueError):  # ValueError: it was ended here
+            while (frame := self._told.get()) is not None:
+                _write(file, frame)
 
     def _listen(self, file: IO[bytes]) -> None:
         try:

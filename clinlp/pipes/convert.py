@@ -29,7 +29,6 @@ from clinlp.spans import Context, Span
 if TYPE_CHECKING:
     from spacy.language import Language
 
-SPAN_SETS: Final = ("entities", "phi", "sections")
 _KEY: Final = "clinlp"  # of what only a note has, as JSON; `clinlp.records` keeps it in DocBins under the same key
 
 
@@ -41,11 +40,13 @@ def note_to_doc(note: Note, nlp: Language) -> Doc:
     """
     from clinlp.records.canonical import to_record
     from clinlp.records.jsonl import dumps
+    from clinlp.records.layout import SPAN_SETS
 
     register_extensions()
     doc = nlp.make_doc(note.text)
-    for name in SPAN_SETS:
-        set_spans(doc, name, getattr(note, name), "contract" if name == "entities" else "expand")
+    set_spans(doc, "entities", note.entities, "contract")
+    set_spans(doc, "phi", note.phi, "expand")
+    set_spans(doc, "sections", note.sections, "expand")
     add_ents(doc, doc.spans["entities"], overwrite=True)
     if note.diagnoses is not None:
         set_diagnoses(doc, note.diagnoses)
@@ -75,15 +76,16 @@ def doc_to_note(doc: Doc, *, note_id: str | None = None) -> Note:
     if doc.lang_ in ("en", "zh"):
         record.setdefault("lang", doc.lang_)
     known = from_record(record | {"text": doc.text}, note_id=note_id)
-    found = {name: _read_spans(doc, name, getattr(known, name)) for name in SPAN_SETS}
+    entities = _read_spans(doc, "entities", known.entities)
     if "entities" in doc.spans:
-        found["entities"] += marks.left_out(doc.user_data).get("entities", ())
+        entities += marks.left_out(doc.user_data).get("entities", ())
     diagnoses = _diagnoses(doc)
     if diagnoses is None:
         diagnoses = known.diagnoses
     if diagnoses is None and doc.cats:
         diagnoses = tuple(Diagnosis(code, score) for code, score in doc.cats.items())
-    return replace(known, entities=found["entities"], phi=found["phi"], sections=found["sections"], diagnoses=diagnoses)
+    phi, sections = _read_spans(doc, "phi", known.phi), _read_spans(doc, "sections", known.sections)
+    return replace(known, entities=entities, phi=phi, sections=sections, diagnoses=diagnoses)
 
 
 def record_of(doc: Doc, columns: Iterable[str] = ()) -> Note:

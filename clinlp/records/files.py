@@ -1,4 +1,4 @@
-"""Files as bytes: compression, encodings, and output that appears only when it is whole."""
+"""Files as bytes: compression, encodings, locks, and output that appears only when it is whole."""
 
 from __future__ import annotations
 
@@ -187,6 +187,21 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             path.rmdir()
+
+
+def lock(file: int) -> bool:
+    """Take a file for this process alone; False if another has it. Where system or disk has no such locks, all may."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager

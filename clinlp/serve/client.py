@@ -87,6 +87,7 @@ class Client:
 
         Raises:
             ServiceError: The service cannot be reached, or refuses.
+            UsageError: Something else than notes is there, such as a text or one note without a list.
         """
         return self._ask("annotate", notes, deid)
 
@@ -122,6 +123,11 @@ class Client:
         self.close()
 
     def _ask(self, task: str, notes: Sequence[Note], deid: Mode | None) -> list[Note | Failure]:
+        if isinstance(notes, Note):
+            raise UsageError("client: a list of notes needed, got one note")
+        for each in notes:
+            if not isinstance(each, Note):
+                raise UsageError(f'client: notes needed, such as Note("n1", text), got {type(each).__name__}')
         path = f"/v1/{task}" + (f"?{urlencode({'deid': deid})}" if deid else "")
         return [result for some in self._chunks(notes) for result in self._some(path, some)]
 

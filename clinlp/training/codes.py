@@ -24,8 +24,6 @@ from clinlp.note import Note
 from clinlp.records.codes import CodeNames, read_codes
 from clinlp.training.config import DiagnosisConfig
 
-_NAMED: Final = 10
-"""Codes that an error names at most."""
 _BATCH_PIECES: Final = 8192
 _EVERYDAY: Final = 64
 """Notes whose pieces stand for what all pieces share."""
@@ -59,7 +57,7 @@ def choose_codes(config: DiagnosisConfig, notes: Sequence[Note]) -> CodeSet:
     else:
         chosen = sorted({code[: config.code_length] for code in read_codes(config.codes)})
         if config.unknown_codes == "error":
-            _need_known(config.codes, chosen, given)
+            _need_known(config.codes, chosen, notes, given)
         if n_unseen := sum(not counts[code] for code in chosen):
             remarks.append(f"train: {n_unseen:,} of {len(chosen):,} codes of {config.codes} are in no note")
         if n_unseen == len(chosen):
@@ -181,15 +179,13 @@ def _mean_embeddings(texts: Sequence[str], reader: PieceReader, encoder: Encoder
     return means, torch.from_numpy(lengths)
 
 
-def _need_known(table: Path, codes: Sequence[str], given: Sequence[set[str]]) -> None:
-    """Refuse notes with codes outside the code set."""
+def _need_known(table: Path, codes: Sequence[str], notes: Sequence[Note], given: Sequence[set[str]]) -> None:
+    """Refuse notes with codes outside the code set; where they are is said, not what they are."""
     known = set(codes)
-    others = Counter(code for each in given for code in each - known)
-    if others:
-        ranked = sorted(others, key=lambda code: (-others[code], code))
-        more = f" and {len(ranked) - _NAMED:,} more" if len(ranked) > _NAMED else ""
-        n_notes = sum(bool(each - known) for each in given)
+    wrong = [note.note_id for note, each in zip(notes, given, strict=True) if each - known]
+    if wrong:
+        n_others = len(set[str]().union(*given) - known)
         raise DataError(
-            f"train: codes of {table} needed (or unknown_codes ignore), got {', '.join(ranked[:_NAMED])}{more} "
-            f"in {n_notes:,} notes"
+            f"train: codes of {table} needed (or unknown_codes ignore), got {n_others:,} others in "
+            f"{len(wrong):,} notes; the first: note {wrong[0]}"
         )

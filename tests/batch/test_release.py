@@ -153,6 +153,27 @@ def test_a_known_column_that_is_not_there_stops_the_job(dump, tmp_path, key):
         deidentify([dump], tmp_path / "r.jsonl", config)
 
 
+@pytest.mark.parametrize("job", [annotate, deidentify])
+def test_a_column_to_keep_that_is_not_there_stops_the_job(dump, tmp_path, job):
+    config = BatchConfig(keep_fields=("patient_id", "wrad"), phi="off", entities="off", diagnosis="off")
+    with pytest.raises(UsageError, match=r"notes\.csv: a column 'wrad' needed \(--keep-field\), got none in the first"):
+        job([dump], tmp_path / "out.jsonl", config)
+    assert not (tmp_path / "out.jsonl").exists()
+    job([dump], tmp_path / "kept.jsonl", config.model_copy(update={"deid": "off"}))  # keeps all
+
+
+def test_a_column_to_keep_may_be_empty_or_rare_or_in_one_file_alone(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("note_id,text\na,no name\n")
+    (tmp_path / "in" / "b.csv").write_text("note_id,text,ward\nb,no name,\n")
+    rows = [{"note_id": f"c{n}", "text": "no name"} for n in range(600)] + [{"note_id": "d", "text": "", "bed": None}]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = BatchConfig(keep_fields=("bed", "ward", "time"), phi="off")
+    deidentify([tmp_path / "in", tmp_path / "c.jsonl"], tmp_path / "r.jsonl", config)
+    fields = [note.fields for note in read_notes(tmp_path / "r.jsonl") if note.fields]
+    assert fields == [{"ward": ""}, {"bed": None}]
+
+
 def test_a_vault_in_the_output_or_without_replacement_is_refused(dump, tmp_path, key):
     config = BatchConfig.load(None, key_file=key, vault=tmp_path / "out" / "v", entities="off", diagnosis="off")
     with pytest.raises(UsageError, match="apart from the output"):

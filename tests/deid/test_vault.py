@@ -128,6 +128,19 @@ def test_a_missing_vault_or_folder_is_said(tmp_path: Path) -> None:
         VaultWriter(tmp_path / "nowhere" / "v", KEY)
 
 
+def test_a_vault_that_another_job_writes_to_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "v"
+    for _ in range(2):  # new, and added to
+        with VaultWriter(path, KEY) as vault:
+            vault.write([seal(EN, release(EN), KEY)])
+            before = path.read_bytes()
+            for key in (KEY, OTHER):
+                with pytest.raises(UsageError, match=r"v: a vault of its own needed, got one that another job"):
+                    VaultWriter(path, key)
+            assert path.read_bytes() == before
+    assert list(reidentify([release(EN)], path, KEY)) == [EN]
+
+
 def test_a_failure_stays_one(tmp_path: Path) -> None:
     path = make(tmp_path / "v", [EN], [release(EN)])
     failure = Failure("dump.jsonl", 1, "x", "read", "DataError")

@@ -79,6 +79,10 @@ RECORDS: list[tuple[Any, str]] = [
         "score from 0 to 1",
     ),
     ({"note_id": "b", "text": SENTINEL, "phi": [{"start": 0, "end": 3, "label": "X", "score": "hi"}]}, '"score" needs'),
+    (
+        {"note_id": "b", "text": SENTINEL, "diagnoses": [{"code": SENTINEL, "score": 2}]},
+        "diagnosis needs a score from 0 to 1",
+    ),
     ({"note_id": "b", "text": SENTINEL, "codes": SENTINEL}, '"codes" needs to be a list'),
     ({"note_id": "b", "text": SENTINEL, "codes": [1]}, '"codes" needs a string as code'),
     ({"note_id": "b", "text": SENTINEL, "codes": [], "diagnoses": []}, '"diagnoses" or "codes", got both'),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -62,6 +63,19 @@ def test_the_client_says_what_it_could_not_reach() -> None:
         assert not client.ready()
         with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: a service that answers needed"):
             client.annotate([Note("a", "x")])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Note("a", SENTINEL), "client: a list of notes needed, got one note"),
+        (SENTINEL, 'client: notes needed, such as Note("n1", text), got str'),
+        ([Note("a", "x"), {"text": SENTINEL}], 'client: notes needed, such as Note("n1", text), got dict'),
+    ],
+)
+def test_the_client_says_that_it_needs_notes(given: Any, said: str) -> None:
+    with Client() as client, pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        client.annotate(given)
 
 
 @pytest.mark.parametrize("key", [f"{SENTINEL}\n", f"{SENTINEL} b", "钥匙"])

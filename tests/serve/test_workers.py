@@ -209,6 +209,18 @@ def test_a_worker_that_nobody_waits_for_any_more_is_replaced() -> None:
 
 
 @pytest.mark.usefixtures("stub")
+def test_a_worker_that_is_stopped_is_replaced() -> None:
+    """It reads no more either: of many notes, it does not even take what is sent to it."""
+    before = children()
+    with client_of(TWO.model_copy(update={"limit_s": 1.0})) as client:
+        until(lambda: metric(client, "clinlp_workers") == 2)
+        for pid in children() - before:
+            os.kill(pid, signal.SIGSTOP)
+        assert client.post("/v1/annotate", json={"text": EN * 1000}).status_code == 504
+        until(lambda: metric(client, "clinlp_workers_lost") == 1 and metric(client, "clinlp_workers") == 2)
+
+
+@pytest.mark.usefixtures("stub")
 def test_at_the_end_what_was_taken_is_finished_and_no_process_is_left() -> None:
     before, found = children(), list[Any]()
     body = json.dumps({"notes": [{"note_id": str(at), "text": "SLOW"} for at in range(250)]}).encode()  # for a second
