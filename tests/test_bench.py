@@ -45,9 +45,10 @@ DIAGNOSIS = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "bench
 
 def test_jobs_of_diagnosis_are_configs_of_their_language():
     for name, job in DIAGNOSIS["JOBS"].items():
-        settings = {key: value for key, value in job.items() if key not in ("set", "text", "begins")}
+        settings = {key: value for key, value in job.items() if key not in ("set", "text", "begins", "both")}
         config = DiagnosisConfig.load(None, train=("train.jsonl",), out="out", **settings)
-        assert config.encoder == name.split("-")[1]
+        assert config.encoder == ("lstm" if "both" in job else name.split("-")[1])
+        assert job.get("both", name.replace("-both", "-lstm")) in DIAGNOSIS["JOBS"]
         assert "minilm" not in (config.encoder, config.vectors) or job["set"].startswith("en/")
 
 
