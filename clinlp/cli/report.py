@@ -17,6 +17,7 @@ from clinlp.note import Note
 
 if TYPE_CHECKING:  # what draws: loaded with the command, not with its help
     from clinlp.report.document import Report
+    from clinlp.report.scored import Asked
 
 _PAGES = (".html", ".htm")
 
@@ -85,14 +86,12 @@ def report(
     elif predicted is None:
         made = _corpus(source, title, by)
     else:
-        from clinlp.report.evaluation import report_evaluation
         from clinlp.report.scored import Asked
 
         gold, found = _scored(source, predicted, attribute, device)
         counts = _frequencies(train, found.code_length)
         asked = Asked(chosen(found, threshold), config.sampling, by, counts, show_text)
-        title = title or f"Evaluation 评估 · {Path(predicted).name or predicted}"
-        made = report_evaluation(gold, found.notes, found.attributes, asked, title)
+        made = _evaluation(gold, found, asked, title or f"Evaluation 评估 · {Path(predicted).name or predicted}")
     _folder(out)
     for path in made.write(out):
         say(str(path))
@@ -129,6 +128,13 @@ def _corpus(source: Path, title: str | None, by: str | None) -> Report:
     from clinlp.report.corpus import report_corpus
 
     return report_corpus(list(read_notes(source)), by, title or f"Corpus 语料 · {source.name}")
+
+
+def _evaluation(gold: Sequence[Note], found: Predicted, asked: Asked, title: str) -> Report:
+    """Draw how well gold notes were predicted."""
+    from clinlp.report.evaluation import report_evaluation
+
+    return report_evaluation(gold, found.notes, found.attributes, asked, title)
 
 
 def _scored(

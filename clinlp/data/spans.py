@@ -94,19 +94,17 @@ def _read(
     notes: Iterable[Note], reader: PieceReader, labels: Sequence[str]
 ) -> tuple[list[tuple[int, Note, Pieces, Cells]], Loss]:
     """Give the notes that have pieces, each with its place, its pieces and its spans; and what was left out by then."""
+    read = [(note, reader(note.text)) for note in notes]
     held: list[tuple[int, Note, Pieces, Cells]] = []
-    n_notes = n_spans = n_widened = n_same = n_wordless = n_empty = 0
-    for note in notes:
-        n_notes += 1
-        read = reader(note.text)
-        if not len(read):
-            n_empty += 1
-            continue
-        cells, *counts = encode_cells(note.entities, read.offsets, labels)
-        n_spans += len(note.entities)
-        n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
-        held.append((n_notes - 1, note, read, cells))
-    left = Loss(n_notes, n_spans, n_widened=n_widened, n_wordless=n_wordless, n_same=n_same, n_empty=n_empty)
+    n_spans = n_widened = n_same = n_wordless = 0
+    for place, (note, pieces) in enumerate(read):
+        if len(pieces):
+            cells, *counts = encode_cells(note.entities, pieces.offsets, labels)
+            held.append((place, note, pieces, cells))
+            n_spans += len(note.entities)
+            n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
+    n_empty = len(read) - len(held)
+    left = Loss(len(read), n_spans, n_widened=n_widened, n_wordless=n_wordless, n_same=n_same, n_empty=n_empty)
     return held, left
 
 

@@ -22,18 +22,18 @@ from clinlp.data.likeness import NameUnits
 from clinlp.data.names import CodeNames, learn_names, table_names
 from clinlp.data.splits import count_patients, deal
 from clinlp.data.titles import read_titles, write_titles
-from clinlp.errors import UsageError
 from clinlp.inference.decision import Decision
 from clinlp.inference.diagnosis import load_ranker
 from clinlp.metrics.diagnosis import score_diagnoses
-from clinlp.models.baselines import Dictionary, DictionaryConfig, Ensemble, EnsembleConfig, evidence
+from clinlp.models.baselines import Dictionary, DictionaryConfig, EnsembleConfig
 from clinlp.models.codes import CodesConfig
 from clinlp.models.store import find_model, read_config, save_model, write_whole
 from clinlp.note import Diagnosis, Note
 from clinlp.records.codes import read_codes
-from clinlp.training.baselines import Bools, Floats, fit_tfidf, fit_weights, name_rates, targets
+from clinlp.training.baselines import Bools, Floats, fit_tfidf, name_rates, targets
 from clinlp.training.codes import find_names
 from clinlp.training.config import DiagnosisConfig
+from clinlp.training.ensemble import predict_apart, weigh
 from clinlp.training.folder import writing
 from clinlp.training.likeness import fit_likeness
 from clinlp.training.trust import settle_codes
@@ -64,28 +64,6 @@ def code_scores(dev: Sequence[Note], predicted: Sequence[Note], *, single: bool)
     scores = score_diagnoses(dev, predicted, single=single)
     main = scores.top1 if single else scores.map
     return {"score": main, "map": scores.map, "micro_f1": scores.micro.f1, "macro_f1": scores.macro_f1}
-
-
-def check_joined(config: DiagnosisConfig, codes: tuple[str, ...]) -> None:
-    """See that the models of other runs can be weighed beside this one, before it is trained.
-
-    Args:
-        codes: What this run learns.
-
-    Raises:
-        UsageError: One is no model of the same codes, or an ensemble itself.
-    """
-    needed = CodesConfig(
-        codes=codes, code_length=config.code_length, single=config.single, target=config.patients or "same"
-    )
-    for folder in config.join:
-        held = read_config(folder)
-        if not isinstance(held, CodesConfig) or isinstance(held, EnsembleConfig):
-            kind = "an ensemble" if isinstance(held, EnsembleConfig) else f"one of {held.task}"
-            raise UsageError(f"join: {folder}: a network or TF-IDF of diagnoses needed, got {kind}")
-        for name in ("codes", "code_length", "single", "target"):
-            if getattr(held, name) != getattr(needed, name):
-                raise UsageError(f"join: {folder}: the {name} of this run needed, got others")
 
 
 def train_beside(
@@ -134,6 +112,7 @@ class _Run:
 
     def __init__(self, config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], shape: CodesConfig) -> None:
         self.config, self.read = config, dev
+        self.joined = {f"network_{at}": find_model(path) for at, path in enumerate(config.join, 2)}
         self.notes, self.dev = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
         notes, dev = self.notes, self.dev
         self.shape = CodesConfig(
@@ -159,11 +138,6 @@ class _Run:
     def members(self) -> tuple[str, ...]:
         """What the ensemble weighs."""
         return ("network", *self.joined, *self.beside[:-1])
-
-    @property
-    def joined(self) -> dict[str, Path]:
-        """Where the models of other runs lie."""
-        return {f"network_{at}": find_model(path) for at, path in enumerate(self.config.join, 2)}
 
     def joined_before(self) -> bool:
         """Whether the ensemble that is there weighs other models than it now would."""
@@ -237,16 +211,10 @@ class _Run:
                 for name, ranker in zip(self.members, rankers, strict=True)
             ]
         )
-        worded = np.asarray(np.isfinite(said).all((0, 2)), bool)
-        said = np.nan_to_num(said, nan=0.5)
-        found = np.full(self.gold.shape, np.nan)
-        for fold in range(self.folds.max() + 1):
-            apart = self.folds == fold
-            seen = worded if apart.all() else worded & ~apart  # of one patient there is nothing to hold apart
-            found[apart] = _join(self._weighed(said, seen), said)[apart]
-        found[~worded] = np.nan
+        config = EnsembleConfig(**self.shape.model_dump(), members=self.members, warmed=True)
+        found = predict_apart(said, self.gold, self.folds, config)
         with writing(self.config.out / "ensemble.part", "the ensemble") as part:
-            save_model(part, self._weighed(said, worded))
+            save_model(part, weigh(said, self.gold, config))
             for name in self.members:
                 _share(self.folder(name), part / name)
             self._keep(part, "ensemble", found, began)
@@ -257,20 +225,6 @@ class _Run:
         if not isinstance(config, CodesConfig):
             raise TypeError(f"{name}: a model of diagnoses needed, got one of {config.task}")
         return Decision(config, self.shape.codes).warmed(found)
-
-    def _weighed(self, said: Floats, rows: Bools) -> Ensemble:
-        """Fit an ensemble on some dev notes.
-
-        Args:
-            said: `(member, note, code)`.
-        """
-        stacked = said[:, rows]
-        model = Ensemble(EnsembleConfig(**self.shape.model_dump(), members=self.members, warmed=True)).double()
-        weight, bias = fit_weights(stacked, self.gold[rows], single=self.shape.single)
-        model.weight, model.bias = torch.from_numpy(weight), torch.tensor(bias, dtype=torch.float64)
-        if rows.any():
-            model.usual = evidence(torch.from_numpy(stacked), single=self.shape.single).mean((1, 2))
-        return model
 
     def _keep(self, part: Path, name: str, found: NDArray[Any], began: float) -> None:
         """Score a model that is written, fit its thresholds, say what it is, and give it its name."""
@@ -286,10 +240,6 @@ class _Run:
         write_whole(part / "README.md", _card(name, self.shape, len(self.notes), len(self.dev), _shown(held)))
         write_titles(part, read_titles(self.config.out / "best"))
         part.replace(self.config.out / name)
-
-
-def _join(model: Ensemble, said: Floats) -> Floats:
-    return np.asarray(model.predict(torch.from_numpy(said)).numpy(), np.float64)
 
 
 def _ranked(note: Note, row: NDArray[Any], codes: Sequence[str]) -> Note:

@@ -23,10 +23,11 @@ from clinlp.models.encoder import Encoder
 from clinlp.models.fields import FieldsConfig
 from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Diagnosis, Note
-from clinlp.training.beside import check_joined, code_scores, train_beside
+from clinlp.training.beside import code_scores, train_beside
 from clinlp.training.codes import choose_codes, code_loss, embed_names, keep_titles, start_diagnoser
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.encoders import grown, start_encoder
+from clinlp.training.ensemble import check_joined
 from clinlp.training.folder import prepare, save_epoch
 from clinlp.training.loop import train
 from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say

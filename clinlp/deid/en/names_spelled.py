@@ -26,10 +26,7 @@ def find_spelled(text: str) -> Iterator[Span]:
 def _letters() -> tuple[re.Pattern[str], ...]:
     """Match from the gap before a letter on, which is quicker to look for than a letter."""
     one = "[A-Za-z]"
-    return tuple(
-        re.compile(rf"({gap}){one}{gap}{one}{gap}{one}(?:{gap}{one})*(?![\w'’])(?!{gap}{one}{gap})")
-        for gap in ("-", " ", ", ")
-    )
+    return tuple(re.compile(rf"({gap}){one}{gap}{one}{gap}{one}(?:{gap}{one})*(?![\w'’])") for gap in ("-", " ", ", "))
 
 
 @cache
