@@ -16,7 +16,7 @@ from clinlp.spans import Span
 def _numeric_dates() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(
-            rf"{START}[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[/.][0-9]|%"
+            rf"{START}(?<![0-9]/[0-9])[0-9]{{0,3}}([-/.])[0-9]{{1,2}}\1[0-9]{{2,4}}(?![0-9]|[/.][0-9]|%| ?mm ?Hg"
             rf"|-[0-9](?![0-9]?[-/.][0-9]{{1,2}}[-/.])){CLOCK_BEHIND}"
         ),
         re.compile(
@@ -46,7 +46,7 @@ def find_dates(text: str) -> Iterator[Span]:
     for match in short.finditer(text):
         month, _, rest = match[0].partition("/")
         if len(rest) == 4 and rest.isdigit():
-            if 1 <= int(month) <= 12:
+            if 1 <= int(month) <= 12 and int(rest) < 2048:  # from there on a titre: 1/2048
                 yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.85)
         elif is_month_day(text, match, month, rest) or (
             match.start() - reach < 6 and 0 < int(month) < 13 and _chain().fullmatch(text, reach, match.start())

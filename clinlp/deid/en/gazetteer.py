@@ -25,7 +25,7 @@ def find_institutions(caps: Capitals) -> Iterator[Span]:
             if (
                 text.startswith(words, start)
                 and not _goes_on(text, end)
-                and (alone or _is_meant(text, start, end, label))
+                and (alone or (_is_meant(text, start, end, label) and not _is_kind(text, start, end)))
             ):
                 reach = end
                 yield Span(start, end, label.value, 0.75)
@@ -41,6 +41,25 @@ def _is_meant(text: str, start: int, end: int, label: PhiLabel) -> bool:
 def _goes_on(text: str, end: int) -> bool:
     """Say whether the entry is only the beginning of a word, or of the name of something else."""
     return text[end : end + 1].isalnum() or bool(_thing().match(text, end))
+
+
+def _is_kind(text: str, start: int, end: int) -> bool:
+    """Say whether one plain word (General, Jewish, Eastern) only says what kind of unit, people or place is meant."""
+    is_kind = _one_word().fullmatch(text, start, end) and _noun().match(text, end)
+    return bool(is_kind)
+
+
+@cache
+def _one_word() -> re.Pattern[str]:
+    return re.compile(r"[A-Z][a-z]+(?:['’]s)?")
+
+
+@cache
+def _noun() -> re.Pattern[str]:
+    return re.compile(
+        r" (?:Surgery|Surgical|Medicine|Maxillofacial|Cape|Coast|Africa|America|Asia|Europe|(?:wo)?m[ae]n|patients?"
+        r"|regions?|provinces?|countr(?:y|ies)|parts?|technique|method|procedure|approach|repair|operation|manoeuvre|maneuver|pouch|space)(?![A-Za-z])"
+    )
 
 
 @cache
@@ -95,6 +114,12 @@ def _table() -> dict[str, tuple[tuple[str, PhiLabel, bool], ...]]:
     return {key: tuple(sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))) for key, found in table.items()}
 
 
-_ABBREVIATIONS = frozenset(("MRI", "ARF", "PHC", "DHR", "PCH", "MH", "HH", "GH", "LH", "DH", "UH", "ALERT", "REACH"))
-"""Hospitals whose letters are more often a finding or an examination."""
+_ABBREVIATIONS = frozenset(
+    (
+        *("MRI", "ARF", "PHC", "DHR", "PCH", "MH", "HH", "GH", "LH", "DH", "UH", "ALERT", "REACH", "ABC", "AMR", "BAL"),
+        *("CIC", "CRH", "CUN", "FMH", "FSH", "GSH", "ICH", "LAS", "LVH", "MAH", "MCH", "MCV", "MOI", "NMH", "PAH"),
+        *("PHI", "PIC", "PPH", "PSL", "PVH", "RHC", "SCL", "TCH", "THR", "TPH", "UTH"),
+    )
+)
+"""Hospitals whose letters are more often a finding, a hormone, a place in the body or an examination."""
 _OTHER = frozenset(("St. Jude", "St Jude", "The Neuro", "Saint Jude"))  # a valve, a physician's examination

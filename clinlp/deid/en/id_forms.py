@@ -57,6 +57,16 @@ def _before_one() -> re.Pattern[str]:
     )
 
 
+def is_amount(text: str, high: int) -> bool:
+    """Say whether what follows makes a number one of time or a share: emergency room 30 min later, 100 %."""
+    return bool(_amount().match(text, high))
+
+
+@cache
+def _amount() -> re.Pattern[str]:
+    return re.compile(r"\s?(?:%|min(?:ute)?s?\b|hours?\b|days?\b|bpm\b|o?C\b|°|mm|cm)|x[0-9]")
+
+
 def spaced(text: str, low: int, high: int, kind: PhiLabel) -> tuple[int, int]:
     """Take the groups of letters and digits around a number: plate P 417 KD 76, NIR 2 62 05 75 116 004 38."""
     before, after, digits = _around()
@@ -139,8 +149,8 @@ def _bed() -> re.Pattern[str]:
 @cache
 def _unit() -> re.Pattern[str]:
     return re.compile(
-        r" ?(?:mg|mcg|g|kg|ml|mL|cc|mm|cm|m|days?|d|h|hrs?|hours?|min|weeks?|wks?|months?|years?|x|%|/|times|patients?"
-        r"|beds?|nights?|to [0-9]|[-–][0-9])(?![A-Za-z])"
+        r"(?:\s?(?:mg|mcg|g|kg|ml|mL|cc|mm|cm|m|days?|d|h|hrs?|hours?|min(?:ute)?s?|weeks?|wks?|months?|years?|x|%|/|times"
+        r"|patients?|beds?|nights?|bpm|beats|breaths|to [0-9]|[-–][0-9])(?![A-Za-z])|x[0-9]|\.[0-9] ?(?:°|º|o?C\b))"
     )
 
 

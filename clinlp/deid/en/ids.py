@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.id_forms import by_form, heads, is_short, slashed, spaced
+from clinlp.deid.en.id_forms import by_form, heads, is_amount, is_short, slashed, spaced
 from clinlp.deid.patterns import is_luhn
 from clinlp.deid.words import words
 from clinlp.spans import Span
@@ -17,7 +17,8 @@ from clinlp.spans import Span
 def code_systems() -> re.Pattern[str]:
     """Code systems, whose numbers say what and not who."""
     return re.compile(
-        r"(?:SNOMED(?: CT)?|LOINC|RxNorm|RXCUI|NDC|CPT|ICD(?:-?(?:9|10))?(?:-CM)?|HCPCS|OMIM|PMID)[ :#]{1,3}$"
+        r"(?:SNOMED(?: CT)?|LOINC|RxNorm|RXCUI|NDC|CPT|ICD(?:-?(?:9|10))?(?:-CM)?|HCPCS|OMIM|PMID)"
+        r"(?: reference)?[ :#]{1,3}$"
     )
 
 
@@ -51,7 +52,8 @@ def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
     kinds = [
         (
             re.compile(
-                rf"(?<![A-Za-z])(?<!(?<![A-Za-z]{{3}})/)(?<![bqt]\.)(?:{'|'.join(words('en', key))}){link}",
+                r"(?<![A-Za-z])(?<!(?<![A-Za-z]{3})/)(?<!mEq/)(?<!mol/)(?<![bqt]\.)"
+                rf"(?:{'|'.join(words('en', key))}){link}",
                 re.IGNORECASE,
             ),
             label,
@@ -87,8 +89,8 @@ def find_ids(text: str) -> Iterator[Span]:
         window = text[max(0, low - 40) : low]
         if n_digits < 2 and high - low < 4 and not is_short(text, window, high):
             continue
-        if text[low:high].startswith("NCT") or (_is_theatre(window) and n_digits < 3):
-            continue
+        if text[low:high].startswith("NCT") or window[-1:] == "*" or (_is_theatre(window) and n_digits < 3):
+            continue  # a trial, an allele (A*02010101), a room
         if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
             continue
         if code_systems().search(window):
@@ -116,6 +118,8 @@ def _given(text: str, low: int, high: int, kind: PhiLabel | None, n_digits: int)
     """Make a span of a number that the word before it names."""
     if kind is None or (kind is not PhiLabel.BED and (n_digits < 3 or not _is_given(text[low:high], kind))):
         return None
+    if kind in _SMALL and n_digits < 4 and is_amount(text, high):
+        return None
     is_npi = kind is PhiLabel.LICENSE and is_provider(text[low:high])
     return Span(low, high, kind.value, 0.97 if is_npi else 0.9)
 
@@ -125,6 +129,7 @@ def _extent(text: str, low: int, high: int, kind: PhiLabel) -> tuple[int, int]:
     return spaced(text, low, high, kind) if kind in _SPACED else _widened(text, low, high)
 
 
+_SMALL = frozenset((PhiLabel.BED, PhiLabel.HEALTH_PLAN))
 _SPACED = frozenset((PhiLabel.ID_CARD, PhiLabel.VEHICLE))
 
 
@@ -216,7 +221,9 @@ def _fraction() -> re.Pattern[str]:
 def _measure() -> re.Pattern[str]:
     """A number with a unit: never given out, even after `report` or `visit`."""
     return re.compile(
-        r"[0-9]+(?:[.,][0-9]+)?[ -]?(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?)(?![A-Za-z])"
+        r"[0-9]+(?:[.,][0-9]+)?[ -]?"
+        r"(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?|bpm|mm ?Hg)(?![A-Za-z])"
+        r"|[0-9]+(?:\.[0-9]+)?x[0-9]|[34][0-9](?:\.[0-9] ?|(?= ?[o°º]))[o°º]?C(?![A-Za-z0-9])"
     )
 
 

@@ -50,7 +50,7 @@ def _months() -> tuple[re.Pattern[str], ...]:
     return (
         # 3-Dec-21, 3rd of December, 03 DEC 2021
         re.compile(
-            rf"{START}(?:(?<=3)[01]|(?<=[012])[0-9])?(?:st|nd|rd|th)?(?: day)?(?: of)?"
+            rf"{START}(?<![0-9]\.[0-9])(?:(?<=3)[01]|(?<=[012])[0-9])?(?:st|nd|rd|th)?(?: day)?(?: of)?"
             rf"(?:[ /.,-]{{0,2}}){_ANY_MONTH}{year}?{CLOCK_BEHIND}"
         ),
         # December 3rd, 2021; Dec. 3-5; Dec 2021

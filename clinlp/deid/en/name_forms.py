@@ -82,7 +82,7 @@ def lower_role() -> re.Pattern[str]:
 @cache
 def initials() -> re.Pattern[str]:
     """Letters after the word `initials`."""
-    return re.compile(r"[Ii]nitials?:? (?:are )?((?:[A-Z]\.? ?){1,3}[A-Z]\.?)(?![A-Za-z])")
+    return re.compile(r"[Ii]nitial(?:s:?|:) (?:are )?((?:[A-Z]\.? ?){1,3}[A-Z]\.?)(?![A-Za-z])")
 
 
 @cache
@@ -105,6 +105,12 @@ def particles() -> re.Pattern[str]:
 def stage() -> re.Pattern[str]:
     """A stage or a class: IIIb."""
     return re.compile("[IVX]+[a-cA-C]")
+
+
+@cache
+def person() -> re.Pattern[str]:
+    """A word for a person after what is then a people or a country: a 55-year-old Philippine woman."""
+    return re.compile(r" (?:wo)?(?:man|men|boy|girl|male|female|lady|gentleman|child|infant|patient|soldier)(?![a-z])")
 
 
 @cache

@@ -52,7 +52,11 @@ class _Names(Signs):
         spans += find_alone(self, spans)
         spans += self.again(spans)
         spans += list(self.coordinated(spans))
-        return [self.whole(self.longer(span) if span.label == PhiLabel.NAME else span) for span in spans]
+        return [
+            self.whole(self.longer(span) if span.label == PhiLabel.NAME else span)
+            for span in spans
+            if not self.is_other(span)
+        ]
 
     def coordinated(self, spans: list[Span]) -> Iterator[Span]:
         """A listed name that `and` ties to a name that is found: Stanton and Smith."""
@@ -138,12 +142,6 @@ class _Names(Signs):
         stop = self.run(nxt, strong=not weak)
         return nxt, stop, 0.6 if weak else 0.95
 
-    def is_no_title(self, at: int, nxt: int) -> bool:
-        """Say whether it is a road before a heading, or a disease: 12 Elm Dr. / Lungs: clear; mild MR. Later."""
-        if "\n" in self.text[self.ends[at] : self.starts[nxt]]:
-            return self.text[self.ends[nxt] : self.ends[nxt] + 1] == ":"
-        return self.word(at) in ("MR", "MS") and not self.is_upper(nxt) and self.is_within(at)
-
     def first_then(self, at: int) -> tuple[int, float]:
         """A listed first name with what follows it; alone only if it is no word and no eponym."""
         bits, nxt = self.bits[at], at + 1
@@ -204,11 +202,6 @@ class _Names(Signs):
             return 0.6 if not bits & WORD or self.is_within(at) else 0.0
         return 0.0 if other or bits & (WORD | EPONYM) or self.is_upper(nxt) else 0.7
 
-    def is_within(self, at: int) -> bool:
-        """Say whether a word in small letters stands before, so that the capital is no sentence's."""
-        low = self.starts[at]
-        return low > 1 and self.text[low - 1] == " " and self.text[low - 2].islower()
-
     def in_role(self, at: int) -> tuple[int, float]:
         """Any capitalised words after `patient`, `her husband`, `named`: two, or one that is listed."""
         role = self.role_before(at)
@@ -260,6 +253,7 @@ class _Names(Signs):
             and not bits & (WORD | EPONYM)
             and not self.bits[at + 1] & WORD
             and self.is_upper(at) == self.is_upper(at + 1)
+            and not self.is_listing(at)
         ):
             return last, 0.8 if not self.is_upper(at) else 0.65
         if self.is_upper(at) or bits & (WORD | EPONYM):

@@ -48,7 +48,9 @@ def _phone() -> tuple[re.Pattern[str], ...]:
             rf"(?:(?<=[0-9])[0-9]{{2}}|[0-9]{{3}})[)/]?[ .-]{{0,2}}[0-9]{{3}}[ .-][0-9]{{4}}"
             rf"(?![0-9]|[-/][0-9]){extension}"
         ),
-        re.compile(rf"{_D}[0-9]{{2}}-[0-9]{{4}}(?![0-9-]){extension}"),
+        re.compile(
+            rf"[2-9](?<![0-9A-Za-z][0-9])[0-9]{{2}}-[0-9]{{4}}(?![0-9-]| ?(?:m[lLg]|[ck]?cal|mm|/|%)){extension}"
+        ),
         re.compile(r"\+[0-9]{1,3}[ .-]?(?:\(0\))?(?:[ .()-]{0,2}[0-9]{1,5}){2,6}(?![0-9])"),
         re.compile(r"0(?<![0-9A-Za-z.,-]0)[0-9]{1,4}[ .-](?:[0-9]{2,4}[ .-]){1,4}[0-9]{2,4}(?![0-9])"),
         re.compile(r"\([0-9]{2,4}\)[ -]?[0-9]{2,4}(?:[ -][0-9]{2,4}){1,3}(?![0-9])" + extension),
@@ -62,7 +64,7 @@ def _said_phone() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"\b(?:{keys})s?\b[^0-9\n]{{0,24}}$", re.IGNORECASE),
         re.compile(r"\bfax(?:ed)?\b[^0-9\n]{0,24}$", re.IGNORECASE),
-        re.compile(r"[(+0-9](?<![0-9A-Za-z-][(+0-9])[0-9 ().x-]{2,22}[0-9](?![0-9A-Za-z/%])"),
+        re.compile(r"[(+0-9](?<![0-9A-Za-z-][(+0-9])[0-9 ().x-]{2,22}[0-9](?![0-9A-Za-z/%]| ?[cm]m(?![a-z]))"),
     )
 
 
@@ -80,7 +82,7 @@ def _phones(text: str) -> Iterator[Span]:
                 yield Span(low, match.end(), PhiLabel.FAX.value, 0.95)
             elif said.search(window):
                 yield Span(low, match.end(), PhiLabel.PHONE.value, 0.95)
-            elif code_systems().search(window):
+            elif code_systems().search(window) or _range().search(window):
                 continue
             elif score:
                 yield Span(
@@ -97,6 +99,14 @@ def _phones(text: str) -> Iterator[Span]:
         window = text[max(0, match.start() - 36) : match.start()]
         if said.search(window) and not (_clock().fullmatch(match[0]) and _called().search(window)):
             yield Span(match.start(), match.end(), PhiLabel.PHONE.value, 0.8)
+
+
+@cache
+def _range() -> re.Pattern[str]:
+    """What stands before the values that are normal: pmol/L (298-2350), reference range 751-1560."""
+    return re.compile(
+        r"(?:\b(?:range|normal|ref(?:erence)?)(?: values?)?[: (]{1,3}|(?:/ ?[A-Za-zµ]{1,5}[0-9³]?|%) ?\()$"
+    )
 
 
 @cache
