@@ -89,8 +89,8 @@ def find_ids(text: str) -> Iterator[Span]:
         window = text[max(0, low - 40) : low]
         if n_digits < 2 and high - low < 4 and not is_short(text, window, high):
             continue
-        if text[low:high].startswith("NCT") or window[-1:] == "*" or (_is_theatre(window) and n_digits < 3):
-            continue  # a trial, an allele (A*02010101), a room
+        if text[low:high].startswith(("NCT", "rs")) or window[-1:] == "*" or (_is_theatre(window) and n_digits < 3):
+            continue  # a trial, a variant, an allele (A*02010101), a room
         if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
             continue
         if code_systems().search(window):

@@ -21,7 +21,7 @@ def _bed() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     return (
         re.compile(rf"{_D}[0-9A-Za-z]{{0,3}}(?:[-—][0-9]{{1,3}})? ?号?床{not_bed}"),
         re.compile(
-            r"床(?:号|位号|位)?[:：= \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
+            r"床(?<![起卧临离]床)(?:号|位号|位)?[:：= \s]{0,3}([加+]?[0-9A-Za-z一二三四五六七八九十]"
             r"(?:[0-9A-Za-z-]{0,7}[0-9A-Za-z])?)(?:号?床|号(?![0-9A-Za-z]))?(?![0-9A-Za-z.])"
         ),
         re.compile(

@@ -67,6 +67,8 @@ def find_ids(text: str) -> Iterator[Span]:
         reach = high
         if high - low < 8 and text[low - 1 : low] not in ends:
             continue
+        if text.startswith("rs", low):
+            continue  # a variant
         if text[low : low + 2] in ("QQ", "qq", "ID"):  # QQ236260, 住院IDM44321: the word ran in
             low += 2
         n_digits = sum(map(str.isdigit, text[low:high]))
@@ -139,6 +141,8 @@ def _kind(
     for end in (window.rstrip(' :：=\t（(#“"为是'), bare):
         for size in range(min(longest, len(end)), 1, -1):
             found = kinds.get(end[-size:])
-            if found is not None:
-                return found
+            if found is not None and not (
+                end[-size].isascii() and end[-size - 1 : -size].isascii() and end[-size - 1 : -size].isalpha()
+            ):
+                return found  # ID, but not BID
     return None

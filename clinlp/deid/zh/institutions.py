@@ -52,6 +52,7 @@ def find_hospitals(text: str) -> Iterator[Span]:
             match.start() > 2
             and text[match.start() - 1] in "镇乡"
             and text[match.start() - 3 : match.start()].isalnum()
+            and text[match.start() - 2] not in "在于到至往去从由当是上了个的"
         ):  # 营前镇卫生院
             start = min(start, match.start() - 3 + (text[match.start() - 3] in "在于到至往去从由当"))
         elif text[match.start() - 2 : match.start()] == "街道":  # 安和街道卫生院

@@ -108,11 +108,21 @@ def _page() -> re.Pattern[str]:
     return re.compile("[0-9）)] ?[:：∶] ?$")
 
 
+@cache
+def _amounts() -> re.Pattern[str]:
+    """From a year to another, or from an amount to another: 2017-2019年, 2000-3000元."""
+    return re.compile(
+        r"(?:19|20)[0-9]{2}-(?:19|20)[0-9]{2}(?![0-9])"
+        r"|[0-9]{3,4}-[0-9]{4} ?(?:[元年步块米克万]|毫升|大卡|千卡|ml|kcal|mg|U)",
+        re.IGNORECASE,
+    )
+
+
 def _phones(text: str) -> Iterator[Span]:
     for pattern, score in _phone():
         for match in pattern.finditer(text):
             window = text[max(0, match.start() - 6) : match.start()]
-            if score < 0.6 and _page().search(window):
+            if score < 0.6 and (_page().search(window) or _amounts().match(text, match.start())):
                 continue
             label = PhiLabel.FAX if "传真" in window or "fax" in window.lower() else PhiLabel.PHONE
             yield Span(match.start(), match.end(), label.value, score)
