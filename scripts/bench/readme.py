@@ -167,6 +167,7 @@ def speed_rows() -> list[Row]:
         held = result["median"]
         said = f"{held['all_notes_per_s']:,.0f} notes/s, {held['all_characters_per_s'] / 1000:,.0f} k characters/s"
         said += f"; tokens + sentences + PHI {held['rules_characters_per_s'] / 1000:,.0f} k characters/s"
+        said += f", PHI alone {held['stages']['phi']['characters_per_s'] / 1000:,.0f} k"
         off = " --phi off --entities off --diagnosis off" * name.endswith("rules only")
         rows.append((f"annotate, one core, {name}", said, f"scripts/bench/annotate.py DUMP{off}"))
     for task, sides in read("prose")["speed"]["tasks"].items():
