@@ -44,6 +44,8 @@ _NAMED_PLACES: Final = frozenset((PhiLabel.LOCATION, PhiLabel.HOSPITAL, PhiLabel
 _BETWEEN = re.compile(rf" |, |{_OF}")
 """Between parts of one place that were found as places of two kinds: University of + St Andrews."""
 _REACH: Final = 8  # characters of the longest such gap
+_AROUND: Final = frozenset((PhiLabel.EMAIL, PhiLabel.URL))
+"""Kinds that hold the names of people, and stay what they are however sure such a name is."""
 
 
 def default_detectors(*, all_ages: bool = False) -> tuple[Detector, ...]:
@@ -124,7 +126,8 @@ def resolve(spans: Iterable[Span], text: str = "") -> tuple[Span, ...]:
     """Join spans that share a character, then neighbours of one label that are parts of one thing.
 
     Every character of every span stays covered: the safe side. The label is that of the span with
-    the highest score; of equals, the narrower kind (`SPECIFICITY`), then the longer, then the earlier.
+    the highest score; of equals, the narrower kind (`SPECIFICITY`), then the longer, then the earlier. An address
+    of mail or a page speaks for the names within it.
 
     Args:
         text: Their text; without it only overlaps are joined, not the parts of a name.
@@ -147,7 +150,9 @@ def resolve(spans: Iterable[Span], text: str = "") -> tuple[Span, ...]:
 
 
 def _join(first: Span, second: Span) -> Span:
-    best = min(first, second, key=_priority)
+    whole = first if first.start <= second.start and second.end <= first.end else second
+    is_around = whole.label in _AROUND and whole.start <= first.start and first.end <= whole.end
+    best = whole if is_around else min(first, second, key=_priority)
     return Span(first.start, max(first.end, second.end), best.label, best.score)
 
 

@@ -48,6 +48,18 @@ def is_nationwide(text: str, span: Span) -> bool:
     )
 
 
+def is_duration(text: str, span: Span) -> bool:
+    """Say whether a find is a number of months, as the word behind it says: 3月余前, 两月来."""
+    if span.label != PhiLabel.DATE:
+        return False
+    return bool(_months().fullmatch(text, span.start, span.end)) and text[span.end : span.end + 1] in ("余", "多", "来")
+
+
+@cache
+def _months() -> re.Pattern[str]:
+    return re.compile("(?:[0-9]{1,2}|[一二两三四五六七八九十]{1,2})个?月")
+
+
 @cache
 def _nationwide() -> re.Pattern[str]:
     return re.compile(any_of(words("zh", "nationwide")))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clinlp.deid.detect import THRESHOLD, Detector
 from clinlp.deid.en.around import is_other
-from clinlp.deid.stays import is_nationwide, stays
+from clinlp.deid.stays import is_duration, is_nationwide, stays
 from clinlp.inference.device import autocast
 from clinlp.inference.windows import TaggerRunner
 from clinlp.note import Lang, Note
@@ -53,6 +53,7 @@ class PhiTagger(TaggerRunner):
                 if not stays(text[span.start : span.end], span.label, is_sure=(span.score or 0.0) >= SURE)
                 and not is_other(text, span)
                 and not is_nationwide(text, span)
+                and not is_duration(text, span)
             ]
         return found
 

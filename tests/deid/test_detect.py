@@ -119,6 +119,11 @@ def test_the_narrower_kind_names_a_union_of_equals() -> None:
     assert resolve([Span(0, 9, "ID", 0.9), Span(0, 9, "MRN", 0.9)]) == (Span(0, 9, "MRN"),)
 
 
+def test_an_address_of_mail_speaks_for_the_name_within() -> None:
+    assert resolve([Span(0, 3, "NAME", 1.0), Span(0, 17, "EMAIL", 0.9)]) == (Span(0, 17, "EMAIL", 0.9),)
+    assert resolve([Span(0, 3, "NAME", 1.0), Span(2, 17, "EMAIL", 0.9)])[0].label == "NAME"
+
+
 def test_a_span_without_score_is_certain() -> None:
     assert resolve([Span(0, 9, "CUSTOM"), Span(0, 9, "MRN", 0.99)]) == (Span(0, 9, "CUSTOM"),)
 

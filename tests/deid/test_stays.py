@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clinlp.deid.stays import is_nationwide, stays
+from clinlp.deid.stays import is_duration, is_nationwide, stays
 from clinlp.spans import Span
 
 
@@ -128,3 +128,10 @@ def test_a_word_is_a_name_where_the_tagger_is_sure(said):
 def test_nationwide_institutions_identify_nobody(marked, expected):
     start, end = marked.index("<"), marked.index(">") - 1
     assert is_nationwide(marked.replace("<", "").replace(">", ""), Span(start, end, "ORG")) is expected
+
+
+@pytest.mark.parametrize("text", ["3月余前起病", "两月来乏力", "12个月多"])
+def test_a_number_of_months_is_no_date(text):
+    span = Span(0, text.index("月") + 1, "DATE")
+    assert is_duration(text, span)
+    assert not is_duration("3月前往", span)

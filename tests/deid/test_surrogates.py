@@ -216,3 +216,22 @@ def test_every_label_has_a_surrogate_or_its_tag() -> None:
     for label in PhiLabel:
         for words in ("A1234567", "Abcdef Ghi", "某甲乙丙丁", "ñ", "۱۲۳۴۵۶"):
             assert plain(surrogate(label, words)) != plain(words) or label is PhiLabel.AGE
+
+
+@pytest.mark.parametrize("words", ["29-Feb-1928", "March 5, 1930", "1928年3月5日", "1931", "05/07/1925"])
+def test_a_date_that_tells_an_age_over_89_becomes_its_tag(words: str) -> None:
+    assert surrogate("DATE", words) == "[DATE]"
+
+
+@pytest.mark.parametrize("words", ["3 Dec 2021 1930", "12/3/2021 1915", "March 5, 1950"])
+def test_a_time_of_four_digits_is_no_year(words: str) -> None:
+    assert "[" not in surrogate("DATE", words)
+
+
+def test_of_a_list_of_dates_only_what_cannot_be_read_becomes_its_tag() -> None:
+    first, second, third, last = (
+        surrogate("DATE", "12/6/21, 31/31/2021, 3 Dec 2021 and 8 Dec 2021").replace(" and ", ", ").split(", ")
+    )
+    assert second == "[DATE]"
+    assert first == surrogate("DATE", "12/6/21")
+    assert (third, last) == (surrogate("DATE", "3 Dec 2021"), surrogate("DATE", "8 Dec 2021"))

@@ -55,6 +55,13 @@ def test_syllables_apart_and_initials_are_the_same_person():
     assert given == (first + second).capitalize()
 
 
+def test_initials_of_every_syllable_of_a_compound_surname_are_the_same_person():
+    han = written("患者欧阳修文入院", "欧阳修文", told="欧阳修文")
+    initials = "".join(readings(one)[0][0].upper() for one in han)
+    assert written("OYXW今日出院", "OYXW", told="欧阳修文") == initials
+    assert written("XWOY今日出院", "XWOY", told="欧阳修文") == initials[2:] + initials[:2]
+
+
 def test_other_people_and_records_without_the_name_keep_their_own():
     plain = Surrogates(b"k" * 32)
     for text, name in (("Seen by John Smith", "John Smith"), ("Seen by Li Wei today", "Li Wei")):

@@ -11,6 +11,8 @@ from clinlp.note import Lang
 
 OLDEST = 150
 """A number above it is no age."""
+OLD_YEARS: Final = "1(?:8[0-9]{2}|9(?:[0-2][0-9]|3[0-6]))"
+"""Years of which every age is over 89 by now, as an expression: Safe Harbor counts them among identifiers."""
 
 _TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _DECADES: Final = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
@@ -41,6 +43,19 @@ def cap_age(words: str, *, lang: Lang) -> str | None:  # noqa: ARG001  (both lan
     if not is_read or not _is_known(text[done:]):
         return None
     return "".join((*pieces, words[done:]))
+
+
+def tells_age(words: str) -> bool:
+    """Say whether the year of a date is one that only somebody over 89 was born in; 1930 after a year is a time."""
+    words = plain(invisible().sub("", words))
+    old, later = _years()
+    return bool(old.search(words)) and not later.search(words)
+
+
+@cache
+def _years() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    later = r"(?<![0-9])(?:19(?:3[7-9]|[4-9][0-9])|20[0-9]{2})(?![0-9])|[0-9][/.-][0-9]{1,2}[/.-][0-9]{2}(?![0-9])"
+    return re.compile(rf"(?<![0-9]){OLD_YEARS}(?![0-9])"), re.compile(later)
 
 
 def _capped(old: str, match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.dates.age import OLD_YEARS
 from clinlp.deid.en.months import CLOCK_BEHIND, START, find_months
 from clinlp.deid.en.scores import is_month_day
 from clinlp.spans import Span
@@ -74,11 +75,20 @@ def _compact_dates(text: str) -> Iterator[Span]:
     for match in spaced.finditer(text):
         if _birth().search(text, max(0, match.start() - 20), match.start()):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.8)
+    for match in _old_year().finditer(text):
+        if _birth().search(text, max(0, match.start() - 20), match.start()):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.75)
 
 
 @cache
 def _birth() -> re.Pattern[str]:
     return re.compile(r"(?:\bborn|\bdob|\bD\.?O\.?B\.?|birth)[a-z ]{0,8}[:=(]? ?$", re.IGNORECASE)
+
+
+@cache
+def _old_year() -> re.Pattern[str]:
+    """A year alone that, where somebody was born in it, tells an age over 89."""
+    return re.compile(rf"{OLD_YEARS}(?<![0-9A-Za-z/.-]....)(?![0-9]|[/.-][0-9])")
 
 
 def _is_short(text: str, match: re.Match[str]) -> bool:

@@ -74,12 +74,25 @@ def _spellings(name: Given, new: str) -> tuple[dict[str, str], dict[str, str]]:
             spelled.setdefault(way, became)
         for letters, became in zip(_rows(surname, given), _rows(last, called), strict=True):
             initials.setdefault(letters, became)
+        if size > 1:  # OYZY of 欧阳志远
+            old, made = (_heads(each) for each in (name.surname, new[:size]))
+            for letters, became in zip(_rows(old, given, old), _rows(made, called, made), strict=True):
+                initials.setdefault(letters, became)
     return spelled, initials
 
 
-def _rows(surname: str, given: Sequence[str]) -> Iterator[str]:
-    """Initials as people write them: WJG, JGW, JG, and each alone."""
-    last, first = surname[0].upper(), "".join(way[0].upper() for way in given)
+def _heads(characters: str) -> str:
+    """Give the first letter of each character as it is read."""
+    return "".join(readings(one)[0][0].upper() for one in characters)
+
+
+def _rows(surname: str, given: Sequence[str], heads: str = "") -> Iterator[str]:
+    """Initials as people write them: WJG, JGW, JG, and each alone.
+
+    Args:
+        heads: Those of the surname, if not its first letter alone.
+    """
+    last, first = heads or surname[0].upper(), "".join(way[0].upper() for way in given)
     yield from (last + first, first + last, first, *first, last)
 
 

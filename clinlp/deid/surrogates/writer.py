@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.dates import are_day_first, cap_age, shift_dates, shift_of
+from clinlp.deid.dates import are_day_first, cap_age, shift_dates, shift_of, tells_age
 from clinlp.deid.surrogates.contacts import write_email, write_ip, write_phone, write_social, write_url
 from clinlp.deid.surrogates.draw import Draw, plain
 from clinlp.deid.surrogates.names import write_name
@@ -162,6 +162,11 @@ def _numeral() -> re.Pattern[str]:
 
 
 @cache
+def _between_dates() -> re.Pattern[str]:
+    return re.compile("(, |; |[、，；] ?| and | & )")
+
+
+@cache
 def _han() -> re.Pattern[str]:
     return re.compile("[\u3400-\u9fff]")
 
@@ -218,7 +223,11 @@ class _Writer:
 
     def _write_date(self, words: str) -> str | None:
         new = self._shift(words)
-        if new is None or (new == words and self._has_no_date(words)):
+        if new is None:
+            return self._write_each(words)
+        if tells_age(new):
+            return None
+        if new == words and self._has_no_date(words):
             return new
         if plain(new) == plain(words):  # moved by too little to change it
             year = re.fullmatch(r"([0-9]{4})(年?)", plain(new))
@@ -226,6 +235,14 @@ class _Writer:
                 return None
             new = f"{int(year[1]) + (1 if self.draw.days > 0 else -1):04d}{year[2]}"
         return None if self._is_real(plain(new)) else new
+
+    def _write_each(self, words: str) -> str | None:
+        """Write each date of a list of which one cannot be read, and the tag in that one's place."""
+        parts = _between_dates().split(words)
+        if len(parts) == 1:
+            return None
+        written = [part if at % 2 else self._write_date(part) for at, part in enumerate(parts)]
+        return "".join(f"[{PhiLabel.DATE}]" if part is None else part for part in written)
 
     def _shift(self, words: str) -> str | None:
         if words not in self._shifted:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.dates.age import OLD_YEARS
 from clinlp.deid.en.months import month_dates
 from clinlp.deid.patterns import leading
 from clinlp.spans import Span
@@ -159,7 +160,17 @@ def find_dates(text: str) -> Iterator[Span]:
             yield Span(match.start() - (match[0][0] == "月"), match.end(), PhiLabel.DATE.value, score)
     for match in _bare().finditer(text):
         yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.6)
+    for match in _old_year().finditer(text):
+        before = text[max(0, match.start() - 8) : match.start()].rstrip("：: ")
+        if match[1] or before.endswith(("生于", "出生", "出生年", "出生年份")):
+            yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.75)
     yield from month_dates(text)
+
+
+@cache
+def _old_year() -> re.Pattern[str]:
+    """A year alone, and whether it says that somebody was born: that tells an age over 89."""
+    return re.compile(rf"{OLD_YEARS}(?<![0-9A-Za-z/.-]....)年?(?![0-9]|[/.-][0-9])(?=(出?生人?(?!产|化|长))?)")
 
 
 @cache
