@@ -38,7 +38,7 @@ MINILM: dict[str, Any] = {
     "ema": 0.995,
     "precision": "bf16",
 }
-STACKED: dict[str, Any] = MINILM | {"stacked": True, "whole": True, "vectors": "en", "learning_rate": 1e-4, "epochs": 8}
+STACKED: dict[str, Any] = MINILM | {"stacked": True, "whole": True, "learning_rate": 1e-4, "epochs": 8}
 E5: dict[str, Any] = {"encoder": "e5", "batch_pieces": 1024, "learning_rate": 2e-4, "precision": "bf16"}
 # Name: corpus, part scored, settings; encoders and vectors are named here and come from the command line.
 JOBS: dict[str, dict[str, Any]] = {
