@@ -49,10 +49,10 @@ def is_nationwide(text: str, span: Span) -> bool:
 
 
 def is_duration(text: str, span: Span) -> bool:
-    """Say whether a find is a number of months, as the word behind it says: 3月余前, 两月来."""
+    """Say whether a find is a number of months, as the word behind it says: 3月余前, 两月多."""
     if span.label != PhiLabel.DATE:
         return False
-    return bool(_months().fullmatch(text, span.start, span.end)) and text[span.end : span.end + 1] in ("余", "多", "来")
+    return bool(_months().fullmatch(text, span.start, span.end)) and text[span.end : span.end + 1] in ("余", "多")
 
 
 @cache

@@ -47,9 +47,12 @@ def cap_age(words: str, *, lang: Lang) -> str | None:  # noqa: ARG001  (both lan
 
 def tells_age(words: str) -> bool:
     """Say whether the year of a date is one that only somebody over 89 was born in; 1930 after a year is a time."""
-    words = plain(invisible().sub("", words))
+    words = plain(invisible().sub("", words)).translate(_FROM_HAN)
     old, later = _years()
     return bool(old.search(words)) and not later.search(words)
+
+
+_FROM_HAN: Final = str.maketrans("〇零一二三四五六七八九", "00123456789")
 
 
 @cache

@@ -25,7 +25,7 @@ def find_institutions(caps: Capitals) -> Iterator[Span]:
             if (
                 text.startswith(words, start)
                 and not _goes_on(text, end)
-                and (alone or (_is_meant(text, start, end, label) and not _is_kind(text, start, end)))
+                and (alone or (_is_meant(text, start, end, label) and not _is_kind(text, start)))
             ):
                 reach = end
                 yield Span(start, end, label.value, 0.75)
@@ -43,22 +43,17 @@ def _goes_on(text: str, end: int) -> bool:
     return text[end : end + 1].isalnum() or bool(_thing().match(text, end))
 
 
-def _is_kind(text: str, start: int, end: int) -> bool:
-    """Say whether one plain word (General, Jewish, Eastern) only says what kind of unit, people or place is meant."""
-    is_kind = _one_word().fullmatch(text, start, end) and _noun().match(text, end)
-    return bool(is_kind)
+def _is_kind(text: str, start: int) -> bool:
+    """Say whether a plain word only says what kind of unit, people or place is meant: General Surgery, Eastern Cape."""
+    return bool(_kind().match(text, start))
 
 
 @cache
-def _one_word() -> re.Pattern[str]:
-    return re.compile(r"[A-Z][a-z]+(?:['’]s)?")
-
-
-@cache
-def _noun() -> re.Pattern[str]:
+def _kind() -> re.Pattern[str]:
     return re.compile(
-        r" (?:Surgery|Surgical|Medicine|Maxillofacial|Cape|Coast|Africa|America|Asia|Europe|(?:wo)?m[ae]n|patients?"
-        r"|regions?|provinces?|countr(?:y|ies)|parts?|technique|method|procedure|approach|repair|operation|manoeuvre|maneuver|pouch|space)(?![A-Za-z])"
+        r"(?:(?:General|Children['’]s|Central) (?:Surgery|Surgical|Medicine|Maxillofacial|Radiofacial)"
+        r"|(?:Eastern|Northern|Western|Central|West) (?:Cape|Coast|Africa|America|Asia|Europe|regions?|provinces?)"
+        r"|(?:Jewish|Swedish|Dominican) (?:wo)?m[ae]n)(?![A-Za-z])"
     )
 
 
@@ -67,7 +62,7 @@ def _thing() -> re.Pattern[str]:
     return re.compile(
         r"-[A-Za-z0-9]| (?:risk|High|Elementary|Middle|County|jail)(?![a-z])"
         r"|['’]?s? (?:score|scale|stage|staging|criteria|classification|class|grade|type|regimen|protocol|sign"
-        r"|index|test|syndrome|disease|stand|scissors|clamp|valve|pump|catheter|retractor|forceps|needle)(?![a-z])"
+        r"|index|test|syndrome|disease|stand|scissors|clamp|valve|pump|catheter|retractor|forceps|needle|technique|pouch)(?![a-z])"
     )
 
 
@@ -116,10 +111,9 @@ def _table() -> dict[str, tuple[tuple[str, PhiLabel, bool], ...]]:
 
 _ABBREVIATIONS = frozenset(
     (
-        *("MRI", "ARF", "PHC", "DHR", "PCH", "MH", "HH", "GH", "LH", "DH", "UH", "ALERT", "REACH", "ABC", "AMR", "BAL"),
-        *("CIC", "CRH", "CUN", "FMH", "FSH", "GSH", "ICH", "LAS", "LVH", "MAH", "MCH", "MCV", "MOI", "NMH", "PAH"),
-        *("PHI", "PIC", "PPH", "PSL", "PVH", "RHC", "SCL", "TCH", "THR", "TPH", "UTH"),
+        *("MRI", "ARF", "PHC", "DHR", "PCH", "MH", "HH", "GH", "LH", "DH", "UH", "ALERT", "REACH"),
+        *("BAL", "FSH", "ICH", "LVH", "PAH", "RHC", "PPH", "MCV"),
     )
 )
-"""Hospitals whose letters are more often a finding, a hormone, a place in the body or an examination."""
+"""Hospitals whose letters are more often a finding, a hormone or an examination."""
 _OTHER = frozenset(("St. Jude", "St Jude", "The Neuro", "Saint Jude"))  # a valve, a physician's examination

@@ -64,7 +64,22 @@ def is_amount(text: str, high: int) -> bool:
 
 @cache
 def _amount() -> re.Pattern[str]:
-    return re.compile(r"\s?(?:%|min(?:ute)?s?\b|hours?\b|days?\b|bpm\b|o?C\b|°|mm|cm)|x[0-9]")
+    return re.compile(r"[^\S\n]?(?:%|min(?:ute)?s?\b|hours?\b|days?\b|bpm\b|[o°º]C\b|[cm]m\b)")
+
+
+def is_genetic(token: str, window: str = "") -> bool:
+    """Say whether a token is a variant in dbSNP (rs13266634), or after its gene an allele (HLA A*02010101)."""
+    return bool(_variant().fullmatch(token)) or bool(_gene().search(window))
+
+
+@cache
+def _variant() -> re.Pattern[str]:
+    return re.compile("rs[0-9]{4,}")
+
+
+@cache
+def _gene() -> re.Pattern[str]:
+    return re.compile(r"(?<![A-Za-z])(?:[ABC]|D[PQR][AB][0-9]?)\*$")
 
 
 def spaced(text: str, low: int, high: int, kind: PhiLabel) -> tuple[int, int]:
@@ -149,8 +164,8 @@ def _bed() -> re.Pattern[str]:
 @cache
 def _unit() -> re.Pattern[str]:
     return re.compile(
-        r"(?:\s?(?:mg|mcg|g|kg|ml|mL|cc|mm|cm|m|days?|d|h|hrs?|hours?|min(?:ute)?s?|weeks?|wks?|months?|years?|x|%|/|times"
-        r"|patients?|beds?|nights?|bpm|beats|breaths|to [0-9]|[-–][0-9])(?![A-Za-z])|x[0-9]|\.[0-9] ?(?:°|º|o?C\b))"
+        r"(?:[^\S\n]?(?:mg|mcg|g|kg|ml|mL|cc|mm|cm|m|days?|d|h|hrs?|hours?|min(?:ute)?s?|weeks?|wks?|months?|years?|x|%|/|times"
+        r"|patients?|beds?|nights?|bpm|beats|breaths|to [0-9]|[-–][0-9])(?![A-Za-z])|\.[0-9] ?[o°º]C\b)"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.id_forms import by_form, heads, is_amount, is_short, slashed, spaced
+from clinlp.deid.en.id_forms import by_form, heads, is_amount, is_genetic, is_short, slashed, spaced
 from clinlp.deid.patterns import is_luhn
 from clinlp.deid.words import words
 from clinlp.spans import Span
@@ -45,8 +45,8 @@ def _heads() -> frozenset[str]:
 @cache
 def _id() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], PhiLabel]]]:
     link = (
-        r"[\s:#.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
-        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#.=(\[-]*){0,3}"
+        r"[\s:#*.=(\[-]*(?:(?:is|was|of|number|num|no|nr|id|ids|code|card"
+        r"|ending(?: in)?|ends?(?: in| with)?|on file)\b[\s:#*.=(\[-]*){0,3}"
         r"(?:[A-Za-z]{0,4}[-#]?|(?-i:(?<![A-Za-z/])[A-Z]{1,4}) )$"
     )
     kinds = [
@@ -89,11 +89,11 @@ def find_ids(text: str) -> Iterator[Span]:
         window = text[max(0, low - 40) : low]
         if n_digits < 2 and high - low < 4 and not is_short(text, window, high):
             continue
-        if text[low:high].startswith(("NCT", "rs")) or window[-1:] == "*" or (_is_theatre(window) and n_digits < 3):
-            continue  # a trial, a variant, an allele (A*02010101), a room
+        if text[low:high].startswith("NCT") or (_is_theatre(window) and n_digits < 3):
+            continue
         if _fraction().fullmatch(text, low, high) or _measure().match(text, match.start()):
             continue
-        if code_systems().search(window):
+        if code_systems().search(window) or is_genetic(text[low:high], window):
             continue
         tagged = _tagged().match(text, low, match.start()) if n_digits > 4 else None
         if tagged:
@@ -223,7 +223,8 @@ def _measure() -> re.Pattern[str]:
     return re.compile(
         r"[0-9]+(?:[.,][0-9]+)?[ -]?"
         r"(?:mg|mcg|ug|g|kg|ml|mL|cc|mm|cm|lbs?|pounds?|calories?|kcal|units?|bpm|mm ?Hg)(?![A-Za-z])"
-        r"|[0-9]+(?:\.[0-9]+)?x[0-9]|[34][0-9](?:\.[0-9] ?|(?= ?[o°º]))[o°º]?C(?![A-Za-z0-9])"
+        r"|[0-9]+(?:\.[0-9]+)?(?:x[0-9]+(?:\.[0-9]+)?){1,2} ?[cm]m(?![A-Za-z])"
+        r"|[34][0-9](?:\.[0-9] ?|(?= ?[o°º]))[o°º]?C(?![A-Za-z0-9])"
     )
 
 
@@ -266,7 +267,7 @@ def _handle() -> re.Pattern[str]:
 def _kind(window: str, kinds: list[tuple[re.Pattern[str], PhiLabel]]) -> PhiLabel | None:
     """Say what the words right before a number call it."""
     tail = window.rstrip()
-    if not tail or not (tail[-1] in ":#.=([-" or tail[-1].isalpha()):
+    if not tail or not (tail[-1] in ":#*.=([-" or tail[-1].isalpha()):
         return None
     begun = _heads()
     if not any(mark in tail for mark in "#/") and not any(

@@ -108,6 +108,12 @@ def stage() -> re.Pattern[str]:
 
 
 @cache
+def staged() -> re.Pattern[str]:
+    """The stages of a tumour and its lymph nodes."""
+    return re.compile(r"[TN][0-4x][a-c]?[ ,-]{1,3}$")
+
+
+@cache
 def person() -> re.Pattern[str]:
     """A word for a person after what is then a people or a country: a 55-year-old Philippine woman."""
     return re.compile(r" (?:wo)?(?:man|men|boy|girl|male|female|lady|gentleman|child|infant|patient|soldier)(?![a-z])")

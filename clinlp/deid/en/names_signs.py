@@ -115,8 +115,7 @@ class Signs(Capitals):
                 at -= 1
             listed_parts = sum(1 for i in range(at, stop) if self.bits[i] & (FIRST | LAST))
             is_told = not weak and self.text[self.ends[stop - 1] : self.ends[stop - 1] + 2] == ", "  # Larsen, RN
-            is_tied = weak and self.text[self.ends[stop - 1] : self.ends[stop - 1] + 1] != ","
-            if is_tied and all(self.bits[i] & WORD for i in range(at, stop)):
+            if self.word(stop - 1).lower() in ("eye", "eyes"):
                 continue  # Right Eye (OD)
             if listed_parts == 0 and (weak or stop - at < 2) and not (is_told and self.is_unknown(at)):
                 continue
@@ -228,12 +227,15 @@ class Signs(Capitals):
             return False
         if self.text[span.end : span.end + 1] in ("®", "™"):
             return True
-        return self.text.startswith("old ", max(0, span.start - 4)) and bool(forms.person().match(self.text, span.end))
+        at = self.at(span.start)
+        is_surname = at < len(self.starts) and bool(self.bits[at] & LAST)
+        is_aged = self.text.startswith("old ", max(0, span.start - 4))
+        return is_aged and not is_surname and bool(forms.person().match(self.text, span.end))
 
     def is_no_title(self, at: int, nxt: int) -> bool:
         """Say whether it is a road before a heading, or a finding: 12 Elm Dr. / Lungs: clear; mild MR. Later."""
         is_named = self.bits[nxt] & (FIRST | LAST) and not self.bits[nxt] & WORD
-        if self.word(at) in ("MR", "MS", "MX") and not is_named and not self.is_upper(nxt) and self.is_finding(at):
+        if not is_named and not self.is_upper(nxt) and self.is_finding(at):
             return True
         return (
             "\n" in self.text[self.ends[at] : self.starts[nxt]]
@@ -241,9 +243,10 @@ class Signs(Capitals):
         )
 
     def is_finding(self, at: int) -> bool:
-        """Say whether a word before it, or the stages of a tumour, make it no title: severe MR, pT3-N0, MX."""
-        low = self.starts[at]
-        return self.is_within(at) or self.text[max(0, low - 2) : low] in (", ", "0 ", "1 ", "2 ", "3 ")
+        """Say whether it is a finding in a sentence, or the last stage of a tumour: severe MR, pT3-N0, MX."""
+        if self.word(at) == "MX":
+            return bool(forms.staged().search(self.text, max(0, self.starts[at] - 8), self.starts[at]))
+        return self.word(at) in ("MR", "MS") and self.is_within(at)
 
     def is_within(self, at: int) -> bool:
         """Say whether a word in small letters stands before, so that the capital is no sentence's."""
@@ -251,9 +254,11 @@ class Signs(Capitals):
         return low > 1 and self.text[low - 1] == " " and self.text[low - 2].islower()
 
     def is_listing(self, at: int) -> bool:
-        """Say whether two short words in capitals stand in a sentence, as tests do: elevated ALT, AST."""
-        is_short = self.ends[at] - self.starts[at] < 4 and self.ends[at + 1] - self.starts[at + 1] < 4
-        return is_short and self.is_upper(at) and self.is_within(at)
+        """Say whether it is a list of laboratory tests: ALT, AST."""
+        return self.is_upper(at) and {self.word(at), self.word(at + 1)} <= _TESTS
+
+
+_TESTS = frozenset(("ALT", "AST", "ALP", "GGT", "LDH", "CRP", "ESR", "BUN", "TSH", "PSA", "INR"))
 
 
 def _key(text: str, colon: int) -> str | None:

@@ -49,7 +49,7 @@ def _phone() -> tuple[re.Pattern[str], ...]:
             rf"(?![0-9]|[-/][0-9]){extension}"
         ),
         re.compile(
-            rf"[2-9](?<![0-9A-Za-z][0-9])[0-9]{{2}}-[0-9]{{4}}(?![0-9-]| ?(?:m[lLg]|[ck]?cal|mm|/|%)){extension}"
+            rf"{_D}[0-9]{{2}}-[0-9]{{4}}(?![0-9-]|/ ?mm| ?(?:(?:m[lLg]|[ck]?cal|mm[³23]?)(?![A-Za-z])|%)){extension}"
         ),
         re.compile(r"\+[0-9]{1,3}[ .-]?(?:\(0\))?(?:[ .()-]{0,2}[0-9]{1,5}){2,6}(?![0-9])"),
         re.compile(r"0(?<![0-9A-Za-z.,-]0)[0-9]{1,4}[ .-](?:[0-9]{2,4}[ .-]){1,4}[0-9]{2,4}(?![0-9])"),
@@ -82,7 +82,7 @@ def _phones(text: str) -> Iterator[Span]:
                 yield Span(low, match.end(), PhiLabel.FAX.value, 0.95)
             elif said.search(window):
                 yield Span(low, match.end(), PhiLabel.PHONE.value, 0.95)
-            elif code_systems().search(window) or _range().search(window):
+            elif code_systems().search(window) or (pattern is seven and _range().search(window)):
                 continue
             elif score:
                 yield Span(
@@ -105,7 +105,7 @@ def _phones(text: str) -> Iterator[Span]:
 def _range() -> re.Pattern[str]:
     """What stands before the values that are normal: pmol/L (298-2350), reference range 751-1560."""
     return re.compile(
-        r"(?:\b(?:range|normal|ref(?:erence)?)(?: values?)?[: (]{1,3}|(?:/ ?[A-Za-zµ]{1,5}[0-9³]?|%) ?\()$"
+        r"(?:\b(?:normal|reference) (?:range|values?)[: (]{1,3}|[A-Za-z]/ ?(?:[md]?[lL]|mm ?[3³]|kg|m2|min|day) ?\()$"
     )
 
 

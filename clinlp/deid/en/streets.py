@@ -31,7 +31,7 @@ def _street() -> tuple[re.Pattern[str], ...]:
         re.compile(
             r"[PpAaSsUu](?<![A-Za-z].)(?i:(?<=p)\.? ?o\.? ?box [0-9]{1,7}"
             r"|(?:(?<=a)pt|(?<=a)partment|(?<=s)uite|(?<=s)te|(?<=u)nit)\b\.? #?[0-9]{1,5}[A-Z]?\b"
-            r"(?! (?:days?|hours?|h|weeks?|months?|min(?:utes)?|years?|patients|mg|ml|mL)\b))"
+            r"(?! (?:days?|hours?|weeks?|months?|minutes)\b))"
         ),
         re.compile(r"[0-9](?<=[A-Z] [0-9]|[a-z] [0-9]|, [0-9])[0-9]{4}(?:-[0-9]{4})?(?![0-9A-Za-z]|[-.,/][0-9])"),
         re.compile(rf"(?:{states})(?![A-Za-z])[,.]? *$"),

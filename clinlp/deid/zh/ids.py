@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
+from clinlp.deid.en.id_forms import is_genetic
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
@@ -67,8 +68,8 @@ def find_ids(text: str) -> Iterator[Span]:
         reach = high
         if high - low < 8 and text[low - 1 : low] not in ends:
             continue
-        if text.startswith("rs", low):
-            continue  # a variant
+        if is_genetic(text[low:high]):
+            continue
         if text[low : low + 2] in ("QQ", "qq", "ID"):  # QQ236260, 住院IDM44321: the word ran in
             low += 2
         n_digits = sum(map(str.isdigit, text[low:high]))
@@ -141,8 +142,6 @@ def _kind(
     for end in (window.rstrip(' :：=\t（(#“"为是'), bare):
         for size in range(min(longest, len(end)), 1, -1):
             found = kinds.get(end[-size:])
-            if found is not None and not (
-                end[-size].isascii() and end[-size - 1 : -size].isascii() and end[-size - 1 : -size].isalpha()
-            ):
-                return found  # ID, but not BID
+            if found is not None and end[-3:] not in ("BID", "TID", "QID"):
+                return found
     return None

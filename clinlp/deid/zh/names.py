@@ -67,8 +67,8 @@ def _best_before(text: str, at: int, least: int) -> int:
     best, top = 0, least
     for size in (3, 2, 4):
         if size <= at and is_han(text, at - size):
-            if text[at - size : at - size + 2] in word_set("zh", "not_names"):
-                continue  # 谢谢杨医生
+            if text[at - size : at - size + 2] in ("谢谢", "谢啦", "谢了"):
+                continue
             score = looks(text, at - size, size) - 5 * (text[at - size] in "由请经与和从向为")
             if score >= top and (_starts_name(text, at - size) or (score > 7 and not _in_word(text, at - size))):
                 best, top = size, score + 1

@@ -75,8 +75,8 @@ def find_in_prose(text: str) -> Iterator[Span]:
         if is_bare and pair in known and surnames.get(match[0], -9) < 3 and pair not in compound:
             continue
         needed = _MARK if is_bare else _needed(text, at)
-        if needed > _ROLE and match[0] in "周岁" and text[max(0, at - 2) : at - 1].isdigit() and text[at - 1] == " ":
-            continue  # 24 ~ 26 周时
+        if needed > _ROLE and _weeks().match(text, max(0, at - 2)):
+            continue
         if needed > _ROLE and at and text[at - 1].isdigit():
             needed += 99 if match[0] in _UNITS else 3
         if needed > _ROLE:
@@ -96,6 +96,12 @@ def find_in_prose(text: str) -> Iterator[Span]:
             reach = further.end
     yield from _anywhere(text)
     yield from _in_letters(text)
+
+
+@cache
+def _weeks() -> re.Pattern[str]:
+    """A number, a blank and weeks: 24 ~ 26 周时; 3 周建国 may open a line of a list."""
+    return re.compile("[0-9] 周[时之后前内末]")
 
 
 @cache

@@ -113,7 +113,7 @@ def _amounts() -> re.Pattern[str]:
     """From a year to another, or from an amount to another: 2017-2019年, 2000-3000元."""
     return re.compile(
         r"(?:19|20)[0-9]{2}-(?:19|20)[0-9]{2}(?![0-9])"
-        r"|[0-9]{3,4}-[0-9]{4} ?(?:[元年步块米克万]|毫升|大卡|千卡|ml|kcal|mg|U)",
+        r"|[0-9]{3,4}-[0-9]{4} ?(?:[元年步块米克万]|毫升|大卡|千卡|(?:ml|kcal|mg)(?![a-z]))",
         re.IGNORECASE,
     )
 
