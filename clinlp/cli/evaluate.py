@@ -59,10 +59,13 @@ def evaluate(
     - `clinlp evaluate runs/problems/best test.jsonl --json scores.json`
     - `clinlp evaluate rules phi.jsonl --attribute phi`
     """
+    from clinlp.metrics.views import groups
     from clinlp.records import read_notes
 
     spare_inputs((json_file,), (predicted, gold, train))
     notes = list(read_notes(gold))
+    if by is not None:
+        groups(notes, by)  # a field that no note has is refused before a model runs
     found = predict(predicted, notes, attribute, device)
     notes = gold_of(notes, found)
     scores: dict[str, Any] = {}

@@ -66,7 +66,7 @@ def finetune_diagnosis(
     parts: Parts | None = None,
 ) -> Path:
     """Train a diagnoser, and baselines and an ensemble beside it; give the folder of its best epoch."""
-    notes, dev = _parts(config, parts)
+    notes, dev = _parts(config, parts, tell)
     chosen = choose_codes(config, [note for note in notes if note.diagnoses is not None])
     seen = chosen.notes if config.patients is None else notes
     columns, remarks = fit_fields(seen, config.numbers, config.categories)
@@ -130,9 +130,9 @@ def _task(
     )
 
 
-def _parts(config: DiagnosisConfig, given: Parts | None) -> tuple[list[Note], list[Note]]:
+def _parts(config: DiagnosisConfig, given: Parts | None, tell: Tell | None) -> tuple[list[Note], list[Note]]:
     """Give each note the codes that are learned at it; leave out what no model of notes would look at."""
-    notes, dev = given or read_parts(config)
+    notes, dev = given or read_parts(config, tell)
     if config.patients is not None and all(note.patient_id is None for note in notes):
         raise DataError("train: notes with a patient_id needed to read patients, got none")
     if config.patients == "next":

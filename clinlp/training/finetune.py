@@ -50,7 +50,7 @@ def finetune_entities(
         tell: Gets what was left out, every epoch, and remarks; every step too if it is a `Watcher`.
         parts: Notes in place of those that the config names.
     """
-    return _finetune_tagger(config, parts or read_parts(config), "entities", resume=resume, tell=tell)
+    return _finetune_tagger(config, parts or read_parts(config, tell), "entities", resume=resume, tell=tell)
 
 
 def finetune_phi(
@@ -61,7 +61,7 @@ def finetune_phi(
     parts: Parts | None = None,
 ) -> Path:
     """Train a tagger of the notes' `phi`; give the folder of its best epoch."""
-    notes, dev = ([replace(note, entities=note.phi) for note in part] for part in parts or read_parts(config))
+    notes, dev = ([replace(note, entities=note.phi) for note in part] for part in parts or read_parts(config, tell))
     return _finetune_tagger(config, (notes, dev), "phi", resume=resume, tell=tell)
 
 

@@ -18,7 +18,7 @@ from clinlp.models.store import write_whole
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import hold_out
+from clinlp.training.parts import hold_out, say, unnamed_patients
 from clinlp.training.runs import (
     PREDICTIONS,
     Tell,
@@ -102,6 +102,7 @@ def cross_validate(
     folds = deal(notes, n_folds, config.seed, lambda note: labels_of(config, note))
     dev = [note for path in config.dev for note in read_notes(path)]
     open_series(config, "folds.json", {"n_folds": n_folds, "notes": digest([*notes, *dev])}, resume=resume)
+    say(tell, *unnamed_patients(notes))
     found: dict[str, Note] = {}
     counted: dict[str, NoteCounts] = {}  # not of notes that are a patient's history alone
     done: list[Fold] = []

@@ -22,11 +22,12 @@ Parts: TypeAlias = tuple[Sequence[Note], Sequence[Note]]
 """The notes to train on, and those to choose the best epoch on."""
 
 
-def read_parts(config: TrainConfig) -> tuple[list[Note], list[Note]]:
+def read_parts(config: TrainConfig, tell: Tell | None = None) -> tuple[list[Note], list[Note]]:
     """Read the notes to train on and the notes to choose the best epoch on."""
     notes = [note for path in config.train for note in read_notes(path)]
     if config.dev:
         return notes, [note for path in config.dev for note in read_notes(path)]
+    say(tell, *unnamed_patients(notes))
     return hold_out(notes, config)
 
 
@@ -40,6 +41,13 @@ def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], li
     if not notes or not dev:
         raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")
     return notes, dev
+
+
+def unnamed_patients(notes: Sequence[Note]) -> list[str]:
+    """Say that notes cannot be parted by patient, for none names its own."""
+    if any(note.patient_id is not None for note in notes):
+        return []
+    return ["no note has a patient_id: each counts as a patient of its own"]
 
 
 def say(tell: Tell | None, *news: Loss | str) -> None:

@@ -226,6 +226,13 @@ def test_gold_that_holds_nothing_to_score_is_refused(clinlp: Command, good: Path
     assert (done.code, done.line) == (1, f"clinlp: gold: notes with {what} needed, got none in 2")
 
 
+def test_groups_by_a_field_that_no_note_has_are_refused_before_any_work(clinlp: Command, tmp_path: Path) -> None:
+    path = write(tmp_path / "g.jsonl", medicated(4))
+    done = clinlp("evaluate", path, path, "--by", "ward")
+    assert (done.code, done.out) == (2, "")
+    assert done.line == "clinlp: by: a field of the gold notes needed, got 'ward', which none has"
+
+
 def test_evaluate_the_rules_on_phi(clinlp: Command, tmp_path: Path) -> None:
     text = "Dr. Jane Doe. 姓名：王小明"
     phi = [[text.index(name), text.index(name) + len(name), "NAME"] for name in ("Jane Doe", "王小明")]

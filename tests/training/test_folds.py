@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -125,6 +126,17 @@ def test_cross_validation_predicts_every_note_once(ward, whole):
     patients = [{note.patient_id for note in read_notes(folder / f"fold-{at}" / "predictions.jsonl")} for at in (1, 2)]
     assert not patients[0] & patients[1]
     assert not list(folder.rglob("checkpoint-*"))
+
+
+def test_notes_without_patients_are_parted_one_by_one_and_that_is_said(ward, tmp_path):
+    notes = [replace(note, patient_id=None) for note in read_notes(ward)]
+    write_notes(notes, tmp_path / "nobody.jsonl")
+    said = []
+    cross_validate(config(EntitiesConfig, tmp_path / "nobody.jsonl", tmp_path / "out", epochs=1), 2, tell=said.append)
+    assert said[0] == "no note has a patient_id: each counts as a patient of its own"
+    said.clear()
+    cross_validate(config(EntitiesConfig, ward, tmp_path / "named", epochs=1), 2, tell=said.append)
+    assert "no note has a patient_id: each counts as a patient of its own" not in said
 
 
 def test_a_killed_cross_validation_goes_on_where_it_was(ward, whole, tmp_path):

@@ -9,7 +9,7 @@ from functools import cache
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.en.id_forms import by_form, heads, is_amount, is_genetic, is_short, slashed, spaced
 from clinlp.deid.patterns import is_luhn
-from clinlp.deid.words import words
+from clinlp.deid.words import word_set, words
 from clinlp.spans import Span
 
 
@@ -157,6 +157,10 @@ def find_logins(text: str) -> Iterator[Span]:
     for pattern in patterns:
         for match in pattern.finditer(text):
             yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.85)
+    for match in _signed().finditer(text):
+        done = text[max(0, match.start() - 16) : match.start()].split()
+        if done and done[-1].lower() in word_set("en", "signed_words"):
+            yield Span(match.start(1), match.end(1), PhiLabel.SOCIAL.value, 0.8)
 
 
 def find_spoken(text: str) -> Iterator[Span]:
@@ -249,6 +253,12 @@ def _login() -> re.Pattern[str]:
         r"|account))?(?: is |: ?|=| ['\"]|(?= \w*[_.0-9]) )"
         r"(?!(?:user|username|login|id|name|handle)\b)([A-Za-z0-9_][A-Za-z0-9._-]{2,40}[A-Za-z0-9_])"
     )
+
+
+@cache
+def _signed() -> re.Pattern[str]:
+    """A user name where somebody signs: letters, then digits (dictated by: jsmith3)."""
+    return re.compile(r"[Bb][Yy](?:: ?| )(?:(?:RN|LPN|MD|DO|NP|PA) )?([A-Za-z]{3,20}[0-9]{1,4})(?![\w-])")
 
 
 _SITES = ("discord", "reddit", "venmo", "gamertag", "snap", "tumblr", "insta", " u/")

@@ -10,7 +10,7 @@ from functools import cache
 from clinlp.deid.categories import PhiLabel
 from clinlp.deid.plain import original
 from clinlp.deid.words import any_of, listed, word_set, words
-from clinlp.deid.zh.institutions import find_employers, find_hospitals
+from clinlp.deid.zh.institutions import find_employers, find_hospitals, find_short_hospitals
 from clinlp.deid.zh.places_fields import find_values
 from clinlp.deid.zh.plain import plain_zh
 from clinlp.spans import Span
@@ -37,6 +37,7 @@ def find(text: str) -> list[Span]:
         *_roads(text, towns),
         *find_values(text),
         *find_hospitals(text),
+        *find_short_hospitals(text),
         *find_employers(text),
         *_post_codes(text),
     ]
