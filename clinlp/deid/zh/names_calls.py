@@ -21,6 +21,8 @@ def find_called(text: str) -> Iterator[Span]:
     for match in _called().finditer(text):
         if match[1] in known.surname or match[1] in known.compound:
             yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
+    for match in _pet().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.NAME.value, 0.7)
     for match in _elder().finditer(text):
         low = match.start() - 1
         if known.surname.get(text[low], -9) >= 0 and text[low : low + 2] not in everyday():
@@ -32,6 +34,15 @@ def find_called(text: str) -> Iterator[Span]:
 @cache
 def _called() -> re.Pattern[str]:
     return re.compile(rf"姓(?!名)([{HAN}]{{1,2}})(?=[，。,、；）)\s]|$)")
+
+
+@cache
+def _pet() -> re.Pattern[str]:
+    """A pet name after its word, or a given name after its surname: 乳名豆豆, 小名叫毛毛, 姓王，名芳."""
+    return re.compile(
+        rf"(?:[乳小奶]名(?:叫|为|是)?[“\"]?|姓(?!名)[{HAN}]{{1,2}}[，,]名(?:叫|为|是)?)(?!不详|未[知取定]|暂[无缺]|[叫为是])"
+        rf"((?:([{HAN}])\2|[{HAN}]{{1,2}}(?=[，。,、；;）)”\"\s]|$)))"
+    )
 
 
 @cache
