@@ -67,9 +67,9 @@ def report(
 
     **Examples**
 
-    - `clinlp report out/notes.jsonl -o notes.html`
-    - `clinlp report out/notes.jsonl -o notes.html --original dump.jsonl`
-    - `clinlp report out/notes.jsonl -o report/ --by sex`
+    - `clinlp report out/ -o notes.html`
+    - `clinlp report out/ -o notes.html --original dump.jsonl`
+    - `clinlp report out/ -o report/ --by sex`
     - `clinlp report runs/ours -o report/`
     - `clinlp report gold.jsonl predicted.jsonl -o report/ --by sex`
     - `clinlp report gold.jsonl runs/ours/best -o report/ --show-text`

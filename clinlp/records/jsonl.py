@@ -101,23 +101,28 @@ def check_lines(file: io.BufferedReader, path: Path) -> None:
 
 def _only_exact(record: Any, line: bytes | str) -> Any:
     """Refuse whole numbers that no longer are what the line says: an id of 20 digits, say."""
-    if isinstance(record, dict) and _inexact(record):
-        exact = json.loads(line)
-        if not _same(record, exact):
-            raise DataError("record has a whole number beyond 64 bits; write it as a string")
+    if isinstance(record, dict) and is_inexact(record):
+        check_exact(record, json.loads(line))
     return record
 
 
-def _inexact(value: Any) -> bool:
+def check_exact(read: Any, exact: Any) -> None:
+    """Refuse what was read of a record where `exact`, its JSON read by `json`, has other whole numbers."""
+    if not _same(read, exact):
+        raise DataError("record has a whole number beyond 64 bits; write it as a string")
+
+
+def is_inexact(value: Any) -> bool:
+    """Say whether a number is so large that it may not be what was written."""
     if isinstance(value, float):
         return abs(value) >= _INEXACT
     if isinstance(value, dict):
         for key, each in value.items():  # a plain loop: this runs for every record
-            if type(each) in _NESTED and key not in _TYPED and _inexact(each):
+            if type(each) in _NESTED and key not in _TYPED and is_inexact(each):
                 return True
     elif isinstance(value, list):
         for each in value:
-            if type(each) in _NESTED and _inexact(each):
+            if type(each) in _NESTED and is_inexact(each):
                 return True
     return False
 

@@ -6,7 +6,7 @@ import http.client
 import re
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -62,8 +62,12 @@ class Client:
         Raises:
             UsageError: This is no URL of a service, or no key.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isascii()
+        except ValueError:  # a port that is none, an open bracket
+            is_url = False
+        if not is_url or parts.hostname is None:
             raise UsageError("url: http://HOST:PORT or https://HOST:PORT needed, got something else")
         if key and re.fullmatch(r"[!-~]+", key) is None:  # what http.client says of it would quote it
             raise UsageError("key: an API key of one word needed, got something else")
@@ -79,7 +83,7 @@ class Client:
         else:
             self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
 
-    def annotate(self, notes: Sequence[Note], deid: Mode | None = None) -> list[Note | Failure]:
+    def annotate(self, notes: Iterable[Note], deid: Mode | None = None) -> list[Note | Failure]:
         """De-identify, find entities and their context, and predict diagnoses; results are in order.
 
         Args:
@@ -91,11 +95,11 @@ class Client:
         """
         return self._ask("annotate", notes, deid)
 
-    def deidentify(self, notes: Sequence[Note], deid: Mode | None = None) -> list[Note | Failure]:
+    def deidentify(self, notes: Iterable[Note], deid: Mode | None = None) -> list[Note | Failure]:
         """Find PHI and replace it; as `annotate` otherwise."""
         return self._ask("deidentify", notes, deid)
 
-    def diagnose(self, notes: Sequence[Note], deid: Mode | None = None) -> list[Note | Failure]:
+    def diagnose(self, notes: Iterable[Note], deid: Mode | None = None) -> list[Note | Failure]:
         """Predict diagnoses with their evidence; as `annotate` otherwise."""
         return self._ask("diagnose", notes, deid)
 
@@ -122,9 +126,10 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, task: str, notes: Sequence[Note], deid: Mode | None) -> list[Note | Failure]:
+    def _ask(self, task: str, notes: Iterable[Note], deid: Mode | None) -> list[Note | Failure]:
         if isinstance(notes, Note):
             raise UsageError("client: a list of notes needed, got one note")
+        notes = list(notes)
         for each in notes:
             if not isinstance(each, Note):
                 raise UsageError(f'client: notes needed, such as Note("n1", text), got {type(each).__name__}')

@@ -46,10 +46,13 @@ class ServeConfig(PipelineConfig):
     batch_wait_ms: float = Field(
         5.0, ge=0, le=1000, description="How long a batch waits for more notes at most; alone, a request never waits."
     )
-    limit_s: float = Field(60.0, gt=0, description="Seconds from a request to its answer at most (504).")
+    limit_s: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="Seconds from a request to its answer at most (504)."
+    )
     read_s: float = Field(
         20.0,
         gt=0,
+        allow_inf_nan=False,
         description="Seconds in which a request has to arrive (408), and in which a client has to read some of its "
         "answer.",
     )

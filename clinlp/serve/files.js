@@ -1,13 +1,19 @@
 "use strict";
 // What comes in from files and what goes out as files; all of it stays in the browser.
 const MOST_BYTES = 4e6;
+// a whole number that JavaScript cannot hold, an id of 18 digits say, is kept as the string that stands in the file
+function exact(key, value, context) {
+  if (typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+  if (!context?.source) throw new RangeError(key);
+  return context.source;
+}
 async function open(files) {
   try {
     if (files.reduce((sum, file) => sum + file.size, 0) > MOST_BYTES) { tell(say("large"), true); return; }
     const texts = await Promise.all(files.map(async file => new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer())));
     if (files.length === 1 && !files[0].name.endsWith(".jsonl")) { $("input").value = texts[0]; go(); return; }
     const records = files.flatMap((file, i) => file.name.endsWith(".jsonl")
-      ? texts[i].split("\n").filter(line => line.trim()).map(line => JSON.parse(line))
+      ? texts[i].split("\n").filter(line => line.trim()).map(line => JSON.parse(line, exact))
       : [{ note_id: file.name.replace(/\.[^.]*$/, ""), text: texts[i] }]);
     if (records.length && (!changed() || confirm(say("lost")))) annotate(records);
   } catch { tell(say("bad"), true); }
@@ -31,6 +37,7 @@ function saved(name, made) {
   const good = notes.filter(one => !one.failure);
   save(name, made(good.map(record)));
   good.forEach(one => { one.saved = true; });
+  if (good.length < notes.length) tell(`${name}: ${say("saved")} · ${say("failed")}: ${notes.length - good.length}`, true);
 }
 $("jsonl").addEventListener("click", () => saved("corrected.jsonl", records => records.map(one => `${JSON.stringify(one)}\n`).join("")));
 $("brat").addEventListener("click", () => saved("corrected-brat.zip", bratZip));

@@ -31,7 +31,7 @@ function show() {
   $("place").textContent = notes.length ? `${at + 1} / ${notes.length}` : "";
   $("before").disabled = at <= 0;
   $("after").disabled = at >= notes.length - 1;
-  $("jsonl").disabled = $("brat").disabled = $("released").disabled = !notes.some(each => !each.failure);
+  $("jsonl").disabled = $("brat").disabled = !notes.some(each => !each.failure);
   if (one && one.failure) tell(`${say("failed")}: ${one.failure.stage} ${one.failure.error} ${one.failure.reason}`, true);
   draw();
   release();
@@ -219,7 +219,7 @@ $("released").addEventListener("click", () => { if (note().released) save("relea
 addEventListener("beforeunload", event => { if (changed()) event.preventDefault(); });
 $("before").addEventListener("click", () => { at--; show(); });
 $("after").addEventListener("click", () => { at++; show(); });
-$("least").addEventListener("input", () => { $("leastvalue").value = least().toFixed(2); draw(); });
+$("least").addEventListener("input", () => { $("leastvalue").value = least().toFixed(2); draw(); unrelease(); });
 $("leastcode").addEventListener("input", () => { $("leastcode").dataset.moved = "yes"; $("leastcodevalue").value = leastCode().toFixed(2); draw(); improbable(); });
 $("least").addEventListener("change", release);
 $("deid").addEventListener("change", release);
@@ -262,4 +262,5 @@ async function begin() {
   $("deid").replaceChildren(...modes.map(value => make("option", { value, selected: value === first })));
   translate();
 }
+$("key").addEventListener("change", begin);
 begin();

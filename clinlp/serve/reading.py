@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -10,7 +12,7 @@ import orjson
 from clinlp.errors import DataError, Failure
 from clinlp.note import Note
 from clinlp.records import from_record, to_record
-from clinlp.records.jsonl import dumps
+from clinlp.records.jsonl import check_exact, dumps, is_inexact
 from clinlp.records.layout import record_id
 from clinlp.serve.guard import Refusal, error_body
 from clinlp.text.language import detect_language
@@ -39,13 +41,22 @@ def read_notes(body: bytes) -> Asked:
         raise Refusal(400, "json", "a JSON object in UTF-8 needed") from None
     if not isinstance(held, dict):
         raise Refusal(422, "json", "a note as a JSON object, or notes as a list under notes, needed")
+    exact = cache(lambda: json.loads(body))  # slow, and needed for large numbers alone
     if isinstance(held.get("notes"), list) and not isinstance(held.get("text"), str):
-        return Asked([_read(record, str(number)) for number, record in enumerate(held["notes"], 1)], many=True)
-    return Asked([_read(held, "1")], many=False)
+        return Asked(
+            [
+                _read(record, str(number), lambda at=number - 1: exact()["notes"][at])  # type: ignore[misc]
+                for number, record in enumerate(held["notes"], 1)
+            ],
+            many=True,
+        )
+    return Asked([_read(held, "1", exact)], many=False)
 
 
-def _read(record: Any, note_id: str) -> Note | Failure:
+def _read(record: Any, note_id: str, exact: Callable[[], Any]) -> Note | Failure:
     try:
+        if is_inexact(record):
+            check_exact(record, exact())
         note = from_record(record, note_id=note_id)
         dumps(dict(note.fields), f"note {note.note_id}")  # one that no answer could hold: others are not to meet it
     except Exception as error:  # noqa: BLE001  one bad note never stops the others

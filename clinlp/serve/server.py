@@ -119,7 +119,7 @@ def settings(config: ServeConfig, app: FastAPI, http: type) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=config.connections,
+        limit_concurrency=config.connections + 1,  # uvicorn refuses the one that makes so many
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=config.grace_s,
         ssl_certfile=config.tls_cert,

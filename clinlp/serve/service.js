@@ -24,7 +24,7 @@ async function annotate(records) {
     const held = await ask(`v1/annotate?${chosenModels({ deid: "off" }, TASKS)}`, { notes: records });
     if (turn !== asked) return;
     notes = held.notes.map((found, i) => found.failure
-      ? { note_id: found.note_id, text: records[i].text || "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
+      ? { note_id: found.note_id, text: typeof records[i]?.text === "string" ? records[i].text : "", failure: found.failure, entities: [], phi: [], diagnoses: [], fields: {}, past: [], codes: null }
       : { ...found, diagnoses: found.diagnoses || [], past: [], codes: null });
     at = 0;
     rare = null;
@@ -46,13 +46,21 @@ async function improbable() {
     draw();
   } catch (error) { rare = null; tell(error.message, true); }
 }
-async function release() {
-  const one = note(), turn = asked;
+// a released text that is not of the note as it now stands must not be there to save
+let releases = 0;
+function unrelease() {
+  releases++;
   $("plain").textContent = "";
+  $("released").disabled = true;
+  if (note()) delete note().released;
+}
+async function release() {
+  unrelease();
+  const one = note(), turn = releases;
   if (!one || one.failure) return;
   try {
     const held = await ask(`v1/deidentify?${chosenModels({ deid: $("deid").value || "tag", checked: true }, [])}`, { note_id: one.note_id, text: one.text, lang: one.lang, phi: kept(one, "phi").map(bare) });
-    if (turn === asked && one === note()) { one.released = held; $("plain").textContent = held.text; }
-  } catch (error) { tell(error.message, true); }
+    if (turn === releases) { one.released = held; $("plain").textContent = held.text; $("released").disabled = false; }
+  } catch (error) { if (turn === releases) tell(error.message, true); }
 }
 

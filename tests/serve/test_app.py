@@ -194,3 +194,12 @@ def test_a_query_that_would_do_nothing_is_refused(rules: TestClient, query: str)
     assert answer.status_code == 422
     assert answer.json()["error"]["message"] == "query: deid, phi, checked needed, got another name"
     assert SENTINEL not in answer.text
+
+
+def test_whole_numbers_that_would_change_are_refused(rules: TestClient) -> None:
+    body = '{"notes":[{"text":"a","n":123456789012345678901},{"text":"b","n":18446744073709551615,"x":1e300}]}'
+    first, second = rules.post("/v1/annotate", content=body, headers={"Content-Type": "application/json"}).json()[
+        "notes"
+    ]
+    assert first["failure"]["reason"] == "record has a whole number beyond 64 bits; write it as a string"
+    assert second["text"] == "b"

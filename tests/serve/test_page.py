@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from html import unescape
@@ -252,3 +253,30 @@ def trained(folder: Path) -> None:
     file = folder / "corrected.jsonl"
     config = EntitiesConfig.load(None, train=(file,), dev=(file,), out=folder / "run", epochs=1, hidden=8, word_width=8)
     assert (finetune_entities(config) / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_no_released_text_is_saved_but_that_of_the_note_as_it_stands(browser: Any) -> None:
+    paste(browser)
+    browser.wait("!$('released').disabled")
+    browser.run("globalThis.real = fetch; globalThis.fetch = () => Promise.reject(new Error('away'))")
+    browser.run("choose(spans(note()).find(({ span }) => span.label === 'NAME')); drop()")
+    browser.wait("$('status').classList.contains('bad')")
+    assert browser.run("$('released').disabled && note().released === undefined && !$('plain').textContent")
+    browser.run(  # the first answer comes last
+        "globalThis.fetch = (path, how) => path.includes('deid=tag')"
+        " ? new Promise(done => setTimeout(done, 700)).then(() => real(path, how)) : real(path, how)"
+    )
+    browser.run("$('deid').value = 'tag'; release(); $('deid').value = 'mask'; release()")
+    browser.wait("!$('released').disabled")
+    masked = browser.run("$('plain').textContent")
+    time.sleep(1.5)
+    assert browser.run("$('plain').textContent") == browser.run("note().released.text") == masked
+    assert "[" not in masked
+
+
+@pytest.mark.slow
+def test_whole_numbers_of_a_file_stay_what_they_are(browser: Any) -> None:
+    read = json.dumps('{"note_id":110101199003078515,"fields":{"a":7,"b":1.5,"c":[9007199254740993]}}')
+    held = browser.run(f"JSON.parse({read}, exact)")
+    assert held == {"note_id": "110101199003078515", "fields": {"a": 7, "b": 1.5, "c": ["9007199254740993"]}}

@@ -103,8 +103,13 @@ def until(condition: Any) -> None:
     "path", ["annotate", "annotate?deid=off&tokens=true", "deidentify?deid=placeholder", "deidentify?deid=mask"]
 )
 def test_answers_are_the_same_whatever_the_number_of_workers(two: TestClient, rules: TestClient, path: str) -> None:
-    bad = [{"text": 7}, {"note_id": "bad", "text": "x", "phi": [[0, 9, "NAME"]]}, {"text": "x" * 200_001}]
-    odd = {"note_id": 5, "text": EN, "lang": "en", "known": None, "n": 2**70, "deep": {"a": [1, 2.5, "二"]}}
+    bad = [
+        {"text": 7},
+        {"note_id": "bad", "text": "x", "phi": [[0, 9, "NAME"]]},
+        {"text": "x" * 200_001},
+        {"text": "a", "n": 2**70},
+    ]
+    odd = {"note_id": 5, "text": EN, "lang": "en", "known": None, "n": 2**64 - 1, "deep": {"a": [1, 2.5, "二"]}}
     many = {"notes": [*NOTES, *bad, odd]}
     assert two.post(f"/v1/{path}", json=many).content == rules.post(f"/v1/{path}", json=many).content
     for one in (*NOTES, odd):
