@@ -71,7 +71,7 @@ const KEPT = 60;
 const articles = notes.map((note, number) => {
   const n = { entities: 0, phi: 0 };
   for (const span of note.spans) n[labels[span[2]][0]]++;
-  const facts = `${note.text.length.toLocaleString("en")} characters 字 · ${n.entities} entities 实体 · ${n.phi} PHI`;
+  const facts = `${[...note.text].length.toLocaleString("en")} characters 字 · ${n.entities} entities 实体 · ${n.phi} PHI`;
   const article = make("article", { id: `n${number}`, "aria-labelledby": `h${number}` },
     make("header", {}, make("h2", { id: `h${number}` }, make("bdi", {}, note.id)), make("span", { class: "faint" }, facts)), make("div", { class: "body" }));
   article.lastChild.style.minHeight = `${Math.ceil(note.text.length / (isChinese(note) ? 45 : 90) + 1) * 36 + 40}px`;
@@ -107,7 +107,12 @@ const watcher = new IntersectionObserver(entries => {
   }
   for (const number of drawn) if (drawn.size > KEPT && !near.has(number) && !articles[number].contains(document.activeElement)) undraw(number);
 }, { rootMargin: "1200px 0px" });
-const lower = notes.map(note => `${note.id}\n${note.text}\n${(note.codes ?? []).map(code => code[0]).join(" ")}`.toLowerCase());
+// in lower case, each letter where it was: İ would become two
+const fold = text => {
+  const low = text.toLowerCase();
+  return low.length === text.length ? low : [...text].map(each => each.toLowerCase().length === each.length ? each.toLowerCase() : each).join("");
+};
+const lower = notes.map(note => fold(`${note.id}\n${note.text}\n${note.before?.text ?? ""}\n${(note.codes ?? []).map(code => code[0]).join(" ")}`));
 const links = notes.map((note, number) => make("li", {}, make("a", { href: `#n${number}` }, make("bdi", {}, note.id))));
 let pending = 0;
 const refresh = () => { if (!pending) pending = requestAnimationFrame(() => { pending = 0; apply(); }); };
@@ -127,13 +132,14 @@ const found = globalThis.Highlight && CSS.highlights ? new Highlight() : null;
 if (found) CSS.highlights.set("found", found);
 const highlight = number => {
   if (!found) return;
-  const text = articles[number].querySelector(".text");
-  for (const range of found) if (!range.startContainer.isConnected || text.contains(range.startContainer)) found.delete(range);
-  if (!state.find) return;
+  for (const range of found) if (!range.startContainer.isConnected || articles[number].contains(range.startContainer)) found.delete(range);
+  if (state.find) for (const text of articles[number].querySelectorAll(".text")) mark(text);
+};
+const mark = text => {
   const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT), parts = [];
   let all = "";
   for (let node = walker.nextNode(); node; node = walker.nextNode()) { parts.push([all.length, node]); all += node.data; }
-  all = all.toLowerCase();
+  all = fold(all);
   const place = at => { const part = parts.findLast(([start]) => start <= at); return [part[1], Math.min(at - part[0], part[1].length)]; };
   for (let at = all.indexOf(state.find), n = 0; at >= 0 && n < 200; at = all.indexOf(state.find, at + state.find.length), n++) {
     const range = document.createRange();

@@ -113,7 +113,7 @@ class Guard:
         if scope["method"] == "POST":
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
-                raise Refusal(415, "content-type", "application/json needed")
+                raise Refusal(415, "content-type", "application/json needed", {"Connection": "close"})
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._config.max_body_bytes:
             raise _too_large(self._config)
@@ -209,7 +209,8 @@ def gone() -> Refusal:
 
 
 def _too_large(config: ServeConfig) -> Refusal:
-    return Refusal(413, "size", f"at most {config.max_body_bytes:,} bytes needed; send fewer notes at once")
+    asks = {"Connection": "close"}  # or the rest of the body would be taken all the same
+    return Refusal(413, "size", f"at most {config.max_body_bytes:,} bytes needed; send fewer notes at once", asks)
 
 
 def _host(value: str) -> str:

@@ -178,3 +178,10 @@ def test_a_released_note_stands_beside_its_original(browser: Any, tmp_path: Path
         "[...document.querySelectorAll('.pair .text')].slice(0, 2).map(each => each.getBoundingClientRect().left)"
     )
     assert left < right
+    name = next(english().text[span.start : span.end] for span in english().phi if span.label == "NAME")
+    for looked_for, n_marks in ((name, 1), ("[NAME]", 1), ("fever", 2)):
+        browser.run(f"state.find = {json.dumps(looked_for.lower())}; apply()")
+        assert not browser.run("articles[0].hidden"), looked_for
+        assert browser.run("[...found].filter(range => articles[0].contains(range.startContainer)).length") >= n_marks
+        words = browser.run("[...new Set([...found].map(range => range.toString().toLowerCase()))]")
+        assert words == [looked_for.lower()]
