@@ -113,7 +113,9 @@ def create_app(config: ServeConfig | None = None) -> FastAPI:
         add_page(app)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_query)
-    if config.cors_origins:
+    paths = [str(path) for route in app.routes if (path := getattr(route, "path", None))]
+    app.add_middleware(Guard, config=config, keys=keys, metrics=service.metrics, paths=paths)
+    if config.cors_origins:  # around the guard: a page may read why it was refused
         app.add_middleware(
             CORSMiddleware,
             allow_origins=config.cors_origins,
@@ -121,8 +123,6 @@ def create_app(config: ServeConfig | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
             expose_headers=["Retry-After", "X-Request-ID"],
         )
-    paths = [str(path) for route in app.routes if (path := getattr(route, "path", None))]
-    app.add_middleware(Guard, config=config, keys=keys, metrics=service.metrics, paths=paths)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -13,13 +13,14 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from clinlp.deid import Mode
-from clinlp.errors import Failure, UsageError
+from clinlp.errors import DataError, Failure, UsageError
 from clinlp.note import Note
 from clinlp.records import from_record, to_record
 from clinlp.records.jsonl import dumps
 
 _LOCAL: Final = "http://127.0.0.1:8000"
 _AGAIN: Final = (429, 503)
+_BATCH_BYTES: Final = 4 * 2**20  # half of what a service takes by default
 
 
 class ServiceError(RuntimeError):
@@ -134,15 +135,29 @@ class Client:
             if not isinstance(each, Note):
                 raise UsageError(f'client: notes needed, such as Note("n1", text), got {type(each).__name__}')
         path = f"/v1/{task}" + (f"?{urlencode({'deid': deid})}" if deid else "")
-        return [result for some in self._chunks(notes) for result in self._some(path, some)]
+        records = [_record(note) for note in notes]
+        sent = [record for record in records if isinstance(record, bytes)]
+        answers = (result for some in self._chunks(sent) for result in self._some(path, some))
+        return [next(answers) if isinstance(record, bytes) else record for record in records]
 
-    def _chunks(self, notes: Sequence[Note]) -> Iterator[Sequence[Note]]:
-        for start in range(0, len(notes), self._batch_notes):
-            yield notes[start : start + self._batch_notes]
+    def _chunks(self, records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        """Cut records into requests of so many notes, and of so many bytes if there is more than one."""
+        some: list[bytes] = []
+        size = 0
+        for record in records:
+            if some and (len(some) == self._batch_notes or size + len(record) > _BATCH_BYTES):
+                yield some
+                some, size = [], 0
+            some.append(record)
+            size += len(record)
+        if some:
+            yield some
 
-    def _some(self, path: str, notes: Sequence[Note]) -> Iterator[Note | Failure]:
-        body = b'{"notes":[' + b",".join(dumps(to_record(note), f"note {note.note_id}") for note in notes) + b"]}"
-        for held in self._send("POST", path, body)["notes"]:
+    def _some(self, path: str, records: Sequence[bytes]) -> Iterator[Note | Failure]:
+        answered = self._send("POST", path, b'{"notes":[' + b",".join(records) + b"]}")["notes"]
+        if len(answered) != len(records):
+            raise ServiceError(f"service: answers to {len(records)} notes needed, got {len(answered)}")
+        for held in answered:
             failure = held.get("failure")
             if failure is None:
                 yield from_record(held)
@@ -206,3 +221,11 @@ def _message(data: bytes, status: int) -> str:
         return f"service: {orjson.loads(data)['error']['message']} ({status})"
     except (ValueError, KeyError, TypeError):
         return f"service: an answer of clinlp needed, got status {status}"
+
+
+def _record(note: Note) -> bytes | Failure:
+    """Write a note; one that JSON cannot hold is a failure, and the others are sent."""
+    try:
+        return dumps(to_record(note), f"note {note.note_id}")
+    except DataError as error:
+        return Failure.of(error, stage="write", note_id=note.note_id)

@@ -87,8 +87,10 @@ def test_no_other_site_may_read_unless_it_is_named(small: TestClient) -> None:
     with client_of(SMALL.model_copy(update={"cors_origins": ("https://emr.example.org",)})) as client:
         allowed = client.options("/v1/annotate", headers=asks).headers["access-control-allow-origin"]
         other = client.get("/healthz", headers={"Origin": "https://elsewhere.example"}).headers
+        refused = client.post("/v1/annotate", content=b"x", headers={"Origin": "https://emr.example.org"})
     assert allowed == "https://emr.example.org"
     assert "access-control-allow-origin" not in other
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (415, "https://emr.example.org")
 
 
 def test_with_keys_only_who_has_one_may_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,9 +54,23 @@ def test_the_client_gives_notes_and_failures(url: str) -> None:
     assert refused.value.status == 404
 
 
-def test_the_client_says_what_it_could_not_reach() -> None:
+def test_the_client_sends_what_it_can(url: str) -> None:
+    notes = [Note("a", EN), Note("b", "x \ud800"), *(Note(f"c{at}", "肺" * 190_000) for at in range(9)), Note("d", ZH)]
+    with Client(url) as client:
+        released = client.deidentify(iter(notes))
+    assert [each.note_id for each in released] == [each.note_id for each in notes]
+    assert [isinstance(each, Failure) for each in released] == [False, True, *[False] * 10]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ftp://x", "http://127.0.0.1:abc", "http://h:99999999", "http://[::1:80", "http://h/中"]
+)
+def test_the_client_refuses_what_is_no_url(wrong: str) -> None:
     with pytest.raises(UsageError, match="http://HOST:PORT"):
-        Client("ftp://x")
+        Client(wrong)
+
+
+def test_the_client_says_what_it_could_not_reach() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}", timeout_s=1) as client:
