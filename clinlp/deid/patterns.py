@@ -227,3 +227,18 @@ def leading(text: str) -> int:
     while size < len(text) and text[size].isdigit():
         size += 1
     return int(text[:size])
+
+
+def is_genetic(token: str, window: str = "") -> bool:
+    """Say whether a token is a variant in dbSNP (rs13266634), or after its gene an allele (HLA A*02010101)."""
+    return bool(_variant().fullmatch(token)) or bool(_gene().search(window))
+
+
+@cache
+def _variant() -> re.Pattern[str]:
+    return re.compile("rs[0-9]{4,}")
+
+
+@cache
+def _gene() -> re.Pattern[str]:
+    return re.compile(r"(?<![A-Za-z])(?:[ABC]|D[PQR][AB][0-9]?)\*$")

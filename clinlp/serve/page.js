@@ -262,5 +262,5 @@ async function begin() {
   $("deid").replaceChildren(...modes.map(value => make("option", { value, selected: value === first })));
   translate();
 }
-$("key").addEventListener("change", begin);
+$("key").addEventListener("change", () => begin().then(release));
 begin();

@@ -41,22 +41,39 @@ def read_notes(body: bytes) -> Asked:
         raise Refusal(400, "json", "a JSON object in UTF-8 needed") from None
     if not isinstance(held, dict):
         raise Refusal(422, "json", "a note as a JSON object, or notes as a list under notes, needed")
-    exact = cache(lambda: json.loads(body))  # slow, and needed for large numbers alone
+    records, many = _records(held)
+
+    @cache
+    def exact() -> list[Any] | None:
+        """Read the body by `json`: slow, and needed for large numbers alone."""
+        try:
+            return _records(json.loads(body))[0]
+        except RecursionError:
+            return None
+
+    return Asked([_read(record, at, exact) for at, record in enumerate(records)], many)
+
+
+def _records(held: dict[str, Any]) -> tuple[list[Any], bool]:
+    """Give the records of a body, and whether it may hold many."""
     if isinstance(held.get("notes"), list) and not isinstance(held.get("text"), str):
-        return Asked(
-            [
-                _read(record, str(number), lambda at=number - 1: exact()["notes"][at])  # type: ignore[misc]
-                for number, record in enumerate(held["notes"], 1)
-            ],
-            many=True,
-        )
-    return Asked([_read(held, "1", exact)], many=False)
+        return held["notes"], True
+    return [held], False
 
 
-def _read(record: Any, note_id: str, exact: Callable[[], Any]) -> Note | Failure:
+def _refuse_inexact(record: Any, at: int, exact: Callable[[], list[Any] | None]) -> None:
+    """Refuse a record with a whole number that is not what the body says; the body is read again at most once."""
+    if is_inexact(record):
+        others = exact()
+        if others is None:
+            raise DataError("record has a large number and stands beside one that is too deeply nested")
+        check_exact(record, others[at])
+
+
+def _read(record: Any, at: int, exact: Callable[[], list[Any] | None]) -> Note | Failure:
+    note_id = str(at + 1)
     try:
-        if is_inexact(record):
-            check_exact(record, exact())
+        _refuse_inexact(record, at, exact)
         note = from_record(record, note_id=note_id)
         dumps(dict(note.fields), f"note {note.note_id}")  # one that no answer could hold: others are not to meet it
     except Exception as error:  # noqa: BLE001  one bad note never stops the others

@@ -203,3 +203,8 @@ def test_whole_numbers_that_would_change_are_refused(rules: TestClient) -> None:
     ]
     assert first["failure"]["reason"] == "record has a whole number beyond 64 bits; write it as a string"
     assert second["text"] == "b"
+    deep = b'{"text":"c","deep":' + b"[" * 1000 + b"]" * 1000 + b"}"
+    beside = b'{"notes":[{"text":"a","n":1e300},' + deep + b',{"text":"b"}]}'
+    answer = rules.post("/v1/annotate", content=beside, headers={"Content-Type": "application/json"}).json()
+    assert "too deeply nested" in answer["notes"][0]["failure"]["reason"]
+    assert answer["notes"][2]["text"] == "b"

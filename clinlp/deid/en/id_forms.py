@@ -67,21 +67,6 @@ def _amount() -> re.Pattern[str]:
     return re.compile(r"[^\S\n]?(?:%|min(?:ute)?s?\b|hours?\b|days?\b|bpm\b|[o°º]C\b|[cm]m\b)")
 
 
-def is_genetic(token: str, window: str = "") -> bool:
-    """Say whether a token is a variant in dbSNP (rs13266634), or after its gene an allele (HLA A*02010101)."""
-    return bool(_variant().fullmatch(token)) or bool(_gene().search(window))
-
-
-@cache
-def _variant() -> re.Pattern[str]:
-    return re.compile("rs[0-9]{4,}")
-
-
-@cache
-def _gene() -> re.Pattern[str]:
-    return re.compile(r"(?<![A-Za-z])(?:[ABC]|D[PQR][AB][0-9]?)\*$")
-
-
 def spaced(text: str, low: int, high: int, kind: PhiLabel) -> tuple[int, int]:
     """Take the groups of letters and digits around a number: plate P 417 KD 76, NIR 2 62 05 75 116 004 38."""
     before, after, digits = _around()

@@ -11,7 +11,8 @@ from clinlp.deid.en.ages import find_ages
 from clinlp.deid.en.dates import find_dates
 from clinlp.deid.en.days import find_days, with_weekdays
 from clinlp.deid.en.id_forms import find_files
-from clinlp.deid.en.ids import code_systems, find_ids, find_logins, find_spoken
+from clinlp.deid.en.ids import code_systems, find_ids, find_spoken
+from clinlp.deid.en.logins import find_logins
 from clinlp.deid.en.streets import find_streets
 from clinlp.deid.phones import is_assigned
 from clinlp.deid.plain import original, plain

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 
 from clinlp.deid.categories import PhiLabel
-from clinlp.deid.en.id_forms import is_genetic
+from clinlp.deid.patterns import is_genetic
 from clinlp.deid.words import words
 from clinlp.spans import Span
 
-_LINKS = frozenset('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000')
+_LINKS = frozenset('号码位账为是同:：（([【#＃“"\t\n ._=oOD\u3000')
 _FIELDS = (
     ("fax_words", PhiLabel.FAX, 4),
     ("phone_words", PhiLabel.PHONE, 4),
@@ -36,7 +36,10 @@ def _id() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, tuple[PhiLabel, i
             rf"[0-9](?<=[{ends}A-Za-z_-].)[0-9A-Za-z]*(?:[-/_—.*][0-9A-Za-z*]+)*"
             r"|[0-9](?<![0-9][0-9])(?:[0-9A-Za-z]{7,}|[0-9A-Za-z]+[-/_—.*][0-9A-Za-z*]{4,})(?:[-/_—.*][0-9A-Za-z*]+)*"
         ),
-        re.compile(r"(?:号码|号|码|编号|账号|ID|为|是|也是|均为|同为|[:：（(\[【#＃“\"\s._=]|No\.?|NO\.?|no\.?)+$"),
+        re.compile(
+            r"(?:号码|号|码|编号|账号|尾号|[后末](?:[四六]|[46] ?)位|ID|为|是|也是|均为|同为"
+            r"|[:：（(\[【#＃“\"\s._=]|No\.?|NO\.?|no\.?)+$"
+        ),
         kinds,
         max(map(len, kinds)),
         re.compile(r"[A-Za-z](?<![0-9A-Za-z_@.].)[A-Za-z0-9_-]{3,24}(?![\w@.])"),
@@ -46,7 +49,7 @@ def _id() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, tuple[PhiLabel, i
 @cache
 def _key_ends() -> frozenset[str]:
     """Give the characters that may stand right before a number that is named: last ones of keys, and links."""
-    return frozenset({key[-1] for key in _id()[2]} | {"第"} | set('号码账为是同:：（([【#＃“"\t\n ._=oOD\u3000'))
+    return frozenset({key[-1] for key in _id()[2]} | {"第"} | _LINKS)
 
 
 def find_ids(text: str) -> Iterator[Span]:
