@@ -17,7 +17,7 @@ from clinlp.errors import UsageError
 class Config(BaseModel):
     """A frozen set of options that refuses what it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def load(cls, path: Path | None = None, **given: Any) -> Self:

@@ -117,11 +117,12 @@ def _confidence(gold: Sequence[Note], found: Predicted) -> dict[str, float] | No
     held = outcomes(gold, found.notes)
     if not len(held):
         return None
-    error = calibration_error(held.scores, held.right)
-    before = calibration_error(tempered(held.scores, 1 / found.temperature), held.right)
+    error, (temperature, offset) = calibration_error(held.scores, held.right), found.line
+    before = calibration_error(tempered(held.scores, 1 / temperature, -offset * temperature), held.right)
     said = f"expected calibration error of {len(held):,} scores: {100 * error:.1f} %"
-    say(said + (f" ({100 * before:.1f} % before calibration)\n" if found.temperature != 1.0 else "\n"))
-    return {"n_spans": len(held), "error": error, "error_before": before, "temperature": found.temperature}
+    say(said + (f" ({100 * before:.1f} % before calibration)\n" if found.line != (1.0, 0.0) else "\n"))
+    fitted = {"temperature": temperature, "offset": offset}
+    return {"n_spans": len(held), "error": error, "error_before": before} | fitted
 
 
 def _leakage(gold: Sequence[Note], predicted: Sequence[Note], sampling: Sampling) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Predicted(NamedTuple):
     choice: Choice | None = None  # of the model; else from 0.5 on
     code_length: int | None = None
     single: bool = False  # exactly one code a note: the first one, whatever its probability
-    temperature: float = 1.0  # by which the log-odds of entities were divided
+    line: tuple[float, float] = (1.0, 0.0)  # by which the log-odds of entities were divided, and what was added
     ahead: bool = False  # codes are those of the patient's next visit
 
 
@@ -97,7 +97,7 @@ def _by_model(model: str, gold: Sequence[Note], attribute: Attribute | None, dev
         from clinlp.inference.entities import EntityPredictor
 
         found = EntityPredictor.load(model, device=device)(notes)
-        return Predicted(found, ("entities",), temperature=config.temperature)
+        return Predicted(found, ("entities",), line=(config.temperature, config.offset))
     from clinlp.inference.decision import choice
     from clinlp.inference.diagnosis import DiagnosisPredictor
 

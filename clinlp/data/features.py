@@ -82,15 +82,18 @@ def tagging_windows(
     from datasets import Dataset
 
     rows: dict[str, list[object]] = {"pieces": [], "tags": [], "n_pieces": [], "note": []}
-    n_notes = n_spans = n_kept = n_widened = n_empty = 0
+    n_notes = n_spans = n_wordless = n_kept = n_widened = n_empty = 0
     for note in notes:
         n_notes += 1
         read = reader(note.text)
+        n_spans += len(note.entities)
+        given = [span for span in note.entities if _holds_piece(span, read.offsets)]
+        n_wordless += len(note.entities) - len(given)
         if not len(read):
             n_empty += 1
             continue
-        spans = without_shared_pieces(flatten(note.entities), read.offsets)
-        n_spans, n_kept = n_spans + len(note.entities), n_kept + len(spans)
+        spans = without_shared_pieces(flatten(given), read.offsets)
+        n_kept += len(spans)
         tags, n_cut = encode_tags(spans, read.offsets, labels)
         n_widened += n_cut
         closed = np.zeros(len(read), dtype=bool)
@@ -106,7 +109,7 @@ def tagging_windows(
                 rows.setdefault("unmarked", []).append(unmarked_labels(note, annotated, labels))
     if not rows["pieces"]:
         raise DataError("training needs notes with text, got none")
-    left = Loss(n_notes, n_spans, n_spans - n_kept, n_widened, n_empty=n_empty)
+    left = Loss(n_notes, n_spans, n_spans - n_wordless - n_kept, n_widened, n_wordless, n_empty=n_empty)
     return Dataset.from_dict(rows).with_format("numpy"), left
 
 
@@ -179,9 +182,19 @@ def without_shared_pieces(spans: Sequence[Span], offsets: Offsets) -> list[Span]
     """Drop spans that hold no piece, or that share one with the span before since both cut it."""
     kept, reach = [], 0
     for span in spans:
-        first = int(np.searchsorted(offsets[:, 1], span.start, side="right"))
-        stop = int(np.searchsorted(offsets[:, 0], span.end, side="left"))
+        first, stop = _pieces_of(span, offsets)
         if max(first, reach) == first < stop:
             kept.append(span)
             reach = stop
     return kept
+
+
+def _holds_piece(span: Span, offsets: Offsets) -> bool:
+    first, stop = _pieces_of(span, offsets)
+    return first < stop
+
+
+def _pieces_of(span: Span, offsets: Offsets) -> tuple[int, int]:
+    """The first piece that a span touches, and the one after the last."""
+    first = np.searchsorted(offsets[:, 1], span.start, side="right")
+    return int(first), int(np.searchsorted(offsets[:, 0], span.end, side="left"))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clinlp.data.cuts import parts
+from clinlp.data.cuts import NO_CUTS, Cuts, parts, read_cuts, save_cuts
 from clinlp.data.rows import Ints, Pieces, Rows
 from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import UsageError
@@ -38,13 +38,17 @@ class LexicalPieces:
 
     kind = "lstm"
 
-    def __init__(self, words: list[str], characters: str, n_bigrams: int, *, inside: bool = True) -> None:
+    def __init__(
+        self, words: list[str], characters: str, n_bigrams: int, *, inside: bool = True, cuts: Cuts = NO_CUTS
+    ) -> None:
         """Take the vocabulary.
 
         Args:
             inside: Whether tokens are cut inside; not so in a vocabulary that was built before they were.
+            cuts: Those that were learned.
         """
         self.words, self.characters, self.n_bigrams, self.inside = words, characters, n_bigrams, inside
+        self.cuts = cuts
         self._word_ids = {word: at for at, word in enumerate(words, 2)}
         self._character_ids = {character: at for at, character in enumerate(characters, 2)}
         self._rows = Rows(self._spell, 2 + _N_CHARACTERS)
@@ -58,6 +62,7 @@ class LexicalPieces:
         max_words: int = 50_000,
         n_bigrams: int = 0,
         known: Iterable[str] = (),
+        cuts: Cuts = NO_CUTS,
     ) -> LexicalPieces:
         """Take the words of the texts, the most frequent first, then known words until the table is full."""
         counts: Counter[str] = Counter()
@@ -66,7 +71,7 @@ class LexicalPieces:
         characters: Counter[str] = Counter()
         words: Counter[str] = Counter()
         for token, n in counts.items():
-            for start, end in parts(token):
+            for start, end in parts(token, cuts):
                 words[_normal(token[start:end])] += n
             for character in token:
                 characters[character] += n
@@ -77,7 +82,7 @@ class LexicalPieces:
             if len(taken) >= max_words:
                 break
             taken.setdefault(_normal(word))
-        return cls(list(taken), spelled, n_bigrams)
+        return cls(list(taken), spelled, n_bigrams, cuts=cuts)
 
     @property
     def n_words(self) -> int:
@@ -99,7 +104,7 @@ class LexicalPieces:
         return pieces
 
     def save(self, folder: Path) -> None:
-        """Write `vocabulary.json`."""
+        """Write `vocabulary.json`, and the cuts that were learned."""
         held = {
             "words": self.words,
             "characters": self.characters,
@@ -107,9 +112,10 @@ class LexicalPieces:
             "inside": self.inside,
         }
         (folder / "vocabulary.json").write_text(json.dumps(held, ensure_ascii=False), "utf-8")
+        save_cuts(folder, self.cuts)
 
     def _spell(self, token: str) -> tuple[Ints, Ints]:
-        cells = parts(token) if self.inside else [(0, len(token))]
+        cells = parts(token, self.cuts) if self.inside else [(0, len(token))]
         rows = np.zeros((len(cells), 2 + _N_CHARACTERS), np.int32)
         for row, (start, end) in zip(rows, cells, strict=True):
             word, letters = _normal(token[start:end]), token[start:end]
@@ -161,11 +167,12 @@ def read_pieces(folder: Path) -> PieceReader:
         UsageError: The folder has neither `vocabulary.json` nor `tokenizer.json`.
     """
     words, pieces = (folder / name for name in ("vocabulary.json", "tokenizer.json"))
-    subwords = SubwordPieces(pieces.read_text("utf-8")) if pieces.is_file() else None
+    learned = read_cuts(folder)
+    subwords = SubwordPieces(pieces.read_text("utf-8"), learned) if pieces.is_file() else None
     if words.is_file():
         held = json.loads(words.read_text("utf-8"))
         inside = bool(held.get("inside", False))
-        lexical = LexicalPieces(held["words"], held["characters"], held["n_bigrams"], inside=inside)
+        lexical = LexicalPieces(held["words"], held["characters"], held["n_bigrams"], inside=inside, cuts=learned)
         return lexical if subwords is None else StackedPieces(subwords, lexical)
     if subwords is not None:
         return subwords

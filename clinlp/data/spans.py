@@ -98,10 +98,12 @@ def _read(
     held: list[tuple[int, Note, Pieces, Cells]] = []
     n_spans = n_widened = n_same = n_wordless = 0
     for place, (note, pieces) in enumerate(read):
-        if len(pieces):
+        n_spans += len(note.entities)
+        if not len(pieces):
+            n_wordless += len(note.entities)
+        else:
             cells, *counts = encode_cells(note.entities, pieces.offsets, labels)
             held.append((place, note, pieces, cells))
-            n_spans += len(note.entities)
             n_widened, n_same, n_wordless = n_widened + counts[0], n_same + counts[1], n_wordless + counts[2]
     n_empty = len(read) - len(held)
     left = Loss(len(read), n_spans, n_widened=n_widened, n_wordless=n_wordless, n_same=n_same, n_empty=n_empty)

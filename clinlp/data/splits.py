@@ -24,12 +24,26 @@ def held_out(note: Note, share: float, seed: int = 0) -> bool:
 
 
 def split(notes: Iterable[Note], share: float, seed: int = 0) -> tuple[list[Note], list[Note]]:
-    """Part notes into those kept for training and those held out."""
-    train: list[Note] = []
-    dev: list[Note] = []
-    for note in notes:
-        (dev if held_out(note, share, seed) else train).append(note)
-    return train, dev
+    """Part notes into those kept for training and those held out.
+
+    Where chance would leave a part without a patient, as it may with a handful of them, the one whose hash is
+    nearest to the border goes there.
+
+    Args:
+        share: Expected share of patients held out, 0 to 1.
+    """
+    given = list(notes)
+    places = {patient: _hash(f"{seed}:{patient}") for patient in {_patient(note) for note in given}}
+    apart = {patient for patient, place in places.items() if place < share * 2**64}
+    if len(places) > 1 and 0 < share < 1:
+        if not apart:
+            apart = {min(places, key=places.__getitem__)}
+        elif len(apart) == len(places):
+            apart.remove(max(places, key=places.__getitem__))
+    parts: tuple[list[Note], list[Note]] = ([], [])
+    for note in given:
+        parts[_patient(note) in apart].append(note)
+    return parts
 
 
 def deal(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clinlp.data.cuts import cuts
+from clinlp.data.cuts import NO_CUTS, Cuts, cuts, save_cuts
 from clinlp.data.rows import Ints, Pieces, Rows
 from clinlp.errors import UsageError
 from clinlp.text.language import HAN
@@ -30,8 +30,16 @@ class SubwordPieces:
 
     kind = "transformer"
 
-    def __init__(self, specification: str) -> None:
+    def __init__(self, specification: str, cuts: Cuts = NO_CUTS) -> None:
+        """Take a tokenizer.
+
+        Args:
+            specification: What its `tokenizer.json` holds.
+            cuts: Those inside words that were learned.
+        """
         from tokenizers import Tokenizer
+
+        self.cuts = cuts
 
         held = json.loads(specification)
         splitter = held.get("pre_tokenizer") or {}
@@ -68,8 +76,9 @@ class SubwordPieces:
         return self._rows.read(tokens, np.array(starts, np.int32))
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json`."""
+        """Write `tokenizer.json`, and the cuts that were learned."""
         (folder / "tokenizer.json").write_text(self._specification, "utf-8")
+        save_cuts(folder, self.cuts)
 
     def lacks(self, texts: Iterable[str]) -> list[str]:
         """Give the characters of the texts that are tokens and no pieces of the vocabulary, the most frequent first.
@@ -99,7 +108,7 @@ class SubwordPieces:
         plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
         more = [{"id": at, "content": character, **plain} for at, character in enumerate(new, self.n_pieces)]
         held["added_tokens"] = [*held.get("added_tokens", ()), *more]
-        grown = SubwordPieces(json.dumps(held, ensure_ascii=False))
+        grown = SubwordPieces(json.dumps(held, ensure_ascii=False), self.cuts)
         grown.n_added = len(new)
         every = [*alike[True], *alike[False]]
         return grown, {grown._id(each): alike[bool(_HAN.match(each))] or every for each in new}
@@ -113,7 +122,7 @@ class SubwordPieces:
         raise UsageError(f"tokenizer.json: a special piece {' or '.join(names)} is needed, got none")
 
     def _spell(self, token: str) -> tuple[Ints, Ints]:
-        shift, borders = int(token[0].isspace()), cuts(token)
+        shift, borders = int(token[0].isspace()), self._borders(token)
         held: list[tuple[int, Offsets]] = []
         for piece, (start, end) in self._read(token):
             edges = [start, *(at for at in borders if start < at < end), end]
@@ -124,6 +133,11 @@ class SubwordPieces:
         if not held:  # nothing is left of the token (a bare accent, say): it still takes a place
             held = [(self.unknown, (shift, len(token)))]
         return np.array([[piece] for piece, _ in held], np.int32), np.array([cell for _, cell in held], np.int32)
+
+    def _borders(self, token: str) -> list[int]:
+        """The places at which a token, perhaps with the space before it, is cut."""
+        shift = int(token[0].isspace())
+        return [shift + at for at in cuts(token[shift:], self.cuts)]
 
     def _read(self, words: str) -> list[tuple[int, Offsets]]:
         """Give the pieces of a stretch with their places in it; a space before it makes it a word's start."""

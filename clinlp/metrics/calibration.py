@@ -1,4 +1,4 @@
-"""How far spans can be believed: how often those of a score are right, and the temperature that makes both agree.
+"""How far spans can be believed: how often those of a score are right, and the line of log-odds that makes both agree.
 
 What is calibrated is the score of a found span, for that is what a user reads and filters by. Most
 pieces lie outside any span and are plainly so: a temperature that fits pieces says little about spans.
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 N_BINS: Final = 15  # as in the source of `calibration_error`
 COLDEST: Final = 0.5
 HOTTEST: Final = 10.0  # from few spans no more is believed
+_FARTHEST: Final = 15.0  # an offset that turns any score into any other
 _EDGE: Final = 1e-6  # a log-odds beyond this probability's is rounding
 _TINY: Final = 1e-30
 
@@ -99,16 +100,18 @@ def reliability(scores: Floats, right: NDArray[np.bool_]) -> list[Bin]:
     ]
 
 
-def tempered(scores: Floats, temperature: float, *, least: float = _EDGE) -> Floats:
-    """Divide log-odds by a temperature: above 1 scores move towards 0.5, below 1 away from it; their order stays.
+def tempered(scores: Floats, temperature: float, offset: float = 0.0, *, least: float = _EDGE) -> Floats:
+    """Divide log-odds by a temperature and add an offset; the order of the scores stays.
+
+    A temperature above 1 moves scores towards 0.5, one below 1 away from it; an offset below 0 lowers all.
 
     Args:
         least: Smaller scores are alike.
     """
-    if temperature == 1.0:
+    if temperature == 1.0 and not offset:
         return scores
     held = np.clip(scores, least, 1 - _EDGE)
-    return np.asarray(1 / (1 + np.exp(-np.log(held / (1 - held)) / temperature)), np.float64)
+    return np.asarray(1 / (1 + np.exp(-np.log(held / (1 - held)) / temperature - offset)), np.float64)
 
 
 def softened(probabilities: Floats, temperature: float) -> Floats:
@@ -158,18 +161,53 @@ def fit_temperature(scores: Floats, right: NDArray[np.bool_]) -> float:
     Raises:
         UsageError: There is no span.
     """
-    if not len(scores):
-        raise UsageError("temperature: found spans needed to fit it, got none")
-    n_right = int(right.sum())
-    targets = np.where(right, (n_right + 1) / (n_right + 2), 1 / (len(right) - n_right + 2))
-    held = np.clip(scores, _EDGE, 1 - _EDGE)
-    odds = np.log(held / (1 - held))
+    odds, targets = _odds(scores, right)
 
     def loss(heat: float) -> float:
         warm = odds * math.exp(-heat)
         return float((np.logaddexp(0, warm) - targets * warm).sum())
 
     return math.exp(_least(loss, math.log(COLDEST), math.log(HOTTEST)))
+
+
+def fit_line(scores: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Give the temperature and the offset of log-odds under which the scores tell best which spans are right.
+
+    A temperature alone cannot say that spans which a tagger is sure of are mostly wrong: it leaves every
+    score on its side of 0.5.
+
+    Source: Platt (1999), Probabilistic Outputs for Support Vector Machines, section 2.2.
+
+    Raises:
+        UsageError: There is no span.
+    """
+    from scipy.optimize import minimize
+
+    odds, targets = _odds(scores, right)
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        warm = odds * line[0] + line[1]
+        wrong = 1 / (1 + np.exp(-warm)) - targets
+        slope = np.array([(wrong * odds).mean(), wrong.mean()])
+        return float((np.logaddexp(0, warm) - targets * warm).mean()), slope
+
+    bounds = ((1 / HOTTEST, 1 / COLDEST), (-_FARTHEST, _FARTHEST))
+    made = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(1 / made.x[0]), float(made.x[1])
+
+
+def _odds(scores: Floats, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Give log-odds, and Platt's targets.
+
+    Raises:
+        UsageError: There is no span.
+    """
+    if not len(scores):
+        raise UsageError("temperature: found spans needed to fit it, got none")
+    n_right = int(right.sum())
+    targets = np.where(right, (n_right + 1) / (n_right + 2), 1 / (len(right) - n_right + 2))
+    held = np.clip(scores, _EDGE, 1 - _EDGE)
+    return np.log(held / (1 - held)), targets
 
 
 def fit_softmax_temperature(probabilities: Floats, gold: NDArray[np.intp]) -> float:

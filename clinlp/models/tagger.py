@@ -29,8 +29,10 @@ class TaggerConfig(Config):
     max_width: int = Field(0, ge=0)  # of a head that scores spans: pieces of the longest that it finds
     flat: bool = False  # of such a head: spans never share a piece, the most probable stay
     temperature: float = Field(1.0, gt=0)  # by which log-odds of entities are divided, so that scores can be believed
+    offset: float = 0.0  # what is then added to them
     thresholds: dict[str, float] = Field(default_factory=dict)
-    """How probable a span of a label must be. Else 0.5; for entities that are tagged, any that is the best."""
+    """How probable a span of a label must be. Else 0.5, before calibration for entities; for entities that are tagged,
+    any that is the best."""
     doubts: dict[str, dict[str, float]] = Field(default_factory=dict)
     """For PHI, by language and label: the highest score of a rule's find that goes where this model sees nothing."""
 
@@ -126,7 +128,7 @@ class Tagger(nn.Module):
         emissions = self.emissions(pieces, mask)
         probabilities = self._marginals(emissions, mask)
         tags = probabilities.argmax(-1) * mask if self.crf is None else self.crf.viterbi(emissions, mask)
-        return tags, self._tempered(probabilities.gather(2, tags[:, :, None])[:, :, 0], self.config.temperature)
+        return tags, self._calibrated(probabilities.gather(2, tags[:, :, None])[:, :, 0])
 
     @torch.no_grad()
     def predict_spans(self, pieces: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,11 +137,14 @@ class Tagger(nn.Module):
         Returns:
             Window, label, start and reach of each, `(span, 4)`, int64, and the calibrated probabilities `(span,)`.
         """
-        given, temperature = self.config.thresholds, self.config.temperature
-        thresholds = torch.tensor([given.get(label, 0.5) for label in self.config.labels])
+        given, heat, offset = self.config.thresholds, self.config.temperature, self.config.offset
         # Calibration keeps the order: the same spans are found by the threshold that becomes the one given.
-        spans, probable = find_spans(self.emissions(pieces, mask), self._tempered(thresholds, 1 / temperature))
-        return spans, self._tempered(probable, temperature)
+        own = self._tempered(
+            torch.tensor([given.get(label, 0.5) for label in self.config.labels]), 1 / heat, -offset * heat
+        )
+        thresholds = torch.where(torch.tensor([label in given for label in self.config.labels]), own, 0.5)
+        spans, probable = find_spans(self.emissions(pieces, mask), thresholds)
+        return spans, self._calibrated(probable)
 
     @torch.no_grad()
     def label_probabilities(self, pieces: Tensor, mask: Tensor) -> Tensor:
@@ -151,12 +156,16 @@ class Tagger(nn.Module):
         probabilities = self._marginals(self.emissions(pieces, mask), mask)
         return probabilities[:, :, 1:].reshape(*mask.shape, len(self.config.labels), 4).sum(3)
 
+    def _calibrated(self, probabilities: Tensor) -> Tensor:
+        """Bring probabilities to what was right on dev."""
+        return self._tempered(probabilities, self.config.temperature, self.config.offset)
+
     @staticmethod
-    def _tempered(probabilities: Tensor, temperature: float) -> Tensor:
-        """Divide log-odds by a temperature; the order of probabilities stays."""
-        if temperature == 1.0:
+    def _tempered(probabilities: Tensor, temperature: float, offset: float) -> Tensor:
+        """Divide log-odds by a temperature and add an offset; the order of probabilities stays."""
+        if temperature == 1.0 and not offset:
             return probabilities
-        return torch.sigmoid(torch.logit(probabilities.float(), eps=1e-6) / temperature)
+        return torch.sigmoid(torch.logit(probabilities.float(), eps=1e-6) / temperature + offset)
 
     def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The probability of every tag at every piece, `(window, piece, tag)`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from clinlp.config import Config
 from clinlp.errors import UsageError
 from clinlp.models.form import Form
+
+_HUB_SECONDS: Final = 10.0
+"""Time that the hub has to say whether it has a model."""
 
 
 class TransformerConfig(Config):
@@ -81,14 +84,19 @@ def read_encoder(source: str) -> tuple[nn.Module, dict[str, Any]]:
         The bare encoder and its configuration.
 
     Raises:
-        UsageError: The folder holds no encoder, or the hub has none of the name or cannot be reached.
+        UsageError: The folder holds no encoder, or weights of another one; or the hub has none of the name or cannot
+            be reached.
     """
     from transformers import AutoModel
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    with _no_encoder(source):
-        encoder = _without_pooler(partial(AutoModel.from_pretrained, source, use_safetensors=True, dtype=torch.float32))
+    load = partial(AutoModel.from_pretrained, source, use_safetensors=True, dtype=torch.float32)
+    with _no_encoder(source), _quiet():
+        _need_hub(source)
+        encoder, told = _without_pooler(partial(load, output_loading_info=True))
+    if missing := sorted(name for name in told["missing_keys"] if "pooler" not in name):
+        raise UsageError(
+            f"{source}: weights of its config.json needed, got none of {missing[0]} and {len(missing) - 1} more"
+        )
     return encoder, encoder.config.to_diff_dict() | {"hidden_size": encoder.config.hidden_size}
 
 
@@ -119,7 +127,44 @@ def hub_file(name: str, file: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     with _no_encoder(name):
+        _need_hub(name)
         return Path(hf_hub_download(name, file))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and from listing the weights of heads, which an encoder has no use for."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _need_hub(source: str) -> None:
+    """Ask the hub once for a model that is neither here nor in its cache; loading would ask many times and wait.
+
+    Raises:
+        OSError: The hub is out of reach.
+        ValueError: It has no such model, or the name cannot be one.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str):
+        return
+    try:
+        HfApi().model_info(source, timeout=_HUB_SECONDS)
+    except HfHubHTTPError as error:
+        raise ValueError(type(error).__name__) from None
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever the client's way to the network says
+        raise OSError(type(error).__name__) from None
 
 
 @contextmanager

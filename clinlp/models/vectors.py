@@ -10,13 +10,15 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import torch
 from torch import Tensor
 
 from clinlp.errors import UsageError
 from clinlp.models.transformer import hub_file, read_encoder
+
+_FILE: Final = {".vec", ".txt", ".gz", ".bin", ".zip"}  # what no hub id ends in
 
 
 def static_vectors(source: str, words: Sequence[str], width: int) -> Tensor:
@@ -35,6 +37,10 @@ def static_vectors(source: str, words: Sequence[str], width: int) -> Tensor:
     """
     path = Path(source)
     if not path.is_file():
+        if not path.is_dir() and (path.is_absolute() or source.count("/") > 1 or _FILE & set(path.suffixes)):
+            raise UsageError(
+                f"{source}: a file of vectors, a folder with an encoder or a hub id needed, got none of them"
+            )
         return distil(source, words, width)
     places = {word: at for at, word in enumerate(words)}
     table = torch.randn(len(words), width) * 0.1

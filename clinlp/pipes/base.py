@@ -36,6 +36,7 @@ _FILES = (
     "encoder.onnx",
     "vocabulary.json",
     "tokenizer.json",
+    "cuts.json",
     "ngrams.json",
     "names.json",
     "likeness.json",

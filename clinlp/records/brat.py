@@ -64,6 +64,7 @@ def parse(ann: str, text: str, name: str, default: str, lost: Counter[str]) -> R
     """
     spans: dict[str, Record] = {}
     triggers: dict[str, str] = {}
+    n_differ = lost["words_differ"]
     attributes: list[list[str]] = []
     for number, line in enumerate(ann.split("\n"), 1):
         line = line.removesuffix("\r")  # noqa: PLW2901
@@ -80,6 +81,12 @@ def parse(ann: str, text: str, name: str, default: str, lost: Counter[str]) -> R
                 triggers[match[1]] = match[2]
         else:
             raise DataError(f"{name}:{number}: a line that starts with T, A, E, R, N, M, # or * needed, got another")
+    n_differ = lost["words_differ"] - n_differ
+    if n_differ > 1 and 2 * n_differ > len(spans):
+        raise DataError(
+            f"{name}: spans of this text needed, got {n_differ:,} of {len(spans):,} whose words are not those at their "
+            "place; were they made for another version of it?"
+        )
     for parts in attributes:
         target = triggers.get(parts[2], parts[2]) if len(parts) > 2 else ""
         if target not in spans or not _apply(spans[target], parts[1], parts[3:]):

@@ -32,6 +32,7 @@ from clinlp.records.options import ReadOptions, Record, WriteOptions
 from clinlp.records.rows import Broken, Rows, Sink
 
 _NESTED: Final = (*SPAN_SETS, "diagnoses", "codes")
+_SPANS_ONLY: Final = ("entities", "phi")
 _DELIMITERS: Final = ",\t;|"
 
 
@@ -112,17 +113,20 @@ def read_rows(lines: Iterator[str], table: Table, path: Path, options: ReadOptio
 
 
 def nested_cells(record: Record) -> Record:
-    """Read the cells that hold JSON; other text under such a name is an ordinary field.
+    """Read the cells that hold JSON.
+
+    Other text under `sections`, `diagnoses` or `codes`, words that hospitals use, is an ordinary field; under
+    `entities` or `phi` it is a list that something broke.
 
     Raises:
-        DataError: A cell starts like a JSON list or object and is none.
+        DataError: A cell starts like a JSON list or object and is none, or is no list where spans belong.
     """
     for name in _NESTED:
         value = record.get(name)
         if isinstance(value, str):
-            if not value:
+            if not value.strip():
                 del record[name]
-            elif value.startswith("["):
+            elif value.lstrip().startswith("[") or name in _SPANS_ONLY:
                 record[name] = _loads(value, name)
             else:
                 _to_fields(record, name)

@@ -74,11 +74,12 @@ def load_checkpoint(folder: Path, parts: Parts) -> dict[str, Any] | None:
     try:
         tensors = load_file(found[-1] / "state.safetensors")
         held: dict[str, Any] = json.loads((found[-1] / "progress.json").read_text("utf-8"))
-    except (OSError, SafetensorError, ValueError):
+        progress: dict[str, Any] = dict(held["progress"])
+        scale = held["scaler"]
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError):
         raise UsageError(f"{found[-1]}: a whole checkpoint needed, got one that cannot be read; remove it") from None
     try:
-        _fill(parts, tensors, held["scaler"])
-        progress: dict[str, Any] = held["progress"]
+        _fill(parts, tensors, scale)
     except (KeyError, RuntimeError, ValueError):
         raise UsageError(f"{found[-1]}: a checkpoint of this model needed, got one of another shape") from None
     return progress

@@ -21,7 +21,7 @@ from clinlp.metrics.calibration import (
     Outcomes,
     best_threshold,
     calibration_error,
-    fit_temperature,
+    fit_line,
     outcomes,
     tempered,
 )
@@ -31,7 +31,9 @@ from clinlp.models.tagger import Tagger
 from clinlp.note import Note
 
 ENOUGH: Final = 20
-"""Found spans that a temperature needs, and gold spans that a label needs for a threshold of its own."""
+"""Found spans that a calibration needs, and gold spans that a label needs for a threshold of its own."""
+_HIGH: Final = 0.1
+"""Calibration error from which a user should not filter by score."""
 _FLOOR: Final = 0.05  # the least threshold that is tried, of a head that scores spans
 
 
@@ -41,6 +43,7 @@ class Confidence:
 
     n_spans: int  # found ones
     temperature: float
+    offset: float
     error_before: float  # expected calibration error
     error: float
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -55,8 +58,11 @@ class Confidence:
     def __str__(self) -> str:
         said = (
             f"confidence on dev: expected calibration error {100 * self.error_before:.1f} % before, "
-            f"{100 * self.error:.1f} % after (temperature {self.temperature:g}, {self.n_spans:,} found spans)"
+            f"{100 * self.error:.1f} % after (temperature {self.temperature:g}, offset {self.offset:g}, "
+            f"{self.n_spans:,} found spans)"
         )
+        if self.error > _HIGH:
+            said += "; scores of this model say little"
         if self.f1_before is None or self.f1 is None:
             return said
         if not self.thresholds:
@@ -80,7 +86,7 @@ def calibrate(
     """
     predictor = EntityPredictor.load(best, precision="fp32")
     tagger = predictor.tagger
-    tagger.config = tagger.config.model_copy(update={"temperature": 1.0, "thresholds": {}})
+    tagger.config = tagger.config.model_copy(update={"temperature": 1.0, "offset": 0.0, "thresholds": {}})
 
     def find() -> list[Note]:
         return only_annotated(predictor(dev), dev, annotated)
@@ -89,39 +95,39 @@ def calibrate(
     held = outcomes(dev, found)
     if not len(held):
         return None
-    temperature, error_before = _temperature(held)
-    error = calibration_error(tempered(held.scores, temperature), held.right)
     thresholds: dict[str, float] = {}
     before = after = None
     if tune:
         before = after = score_entities(dev, found).micro.f1
-        thresholds = _thresholds(tagger, dev, find, temperature)
-        tagger.config = tagger.config.model_copy(update={"temperature": temperature, "thresholds": thresholds})
-        after = score_entities(dev, find()).micro.f1
-        if after <= before:  # labels are chosen one by one: together they may bring less
-            after, thresholds = before, {}
-    made = Confidence(len(held), temperature, error_before, error, thresholds, before, after)
+        chosen = _thresholds(tagger, dev, find)
+        tagger.config = tagger.config.model_copy(update={"thresholds": chosen})
+        better = find()
+        if (f1 := score_entities(dev, better).micro.f1) > before:  # labels are chosen one by one: together they may
+            after, thresholds, held = f1, chosen, outcomes(dev, better)  # bring less
+    temperature, offset, error_before = _line(held)
+    error = calibration_error(tempered(held.scores, temperature, offset), held.right)
+    labels, least = list(thresholds), np.array(list(thresholds.values()), np.float64)
+    thresholds = dict(zip(labels, tempered(least, temperature, offset).tolist(), strict=True))
+    made = Confidence(len(held), temperature, offset, error_before, error, thresholds, before, after)
     _keep(best, made)
     return made
 
 
-def _temperature(held: Outcomes) -> tuple[float, float]:
-    """Fit the temperature, 1 where spans are few or it brings nothing; and give the calibration error without it."""
+def _line(held: Outcomes) -> tuple[float, float, float]:
+    """Fit temperature and offset, 1 and 0 where spans are few or they bring nothing; and give the error without."""
     error = calibration_error(held.scores, held.right)
     if len(held) < ENOUGH:
-        return 1.0, error
-    fitted = round(fit_temperature(held.scores, held.right), 4)
-    better = calibration_error(tempered(held.scores, fitted), held.right) < error
-    return fitted if better else 1.0, error
+        return 1.0, 0.0, error
+    temperature, offset = (round(value, 4) for value in fit_line(held.scores, held.right))
+    better = calibration_error(tempered(held.scores, temperature, offset), held.right) < error
+    return (temperature, offset, error) if better else (1.0, 0.0, error)
 
 
-def _thresholds(
-    tagger: Tagger, dev: Sequence[Note], find: Callable[[], list[Note]], temperature: float
-) -> dict[str, float]:
+def _thresholds(tagger: Tagger, dev: Sequence[Note], find: Callable[[], list[Note]]) -> dict[str, float]:
     """Choose the threshold of each label that dev has often enough; those that stay as they are are left out."""
     labels, spans = tagger.config.labels, tagger.config.scores_spans
     usual = 0.5 if spans else 0.0
-    update = {"temperature": temperature, "thresholds": dict.fromkeys(labels, _FLOOR) if spans else {}}
+    update = {"thresholds": dict.fromkeys(labels, _FLOOR) if spans else {}}
     tagger.config = tagger.config.model_copy(update=update)
     held: Outcomes = outcomes(dev, find())
     chosen = {}
@@ -131,20 +137,21 @@ def _thresholds(
         if n_gold >= ENOUGH:
             least = best_threshold(held.scores[of_label], held.right[of_label], n_gold, usual)
             if least != usual:
-                chosen[label] = round(least, 6)
+                chosen[label] = least
     return chosen
 
 
 def _keep(best: Path, made: Confidence) -> None:
     """Write what was found into the model's config and beside its scores."""
     config: dict[str, Any] = json.loads((best / "config.json").read_text("utf-8"))
-    config |= {"temperature": made.temperature, "thresholds": made.thresholds}
+    config |= {"temperature": made.temperature, "offset": made.offset, "thresholds": made.thresholds}
     write_whole(best / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
     scores: dict[str, float] = json.loads((best / "scores.json").read_text("utf-8"))
     scores |= {
         "calibration_error_before": made.error_before,
         "calibration_error": made.error,
         "temperature": made.temperature,
+        "offset": made.offset,
     }
     if made.f1 is not None and not math.isnan(made.f1):
         scores["f1_with_thresholds"] = made.f1

@@ -86,7 +86,7 @@ class TrainConfig(Config):
     tracker: Literal["tensorboard", "wandb", "mlflow"] | None = Field(
         None, description="Where losses and scores go besides OUT/log.jsonl; its package must be installed."
     )
-    seed: int = Field(1, ge=0, description="The same seed gives the same run.")
+    seed: int = Field(1, ge=0, lt=2**32, description="The same seed gives the same run.")
     dev_share: float = Field(0.1, gt=0, lt=1, description="Share of patients held out when there is no --dev.")
     hidden: int = Field(200, ge=8, description="LSTM units of each direction.")
     layers: int = Field(1, ge=1, description="LSTM layers; residual blocks of a CNN.")
@@ -162,7 +162,12 @@ class EntitiesConfig(TrainConfig):
 
     @model_validator(mode="after")
     def _fits_the_head(self) -> Self:
-        """Refuse weights of pieces where the head does not score pieces one by one."""
+        """Refuse weights of pieces where the head does not score pieces one by one, and labels that cannot be."""
+        if self.labels is not None and (not self.labels or not all(label.strip() for label in self.labels)):
+            raise ValueError("labels: names needed, got a blank one")
+        if self.labels is not None and len(set(self.labels)) < len(self.labels):
+            twice = next(label for at, label in enumerate(self.labels) if label in self.labels[:at])
+            raise ValueError(f"labels: each once needed, got {twice!r} twice")
         if self.head != "linear":
             asked = {"class_weights": self.class_weights, "label_weights": self.label_weights, "focal": self.focal}
             for name in (name for name, given in asked.items() if given):

@@ -15,12 +15,11 @@ from clinlp.metrics.intervals import Sampling
 from clinlp.models.store import write_whole
 from clinlp.records import read_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import hold_out
+from clinlp.training.parts import digest, hold_out
 from clinlp.training.runs import (
     Tell,
     choice_of,
     count,
-    digest,
     gold_notes,
     is_main,
     labels_of,

@@ -74,7 +74,7 @@ def finetune_diagnosis(
     if columns is not None:
         read_fields(columns, dev)  # what cannot be read is said before any work
     check_joined(config, chosen.codes)
-    prepare(config, resume=resume)
+    prepare(config, seen, dev, resume=resume)
     reader, encoder = start_encoder(config, seen)
     names, unnamed = embed_names(config, chosen, reader, encoder)
     held = _shape(config, chosen.codes, encoder, columns)

@@ -41,6 +41,8 @@ def piece_loss(config: EntitiesConfig, labels: Sequence[str], tags: Iterable[Tag
 
 def _factors(given: Sequence[str], labels: Sequence[str]) -> list[float]:
     """Read `LABEL=NUMBER`; give the factor of O and of each label."""
+    if _OUTSIDE in labels:
+        raise UsageError(f"label_weights, class_weights: labels other than {_OUTSIDE} needed, got a label of that name")
     factors = dict.fromkeys((_OUTSIDE, *labels), 1.0)
     for item in given:
         label, _, number = item.rpartition("=")

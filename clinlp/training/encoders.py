@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clinlp.data.cuts import NO_CUTS, Cuts, learn_cuts
 from clinlp.data.pieces import LexicalPieces, PieceReader, StackedPieces
 from clinlp.data.subwords import SubwordPieces
 from clinlp.errors import UsageError
@@ -19,7 +20,7 @@ from clinlp.models.vectors import static_vectors, vector_words
 from clinlp.note import Note
 from clinlp.records import read_notes
 from clinlp.records.codes import read_codes
-from clinlp.training.config import FROM_SCRATCH, DiagnosisConfig, TrainConfig
+from clinlp.training.config import FROM_SCRATCH, DiagnosisConfig, EntitiesConfig, TrainConfig
 
 
 def start_encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceReader, Encoder]:
@@ -28,14 +29,15 @@ def start_encoder(config: TrainConfig, notes: Sequence[Note]) -> tuple[PieceRead
 
     torch.manual_seed(config.seed)
     texts = [note.text for note in notes]
+    cuts = learn_cuts(notes) if isinstance(config, EntitiesConfig) else NO_CUTS
     if config.encoder not in FROM_SCRATCH:
-        reader, encoder = _pretrained(config, texts)
+        reader, encoder = _pretrained(config, texts, cuts)
         return _stacked(config, texts, reader, encoder) if config.stacked else (reader, encoder)
-    words = _words(config, texts)
+    words = _words(config, texts, cuts)
     return words, _with_vectors(config, words, _lexical(config, words))
 
 
-def _words(config: TrainConfig, texts: Sequence[str]) -> LexicalPieces:
+def _words(config: TrainConfig, texts: Sequence[str], cuts: Cuts) -> LexicalPieces:
     """Build the vocabulary of an encoder over words."""
     more = [(note.text for path in config.text for note in read_notes(path))]
     if isinstance(config, DiagnosisConfig) and config.code_names is not None:
@@ -46,6 +48,7 @@ def _words(config: TrainConfig, texts: Sequence[str]) -> LexicalPieces:
         max_words=config.max_words,
         n_bigrams=config.n_bigrams,
         known=vector_words(config.vectors),
+        cuts=cuts,
     )
 
 
@@ -63,7 +66,7 @@ def _stacked(
     config: TrainConfig, texts: Sequence[str], reader: SubwordPieces, encoder: TransformerEncoder
 ) -> tuple[StackedPieces, StackedEncoder]:
     """Put an LSTM over words and a transformer's states on top of it."""
-    words = _words(config, texts)
+    words = _words(config, texts, reader.cuts)
     lstm = LstmConfig(hidden=config.hidden, beside=encoder.width, **_word_shape(config, words))
     stacked = StackedEncoder(StackedConfig(transformer=encoder.config, words=lstm), encoder)
     _with_vectors(config, words, stacked.words)
@@ -97,7 +100,7 @@ def _word_shape(config: TrainConfig, reader: LexicalPieces) -> dict[str, Any]:
     }
 
 
-def _pretrained(config: TrainConfig, texts: Sequence[str]) -> tuple[SubwordPieces, TransformerEncoder]:
+def _pretrained(config: TrainConfig, texts: Sequence[str], cuts: Cuts) -> tuple[SubwordPieces, TransformerEncoder]:
     """Load a pretrained encoder and its pieces from a folder or the hub; add what the texts need and it lacks."""
     source = Path(config.encoder)
     file = source / "tokenizer.json"
@@ -108,7 +111,7 @@ def _pretrained(config: TrainConfig, texts: Sequence[str]) -> tuple[SubwordPiece
     encoder, shape = read_encoder(config.encoder)
     if not source.is_dir():
         file = hub_file(config.encoder, "tokenizer.json")
-    reader = SubwordPieces(file.read_text("utf-8"))
+    reader = SubwordPieces(file.read_text("utf-8"), cuts)
     if new := reader.lacks(texts)[: config.new_characters] if config.new_characters else []:
         reader, sorts = reader.with_characters(new)
         shape["vocab_size"] = add_rows(encoder, sorts)

@@ -86,7 +86,7 @@ def _finetune_tagger(
         raise DataError(f"train: spans of {', '.join(labels)} needed, got none")
     if config.labels is not None:  # else what train lacks stays: it counts as missed
         dev = _only(dev, labels)
-    prepare(config, resume=resume)
+    prepare(config, notes, dev, resume=resume)
     reader, encoder = start_encoder(config, notes)
     read = _windows(config, attribute, notes, labels, reader, encoder)
     model = Tagger(read.shape, encoder)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,39 +17,92 @@ from clinlp.models.diagnoser import Diagnoser
 from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
-from clinlp.training.config import TrainConfig
+from clinlp.note import Note
+from clinlp.training.config import DiagnosisConfig, TrainConfig
+from clinlp.training.parts import digest
 
 FREE = frozenset(
     {"out", "checkpoint_steps", "keep_checkpoints", "tracker", "baselines", "join"}
 )  # have no part in the weights
 _LOG = "log.jsonl"
+_INPUTS = "inputs.json"
 
 
-def prepare(config: TrainConfig, *, resume: bool) -> None:
-    """Make the run's folder and keep its config there; a resumed run must have the same.
+def prepare(config: TrainConfig, notes: Sequence[Note], dev: Sequence[Note], *, resume: bool) -> None:
+    """Make the run's folder and keep there what the run is made of; a resumed run must be made of the same.
+
+    Args:
+        notes: Those to train on.
+        dev: Those to choose the best epoch on.
 
     Raises:
-        UsageError: The folder cannot be written or holds another run, or the config of the resumed run differs.
+        UsageError: The folder cannot be written or holds another run, or what the resumed run is made of differs.
     """
     said = config.model_dump(mode="json")
-    kept = config.out / "config.json"
+    kept, inputs = config.out / "config.json", config.out / _INPUTS
+    read = {"train": digest(notes), "dev": digest(dev)} | _files(config)
     if resume and kept.is_file():
-        held = json.loads(kept.read_text("utf-8"))
+        held = _held(kept)
         # an option that came after the run was begun has its default there
         fields = {key: field for key, field in type(config).model_fields.items() if not field.is_required()}
         blank = {key: json.loads(json.dumps(field.default, default=str)) for key, field in fields.items()}
-        differing = [key for key in said if held.get(key, blank.get(key)) != said[key] and key not in FREE]
-        if differing:
-            raise UsageError(f"{kept}: --resume needs the same {differing[0]}, got another value")
+        for key in (key for key in said if held.get(key, blank.get(key)) != said[key] and key not in FREE):
+            raise UsageError(f"{kept}: --resume needs the same {key}, got another value")
+        before = _held(inputs) if inputs.is_file() else read  # a run of an older version did not keep them
+        for key in (key for key in read if before.get(key) != read[key]):
+            raise UsageError(f"{inputs}: --resume needs the same {key} as when the run began, got other contents")
         return
-    if (config.out / "best").exists():
+    if (config.out / "best").exists() or any(config.out.glob("checkpoint-*")):
         raise UsageError(f"{config.out}: a new folder needed, got one with a run; --resume goes on with it")
     try:
         config.out.mkdir(parents=True, exist_ok=True)
+        write_whole(inputs, json.dumps(read, indent=1))
         write_whole(kept, json.dumps(said, indent=1))
         (config.out / _LOG).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
+
+
+def _held(path: Path) -> dict[str, Any]:
+    """Read what a run keeps of how it was begun.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    try:
+        held: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return dict(held)
+    except (OSError, ValueError, TypeError):
+        raise UsageError(
+            f"{path}: the file that the run wrote needed, got a damaged one; begin anew elsewhere"
+        ) from None
+
+
+def _files(config: TrainConfig) -> dict[str, str]:
+    """Give a number of the contents of every file, other than of notes to learn, that decides what is learned."""
+    named = {"text": config.text, "vectors": _paths(config.vectors), "encoder": _paths(config.encoder)}
+    if isinstance(config, DiagnosisConfig):
+        named |= {"codes": _paths(config.codes), "code_names": _paths(config.code_names)}
+    found = {}
+    for name, paths in named.items():
+        made = hashlib.blake2b(digest_size=16)
+        files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        for file in (file for file in files if file.is_file()):
+            with file.open("rb") as opened:
+                made.update(hashlib.file_digest(opened, "blake2b").digest())
+        if files:
+            found[name] = made.hexdigest()
+    return found
+
+
+def _paths(name: str | Path | None) -> tuple[Path, ...]:
+    """A path that is there; none for `lstm`, a hub id or no name."""
+    return () if name is None or not Path(name).exists() else (Path(name),)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `save_epoch` wrote all of a folder: what it moves there comes out of one beside it, which goes last."""
+    return folder.is_dir() and not folder.with_name(f"{folder.name}.part").exists()
 
 
 def save_epoch(

@@ -18,13 +18,12 @@ from clinlp.models.store import write_whole
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import hold_out, say, unnamed_patients
+from clinlp.training.parts import Parts, digest, hold_out, say, unnamed_patients
 from clinlp.training.runs import (
     PREDICTIONS,
     Tell,
     choice_of,
     count,
-    digest,
     gold_notes,
     is_main,
     labels_of,
@@ -101,16 +100,15 @@ def cross_validate(
         raise DataError(f"{config.train[0]}: notes with something to learn needed, got none")
     folds = deal(notes, n_folds, config.seed, lambda note: labels_of(config, note))
     dev = [note for path in config.dev for note in read_notes(path)]
+    given = _parts(config, notes, folds, dev)
     open_series(config, "folds.json", {"n_folds": n_folds, "notes": digest([*notes, *dev])}, resume=resume)
     say(tell, *unnamed_patients(notes))
     found: dict[str, Note] = {}
     counted: dict[str, NoteCounts] = {}  # not of notes that are a patient's history alone
     done: list[Fold] = []
-    for at in range(n_folds):
+    for at, parts in enumerate(given):
         apart = [note for note, fold in zip(notes, folds, strict=True) if fold == at]
-        rest = [note for note, fold in zip(notes, folds, strict=True) if fold != at]
         run = config.model_copy(update={"out": config.out / f"fold-{at + 1}"})
-        parts = (rest, dev) if dev else hold_out(rest, config)
         predicted = run_part(run, parts, apart, f"fold {at + 1} of {n_folds}", tell)
         counts = count(config, apart, predicted, choice_of(run))
         found |= {note.note_id: note for note in predicted}
@@ -118,6 +116,25 @@ def cross_validate(
         done.append(Fold(len(apart), count_patients(apart), score(counts)))
     in_order = [counted[note.note_id] for note in notes if note.note_id in counted]
     return _kept(config, [found[note.note_id] for note in notes], in_order, done)
+
+
+def _parts(config: TrainConfig, notes: Sequence[Note], folds: Sequence[int], dev: Sequence[Note]) -> list[Parts]:
+    """Give the notes that each fold trains on and chooses its best epoch on, all before the first is trained.
+
+    Raises:
+        DataError: One of them would have nothing to learn, or no patient to hold out.
+    """
+    given: list[Parts] = []
+    for at in range(max(folds) + 1):
+        rest = [note for note, fold in zip(notes, folds, strict=True) if fold != at]
+        parts = (rest, dev) if dev else hold_out(rest, config)
+        if not any(labels_of(config, note) for note in parts[0]):
+            raise DataError(
+                f"fold {at + 1} of {max(folds) + 1}: training notes with something to learn needed, got none outside "
+                "the fold; fewer folds, or more notes that are annotated"
+            )
+        given.append(parts)
+    return given
 
 
 def _kept(

@@ -19,7 +19,7 @@ from clinlp.training.adapters import merged
 from clinlp.training.average import Average
 from clinlp.training.checkpoint import Parts, load_checkpoint, remove_checkpoints, save_checkpoint
 from clinlp.training.config import TrainConfig
-from clinlp.training.folder import append_log, cut_log
+from clinlp.training.folder import append_log, cut_log, is_whole
 from clinlp.training.learning import choose_weights, make_optimizer
 from clinlp.training.plan import State, Step, plan_epoch, rate_at
 from clinlp.training.task import Epoch, Progress, Task, Watcher
@@ -71,7 +71,7 @@ def train(
     try:
         while not loop.done:
             log.append(loop.epoch())
-        if log or not (config.out / "last").exists():
+        if log or not is_whole(config.out / "last"):
             loop.keep_last(log[-1].scores if log else None)
         if task.finish is not None and run.is_main_process:
             task.finish()

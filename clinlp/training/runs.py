@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -246,12 +245,3 @@ def _differing(held: dict[str, Any], said: dict[str, Any]) -> str | None:
         elif held.get(key) != said.get(key):
             return key
     return None
-
-
-def digest(notes: Iterable[Note]) -> str:
-    """Give a number that changes when any note does."""
-    made = hashlib.blake2b(digest_size=16)
-    for note in notes:
-        held = (note.note_id, note.patient_id, note.text, note.entities, note.phi, note.diagnoses)
-        made.update(repr(held).encode("utf-8", "surrogatepass"))
-    return made.hexdigest()

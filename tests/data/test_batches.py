@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +56,18 @@ def test_a_patient_stays_on_one_side_whatever_the_order():
 def test_a_note_without_patient_counts_by_its_id():
     assert held_out(Note("a", "x"), 1.0)
     assert not held_out(Note("a", "x"), 0.0)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.98])
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_chance_leaves_no_part_empty(n, share):
+    notes = [Note(f"n{at}", "x", patient_id=f"p{at // 2}") for at in range(2 * n)]
+    for seed in range(60):
+        train, dev = split(notes, share, seed)
+        assert train and dev
+        assert not {note.patient_id for note in train} & {note.patient_id for note in dev}
+        assert len(train) + len(dev) == len(notes)
+
+
+def test_one_patient_cannot_be_parted():
+    assert sorted(map(len, split([Note("a", "x", patient_id="p"), Note("b", "x", patient_id="p")], 0.5))) == [0, 2]

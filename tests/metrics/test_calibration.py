@@ -15,6 +15,7 @@ from clinlp.metrics.calibration import (
     best_threshold,
     calibration_error,
     fit_curve,
+    fit_line,
     fit_softmax_temperature,
     fit_temperature,
     outcomes,
@@ -60,6 +61,26 @@ def test_tempering_keeps_the_order_and_the_side_of_one_half(scored, heat):
     assert (np.diff(warm[np.argsort(scores)]) >= -1e-12).all()
     assert ((warm >= 0.5) == (scores >= 0.5)).all()
     np.testing.assert_allclose(tempered(warm, 1 / heat), np.clip(scores, 1e-6, 1 - 1e-6), atol=1e-4)
+
+
+@pytest.mark.parametrize(("heat", "offset"), [(0.6, -1.0), (1.0, 0.5), (2.5, -2.0)])
+def test_a_line_that_is_known_is_found_again(heat, offset):
+    numbers = np.random.default_rng(1)
+    honest = numbers.uniform(0.05, 0.98, 20_000)
+    right = numbers.random(20_000) < honest
+    claimed = tempered(honest, 1 / heat, -offset * heat)
+    assert fit_line(claimed, right) == (pytest.approx(heat, rel=0.06), pytest.approx(offset, abs=0.06))
+    assert calibration_error(tempered(claimed, *fit_line(claimed, right)), right) < 0.012
+
+
+def test_sure_and_wrong_needs_an_offset():
+    numbers = np.random.default_rng(2)
+    scores, right = numbers.uniform(0.9, 0.999, 2_000), numbers.random(2_000) < 0.3
+    heat = fit_temperature(scores, right)
+    assert calibration_error(tempered(scores, heat), right) > 0.2  # no score falls below 0.5
+    assert calibration_error(tempered(scores, *fit_line(scores, right)), right) < 0.04
+    with pytest.raises(UsageError, match="found spans needed to fit it, got none"):
+        fit_line(scores[:0], right[:0])
 
 
 def test_few_spans_and_all_alike_give_a_temperature_within_bounds():

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clinlp.errors import DataError
 from clinlp.note import Diagnosis, Note
 from clinlp.records import (
     FORMATS,
@@ -522,3 +523,21 @@ def test_public_conll_files_read_as_their_notes(one: str, other: str, shared_dat
     for note, known in zip(read_notes(shared_data / one), read_notes(shared_data / other), strict=True):
         assert note.text == known.text
         assert [(span.start, span.end) for span in note.entities] == [(s.start, s.end) for s in known.entities]
+
+
+def test_brat_spans_of_another_version_of_the_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("a fever and a cough", "utf-8")
+    (tmp_path / "n.ann").write_text("T1\tSIGN 3 8\tfever\nT2\tSIGN 15 19\tcough\n", "utf-8")
+    with pytest.raises(DataError, match=r"n\.ann: spans of this text needed, got 2 of 2 whose words"):
+        list(read_notes(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["entities", "phi"])
+def test_a_cell_of_spans_that_is_no_list_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "notes.csv"
+    spans = '" [{""start"": 0, ""end"": 5, ""label"": ""SIGN""}]"'
+    path.write_text(f"note_id,text,{name}\na,fever,{spans}\nb,fever,\nc,fever,SIGN 0 5\n", "utf-8")
+    first, second, third = (note for _, note in read_records(path))
+    assert getattr(first, name) == (Span(0, 5, "SIGN"),)
+    assert isinstance(second, Note)
+    assert (third.line, third.reason) == (4, f'"{name}" needs JSON (broken at character 1)')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -345,3 +346,58 @@ def test_resuming_may_change_what_has_no_part_in_the_weights(four_notes, tmp_pat
 def test_no_weight_of_the_best_model_is_lost_or_invented(four_notes, tmp_path):
     best = load_file(finetune_entities(quick(tmp_path / "run", four_notes)) / "model.safetensors")
     assert not any("weights" in name or "loss" in name for name in best)
+
+
+@pytest.mark.parametrize("head", ["crf", "pointer"])
+def test_spans_without_a_word_are_counted_as_such(tmp_path, head):
+    notes = [
+        Note("a", "fever   today", entities=(Span(0, 5, "SIGN"), Span(6, 7, "SIGN"))),
+        Note("b", "   ", entities=(Span(0, 2, "SIGN"),)),
+    ]
+    path, told = tmp_path / "notes.jsonl", []
+    write_notes(notes, path)
+    finetune_entities(quick(tmp_path / "run", path, head=head), tell=told.append)
+    assert str(told[0]) == "2 notes; 3 spans; 2 hold no word and were left out; 1 notes hold no word and were left out"
+
+
+def test_a_label_named_like_the_tag_outside_has_no_weights(tmp_path):
+    path = tmp_path / "notes.jsonl"
+    write_notes([Note("a", "fever today", entities=(Span(0, 5, "O"),))], path)
+    finetune_entities(quick(tmp_path / "plain", path, head="linear"))
+    with pytest.raises(UsageError, match="labels other than O needed"):
+        finetune_entities(quick(tmp_path / "run", path, head="linear", class_weights="sqrt"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [(("A", "A"), "each once needed, got 'A' twice"), ((" ",), "got a blank one"), ((), "blank")]
+)
+def test_labels_are_named_once_and_not_blank(four_notes, tmp_path, labels, said):
+    with pytest.raises(UsageError, match=said):
+        quick(tmp_path / "run", four_notes, labels=labels)
+
+
+def test_an_encoder_out_of_reach_is_said_at_once(four_notes, tmp_path, monkeypatch):
+    import httpx
+    from huggingface_hub import HfApi
+
+    def asked(self, name, **given):
+        raise httpx.ConnectError("no route")
+
+    monkeypatch.setattr(HfApi, "model_info", asked)
+    for options in ({"encoder": "somebody/nothing"}, {"vectors": "somebody/nothing"}):
+        with pytest.raises(UsageError, match="somebody/nothing: an encoder in a local folder, or a hub"):
+            finetune_entities(quick(tmp_path / f"{'-'.join(options)}", four_notes, **options))
+    with pytest.raises(UsageError, match=r"words\.vec\.gz: a file of vectors"):
+        finetune_entities(quick(tmp_path / "file", four_notes, vectors="words.vec.gz"))
+
+
+def test_an_encoder_that_lacks_weights_is_refused(four_notes, tiny_bert, tmp_path):
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_bert, folder)
+    held = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in held.items() if "layer.1." not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UsageError, match=r"weights of its config\.json needed, got none of encoder\.layer\.1\."):
+        finetune_entities(quick(tmp_path / "run", four_notes, encoder=str(folder)))

@@ -15,6 +15,7 @@ from clinlp.training.config import EntitiesConfig
 from clinlp.training.finetune import finetune_entities
 from clinlp.training.folder import append_log, cut_log
 from clinlp.training.learning import make_optimizer
+from clinlp.training.task import Epoch
 
 
 class Small(torch.nn.Module):
@@ -125,3 +126,108 @@ def test_the_log_ends_where_the_checkpoint_does(tmp_path):
     append_log(tmp_path, {"epoch": 3})
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+def small(path, out, **options):
+    options = {"epochs": 2, "hidden": 8, "word_width": 8} | options
+    return EntitiesConfig.load(None, train=(path,), dev=(path,), out=out, **options)
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing in the library catches it."""
+
+
+def kill(news):
+    if isinstance(news, Epoch):
+        raise Killed
+
+
+@pytest.fixture
+def killed(four_notes, tmp_path):
+    """A run that was killed after its first epoch: its folder, and its notes in a file of their own."""
+    path = tmp_path / "notes.jsonl"
+    path.write_bytes(four_notes.read_bytes())
+    with pytest.raises(Killed):
+        finetune_entities(small(path, tmp_path / "run"), tell=kill)
+    return path, tmp_path / "run"
+
+
+def test_a_run_does_not_go_on_with_other_notes_under_the_same_name(killed):
+    path, out = killed
+    was = path.read_text("utf-8")
+    path.write_text(was.replace("cough", "fever"), "utf-8")
+    with pytest.raises(UsageError, match=r"inputs\.json: --resume needs the same train as when the run began"):
+        finetune_entities(small(path, out), resume=True)
+    path.write_text(was, "utf-8")
+    finetune_entities(small(path, out), resume=True)
+
+
+@pytest.mark.parametrize("option", ["vectors", "text"])
+def test_a_run_does_not_go_on_with_other_files(killed, tmp_path, option):
+    path, _ = killed
+    held = {"vectors": "fever " + "0.5 " * 8 + "\n", "text": '{"note_id": "m", "text": "rash"}\n'}[option]
+    file = tmp_path / {"vectors": "words.vec", "text": "more.jsonl"}[option]
+    file.write_text(held, "utf-8")
+    options = {option: str(file) if option == "vectors" else (file,)}
+    with pytest.raises(Killed):
+        finetune_entities(small(path, tmp_path / "other", **options), tell=kill)
+    file.write_text(held.replace("fever", "rash").replace('"rash"', '"itch"'), "utf-8")
+    with pytest.raises(UsageError, match=f"needs the same {option} as when"):
+        finetune_entities(small(path, tmp_path / "other", **options), resume=True)
+
+
+@pytest.mark.parametrize("name", ["config.json", "inputs.json"])
+@pytest.mark.parametrize("text", ["", "[1]", "{"])
+def test_a_damaged_file_of_a_run_is_named(killed, name, text):
+    path, out = killed
+    (out / name).write_text(text)
+    with pytest.raises(UsageError, match=f"{name}: the file that the run wrote needed, got a damaged one"):
+        finetune_entities(small(path, out), resume=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"progress": 3, "scaler": null}'])
+def test_a_damaged_progress_is_named(killed, text):
+    path, out = killed
+    for file in out.glob("checkpoint-*/progress.json"):
+        file.write_text(text)
+    with pytest.raises(UsageError, match="a whole checkpoint needed"):
+        finetune_entities(small(path, out), resume=True)
+
+
+def test_a_run_killed_before_its_first_score_is_not_begun_anew_in_silence(four_notes, tmp_path):
+    config = small(four_notes, tmp_path / "run", checkpoint_steps=1, batch_pieces=16)
+    with pytest.raises(Killed):
+        finetune_entities(config, tell=_second(Killed))
+    assert not (tmp_path / "run" / "best").exists()
+    with pytest.raises(UsageError, match="a new folder needed, got one with a run"):
+        finetune_entities(config)
+
+
+def _second(error):
+    """Raise in the second step of a run."""
+
+    class Second:
+        n = 0
+
+        def __call__(self, news):
+            pass
+
+        def watch(self, progress):
+            self.n += 1
+            if self.n == 2:
+                raise error
+
+    return Second()
+
+
+def test_a_last_model_that_was_cut_off_is_written_again(four_notes, tmp_path):
+    config = small(four_notes, tmp_path / "run")
+    finetune_entities(config)
+    last = tmp_path / "run" / "last"
+    weights = (last / "model.safetensors").read_bytes()
+    part = tmp_path / "run" / "last.part"  # as a kill between two of its files leaves it
+    part.mkdir()
+    (last / "model.safetensors").replace(part / "model.safetensors")
+    finetune_entities(config, resume=True)
+    assert (last / "model.safetensors").read_bytes() == weights
+    assert not part.exists()

@@ -124,18 +124,18 @@ def learned(request, path, tmp_path_factory):
     return best, told
 
 
-@pytest.mark.parametrize("temperature", [0.6, 2.5])
-def test_a_temperature_changes_scores_and_no_span(path, learned, temperature):
+@pytest.mark.parametrize(("temperature", "offset"), [(0.6, 0.0), (2.5, 0.0), (1.3, -2.0), (1.0, 1.5)])
+def test_calibration_changes_scores_and_no_span(path, learned, temperature, offset):
     notes = list(read_notes(path))
     found = []
-    for heat in (1.0, temperature):
+    for heat, more in ((1.0, 0.0), (temperature, offset)):
         predictor = EntityPredictor.load(learned[0], precision="fp32")
-        predictor.tagger.config = predictor.tagger.config.model_copy(update={"temperature": heat})
+        predictor.tagger.config = predictor.tagger.config.model_copy(update={"temperature": heat, "offset": more})
         found.append(predictor(notes))
     one, other = found
     assert [note.entities for note in one] == [note.entities for note in other]  # scores are no part of equality
     cold, warm = (outcomes(notes, each).scores for each in found)
-    assert warm == pytest.approx(tempered(cold, temperature), abs=1e-4)
+    assert warm == pytest.approx(tempered(cold, temperature, offset), abs=1e-4)
     assert not (warm == cold).all()
 
 
@@ -144,7 +144,8 @@ def test_a_run_says_how_far_scores_can_be_believed(path, learned):
     notes = list(read_notes(path))
     held = outcomes(notes, EntityPredictor.load(best, precision="fp32")(notes))
     scores = json.loads((best / "scores.json").read_text())
-    assert scores["temperature"] == read_config(best).temperature
+    held_config = read_config(best)
+    assert (scores["temperature"], scores["offset"]) == (held_config.temperature, held_config.offset)
     assert scores["calibration_error"] == pytest.approx(calibration_error(held.scores, held.right), abs=1e-3)
     assert scores["calibration_error"] <= scores["calibration_error_before"]
     said = [news for news in told if isinstance(news, str) and news.startswith("confidence on dev")]
@@ -154,8 +155,10 @@ def test_a_run_says_how_far_scores_can_be_believed(path, learned):
 def test_few_spans_are_not_calibrated_and_many_are():
     few = Outcomes(np.full(6, 0.99), np.array([True, False] * 3), ("A",) * 6, {"A": 6})
     many = Outcomes(np.full(40, 0.99), np.array([True, False] * 20), ("A",) * 40, {"A": 40})
-    assert confidence._temperature(few) == (1.0, pytest.approx(0.49))
-    assert confidence._temperature(many) == (10.0, pytest.approx(0.49))
+    assert confidence._line(few) == (1.0, 0.0, pytest.approx(0.49))
+    temperature, offset, error = confidence._line(many)
+    assert error == pytest.approx(0.49)
+    assert calibration_error(tempered(many.scores, temperature, offset), many.right) < 0.01
 
 
 def test_a_label_keeps_spans_from_its_threshold_on(path, learned):

@@ -213,3 +213,15 @@ def test_what_cannot_be_dealt_is_refused(ward, tmp_path):
     write_notes([Note("a", "No findings."), Note("b", "无殊。")], tmp_path / "bare.jsonl")
     with pytest.raises(DataError, match=r"bare\.jsonl: notes with something to learn needed, got none"):
         cross_validate(config(EntitiesConfig, tmp_path / "bare.jsonl", tmp_path / "cv"), 2)
+
+
+def test_folds_that_cannot_be_trained_are_said_before_any_is(tmp_path):
+    notes = [Note(f"n{at}", "No fever today.", patient_id=f"p{at}") for at in range(6)]
+    notes[2] = replace(notes[2], entities=(Span(3, 8, "SIGN"),))
+    path = tmp_path / "notes.jsonl"
+    write_notes(notes, path)
+    told = []
+    with pytest.raises(DataError, match=r"fold \d of 3: training notes with something to learn needed"):
+        cross_validate(config(EntitiesConfig, path, tmp_path / "run"), 3, tell=told.append)
+    assert not told
+    assert not (tmp_path / "run").exists()

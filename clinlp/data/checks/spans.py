@@ -32,6 +32,8 @@ _CLOSES: Final = {
     "’": "‘",
 }
 _OPENS: Final = {opening: closing for closing, opening in _CLOSES.items()}
+_UNSEEN: Final = re.compile(r"^[\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u200b-\u200f\u2060\ufeff]+$")
+"""White space, and what is none and shows as little, at the edges of a span."""
 _BELONGS: Final = frozenset("%％‰‱'′″#*&@＃＊＆＠")  # a unit, a grade or a mark, and not what stands around words
 
 
@@ -111,7 +113,7 @@ def edges(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, Span]]:
     """Name spans whose first or last character hardly belongs to a mention."""
     for span in spans:
         words = text[span.start : span.end]
-        inner = words.strip()
+        inner = _UNSEEN.sub("", words)
         if not inner:
             yield "blank_span", span
             continue
