@@ -15,7 +15,8 @@ from clinlp.metrics.intervals import Sampling
 from clinlp.models.store import write_whole
 from clinlp.records import read_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import digest, hold_out
+from clinlp.training.inputs import digest
+from clinlp.training.parts import hold_out
 from clinlp.training.runs import (
     Tell,
     choice_of,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,8 +17,8 @@ from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
 from clinlp.note import Note
-from clinlp.training.config import DiagnosisConfig, TrainConfig
-from clinlp.training.parts import digest
+from clinlp.training.config import TrainConfig
+from clinlp.training.inputs import digests
 
 FREE = frozenset(
     {"out", "checkpoint_steps", "keep_checkpoints", "tracker", "baselines", "join"}
@@ -40,7 +39,7 @@ def prepare(config: TrainConfig, notes: Sequence[Note], dev: Sequence[Note], *, 
     """
     said = config.model_dump(mode="json")
     kept, inputs = config.out / "config.json", config.out / _INPUTS
-    read = {"train": digest(notes), "dev": digest(dev)} | _files(config)
+    read = digests(config, notes, dev)
     if resume and kept.is_file():
         held = _held(kept)
         # an option that came after the run was begun has its default there
@@ -76,28 +75,6 @@ def _held(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path}: the file that the run wrote needed, got a damaged one; begin anew elsewhere"
         ) from None
-
-
-def _files(config: TrainConfig) -> dict[str, str]:
-    """Give a number of the contents of every file, other than of notes to learn, that decides what is learned."""
-    named = {"text": config.text, "vectors": _paths(config.vectors), "encoder": _paths(config.encoder)}
-    if isinstance(config, DiagnosisConfig):
-        named |= {"codes": _paths(config.codes), "code_names": _paths(config.code_names)}
-    found = {}
-    for name, paths in named.items():
-        made = hashlib.blake2b(digest_size=16)
-        files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-        for file in (file for file in files if file.is_file()):
-            with file.open("rb") as opened:
-                made.update(hashlib.file_digest(opened, "blake2b").digest())
-        if files:
-            found[name] = made.hexdigest()
-    return found
-
-
-def _paths(name: str | Path | None) -> tuple[Path, ...]:
-    """A path that is there; none for `lstm`, a hub id or no name."""
-    return () if name is None or not Path(name).exists() else (Path(name),)
 
 
 def is_whole(folder: Path) -> bool:

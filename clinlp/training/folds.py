@@ -18,7 +18,8 @@ from clinlp.models.store import write_whole
 from clinlp.note import Note
 from clinlp.records import read_notes, write_notes
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import Parts, digest, hold_out, say, unnamed_patients
+from clinlp.training.inputs import digest
+from clinlp.training.parts import Parts, hold_out, say, unnamed_patients
 from clinlp.training.runs import (
     PREDICTIONS,
     Tell,

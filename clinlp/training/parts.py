@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from clinlp.data.batches import Indices
@@ -42,15 +41,6 @@ def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], li
     if not notes or not dev:
         raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")
     return notes, dev
-
-
-def digest(notes: Iterable[Note]) -> str:
-    """Give a number that changes when anything of a note does that a run may read."""
-    made = hashlib.blake2b(digest_size=16)
-    for note in notes:
-        read = (note.note_id, note.patient_id, note.lang, note.time, note.text, note.entities, note.phi, note.diagnoses)
-        made.update(repr((read, dict(note.fields))).encode("utf-8", "surrogatepass"))
-    return made.hexdigest()
 
 
 def unnamed_patients(notes: Sequence[Note]) -> list[str]:

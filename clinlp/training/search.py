@@ -20,7 +20,8 @@ from clinlp.models.store import write_whole
 from clinlp.training.beside import Beside
 from clinlp.training.checkpoint import remove_checkpoints
 from clinlp.training.config import TrainConfig
-from clinlp.training.parts import Parts, digest, read_parts
+from clinlp.training.inputs import digest
+from clinlp.training.parts import Parts, read_parts
 from clinlp.training.runs import Begun, Tell, finetune, network_only, open_series
 from clinlp.training.space import Space, Value, plain, suggest
 from clinlp.training.study import STUDY, alone, load_optuna, open_study
