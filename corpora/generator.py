@@ -10,11 +10,12 @@ from corpora.layout import Page, Style
 from corpora.patient import Patient, draw_patient, fits
 from corpora.pieces import Piece
 from corpora.slots import Writer
-from corpora.vocabulary import Pool, Template, Vocabulary, load_vocabulary
+from corpora.vocabulary import Pool, Section, Template, Vocabulary, load_vocabulary
 
 Record = dict[str, Any]
 MAX_WALK = 8
 MIN_SUPPORT = 2
+BRIEF = Template("brief", "outpatient", (), (Section("-", (("", "brief", 1, 2),), ""),))
 
 
 def make_notes(lang: str, notes: int, seed: int, part: str = "train") -> Iterator[Record]:
@@ -33,14 +34,33 @@ def make_notes(lang: str, notes: int, seed: int, part: str = "train") -> Iterato
         yield _write(vocabulary, patient, template, part, rng) | {"note_id": f"synth-{lang}-{seed}-{number:05d}"}
 
 
+def make_brief_notes(lang: str, notes: int, seed: int, part: str = "train") -> Iterator[Record]:
+    """That many notes of a line or two, in which most codes stand by name; otherwise as `make_notes`."""
+    vocabulary = load_vocabulary(lang)
+    rng = random.Random(f"brief {lang} {seed} {part}")  # noqa: S311 - invented records, not secrets
+    for number in range(1, notes + 1):
+        patient = draw_patient(vocabulary, BRIEF, f"brief-{lang}-{seed}-p{number:05d}", part, rng)
+        record = _write(vocabulary, patient, BRIEF, part, rng, names_disease=True)
+        yield record | {"note_id": f"brief-{lang}-{seed}-{number:05d}"}
+
+
 def _draw_template(templates: tuple[Template, ...], part: str, rng: random.Random) -> Template:
     names = Pool(template.name for template in templates)
     name = rng.choice(names.of(part, rng))
     return next(template for template in templates if template.name == name)
 
 
-def _write(vocabulary: Vocabulary, patient: Patient, template: Template, part: str, rng: random.Random) -> Record:
+def _write(
+    vocabulary: Vocabulary,
+    patient: Patient,
+    template: Template,
+    part: str,
+    rng: random.Random,
+    *,
+    names_disease: bool = False,
+) -> Record:
     writer = Writer(vocabulary, patient, template, part, rng)
+    writer.names_disease |= names_disease
     page = Page(Style.draw(vocabulary.style, rng), rng)
     for section in template.sections:
         lines: list[list[Piece]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from clinlp.deid import default_detectors, find_phi
@@ -13,7 +13,7 @@ from clinlp.labels import ENTITY_LABELS
 from clinlp.note import Diagnosis, Note
 from clinlp.records import from_record, read_notes
 from clinlp.spans import Span
-from corpora.generator import make_notes
+from corpora.generator import make_brief_notes, make_notes
 from corpora.policy import under_policy
 from corpora.queries import phi_notes
 from corpora.written import varied, written_notes
@@ -88,7 +88,10 @@ def synthetic_notes(model: str, n_notes: int, seed: int, part: str) -> Iterator[
     if task == "phi":
         yield from _phi_notes(lang, n_notes, seed, part)
         return
-    for record in make_notes(lang, n_notes, seed, part):
+    made = [make_notes(lang, n_notes, seed, part)]
+    if task == "diagnosis":  # a code is to be found where a single line names it, too
+        made.append(make_brief_notes(lang, n_notes, seed, part))
+    for record in chain.from_iterable(made):
         note = from_record(record)
         yield replace(note, diagnoses=tuple(Diagnosis(d.code) for d in note.diagnoses or ()))
 

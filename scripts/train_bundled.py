@@ -45,7 +45,7 @@ MODELS: dict[str, tuple[int, dict[str, Any]]] = {  # synthetic notes, settings
     "entities-zh": (8000, LSTM | {"hidden": 96, "n_bigrams": 20_000} | BF16),
     "phi-en": (9_000, PHI | {"hidden": 256}),
     "phi-zh": (12_000, PHI | {"epochs": 12, "hidden": 64, "n_bigrams": 10_000}),  # small for 100,000 characters/s
-    "diagnosis-en": (8000, CODES | {"max_words": 20_000} | BF16),
+    "diagnosis-en": (8000, CODES | {"max_words": 20_000, "epochs": 18} | BF16),
     "diagnosis-zh": (12_000, CODES | {"hidden": 64, "max_words": 20_000, "epochs": 10} | BF16),
 }
 
