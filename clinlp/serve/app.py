@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from clinlp.deid import Mode
 from clinlp.serve.config import ServeConfig
 from clinlp.serve.engine import Kind
-from clinlp.serve.guard import Exchange, Guard, Refusal, error_body, gone
+from clinlp.serve.guard import OPEN_PATHS, Exchange, Guard, Refusal, error_body, gone
 from clinlp.serve.keys import Keys
 from clinlp.serve.reading import answer_many, answer_one, read_notes
 from clinlp.serve.schemas import (
@@ -70,6 +70,11 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         504: "Not done in time",
     }.items()
 }
+_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""Either way a client may send its key."""
 _BODY: Final = {
     "requestBody": {
         "required": True,
@@ -123,7 +128,7 @@ def create_app(config: ServeConfig | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
             expose_headers=["Retry-After", "X-Request-ID"],
         )
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, keyed=bool(keys))  # type: ignore[method-assign]
     return app
 
 
@@ -266,10 +271,15 @@ async def _bad_query(request: Request, error: Exception) -> Response:
     return Response(error_body(refusal, request.state.exchange.request_id), 422, media_type=_JSON)
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Describe the app, with the schemas of bodies that are read without FastAPI's help."""
+def _openapi(app: FastAPI, *, keyed: bool) -> dict[str, Any]:
+    """Describe the app, with the schemas of bodies that are read without FastAPI's help, and where a key is asked for."""
     if app.openapi_schema is None:
         held = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         held.setdefault("components", {}).setdefault("schemas", {}).update(request_schemas())
+        if keyed:
+            held["components"]["securitySchemes"] = _SCHEMES
+            for path in held["paths"].keys() - set(OPEN_PATHS):
+                for operation in held["paths"][path].values():
+                    operation["security"] = [{name: []} for name in _SCHEMES]
         app.openapi_schema = orjson.loads(orjson.dumps(held))
     return app.openapi_schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 from clinlp.inference.config import PipelineConfig
 
 TASKS: Final = ("phi", "entities", "diagnosis")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/*?#@A-Z\s]+")
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -80,8 +82,10 @@ class ServeConfig(PipelineConfig):
             raise ValueError(
                 f"max_characters: at most queue_characters ({self.queue_characters}) needed, got {self.max_characters}"
             )
-        if any("*" in origin or "://" not in origin for origin in self.cors_origins):
-            raise ValueError("cors_origins: origins such as https://emr.example.org needed, got something else")
+        if not all(_ORIGIN.fullmatch(origin) for origin in self.cors_origins):  # as browsers send it, or none matches
+            raise ValueError(
+                "cors_origins: origins such as https://emr.example.org needed, without a path, got another"
+            )
         return self
 
     @property

@@ -126,6 +126,7 @@ def test_openapi_describes_bodies_and_answers(rules: TestClient) -> None:
     assert {"NoteIn", "NotesIn", "NoteRecord", "SpanRecord", "ErrorAnswer"} <= schemas.keys()
     assert "requestBody" in held["paths"]["/v1/annotate"]["post"]
     assert "/v1/diagnose" not in held["paths"]
+    assert "securitySchemes" not in held["components"]  # no keys, none asked for
 
 
 def test_what_is_asked_for_needs_to_be_there(rules: TestClient) -> None:

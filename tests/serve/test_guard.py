@@ -111,6 +111,10 @@ def test_with_keys_only_who_has_one_may_ask(tmp_path: Path, monkeypatch: pytest.
         assert status(X_API_Key="naïve") == 401
         assert client.get("/v1/models").status_code == 401
         assert client.get("/openapi.json").status_code == 401
+        held = client.get("/openapi.json", headers={"X-API-Key": key}).json()
+        assert held["components"]["securitySchemes"].keys() == {"bearer", "header"}
+        assert held["paths"]["/v1/annotate"]["post"]["security"] == [{"bearer": []}, {"header": []}]
+        assert "security" not in held["paths"]["/healthz"]["get"]
         assert client.get("/healthz").status_code == 200
         assert client.get("/metrics").status_code == 200
         assert client.get("/healthz", headers={"Host": "any.example"}).status_code == 200

@@ -294,6 +294,8 @@ def test_a_file_of_keys_that_others_may_write_is_refused(tmp_path: Path) -> None
         ({"vault": "v"}, "vault: none needed"),
         ({"max_notes": 5000}, r"max_notes: at most queue_notes \(1024\) needed, got 5000"),
         ({"cors_origins": ("*",)}, "cors_origins: origins such as"),
+        ({"cors_origins": ("https://emr.example.org/",)}, "cors_origins: origins such as"),
+        ({"cors_origins": ("https://EMR.example.org",)}, "cors_origins: origins such as"),
         ({"port": 70_000}, "port"),
         ({"queue_note": 1}, "did you mean 'queue_notes'"),
     ],
