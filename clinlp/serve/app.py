@@ -272,7 +272,7 @@ async def _bad_query(request: Request, error: Exception) -> Response:
 
 
 def _openapi(app: FastAPI, *, keyed: bool) -> dict[str, Any]:
-    """Describe the app, with the schemas of bodies that are read without FastAPI's help, and where a key is asked for."""
+    """Describe the app, with the schemas of bodies that FastAPI does not read, and where a key is asked for."""
     if app.openapi_schema is None:
         held = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         held.setdefault("components", {}).setdefault("schemas", {}).update(request_schemas())
