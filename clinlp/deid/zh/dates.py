@@ -164,7 +164,15 @@ def find_dates(text: str) -> Iterator[Span]:
         before = text[max(0, match.start() - 8) : match.start()].rstrip("：: ")
         if match[1] or before.endswith(("生于", "出生", "出生年", "出生年份")):
             yield Span(match.start(), match.end(), PhiLabel.DATE.value, 0.75)
+    for match in _weekday().finditer(text):
+        yield Span(match.start(1), match.end(1), PhiLabel.DATE.value, 0.55)
     yield from month_dates(text)
+
+
+@cache
+def _weekday() -> re.Pattern[str]:
+    """The weekday (group 1) of a week that is said (下周二); one alone, or to another, is no date."""
+    return re.compile(r"(?<![早晚以])[上下本这]个?((?:星期|礼拜|周)[一二三四五六日天])(?![至到~—、-]|[个共直般审起])")
 
 
 @cache
