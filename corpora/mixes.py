@@ -90,7 +90,8 @@ def synthetic_notes(model: str, n_notes: int, seed: int, part: str) -> Iterator[
         return
     made = [make_notes(lang, n_notes, seed, part)]
     if task == "diagnosis":  # a code is to be found where a single line names it, too
-        made.append(make_brief_notes(lang, n_notes, seed, part))
+        n_brief = 3 * n_notes // 2 if lang == "en" else n_notes
+        made.append(make_brief_notes(lang, n_brief, seed, part))
     for record in chain.from_iterable(made):
         note = from_record(record)
         yield replace(note, diagnoses=tuple(Diagnosis(d.code) for d in note.diagnoses or ()))

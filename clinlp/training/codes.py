@@ -65,9 +65,13 @@ def choose_codes(config: DiagnosisConfig, notes: Sequence[Note]) -> CodeSet:
     kept = list(notes)
     if config.single:
         known = set(chosen)
-        kept = [note for note, codes in zip(notes, given, strict=True) if codes & known]
-        if len(kept) < len(notes):
-            remarks.append(f"train: {len(notes) - len(kept):,} notes have no code that is learned and were left out")
+        n_codes = [len(codes & known) for codes in given]
+        kept = [note for note, n in zip(notes, n_codes, strict=True) if n == 1]
+        for n, what in ((n_codes.count(0), "no code that is learned"), (sum(n > 1 for n in n_codes), "several codes")):
+            if n:
+                remarks.append(f"train: {n:,} notes have {what} and were left out")
+        if not kept:
+            raise DataError(f"{config.train[0]}: notes with a single code needed, got none")
     return CodeSet(tuple(chosen), tuple(counts[code] for code in chosen), tuple(kept), tuple(remarks))
 
 

@@ -18,6 +18,7 @@ from clinlp.data.patients import Cohort, next_codes, patients_of, undated
 from clinlp.data.pieces import PieceReader
 from clinlp.errors import DataError
 from clinlp.inference.diagnosis import DiagnosisPredictor, network_ranker
+from clinlp.inference.patients import PatientRanker
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
 from clinlp.models.fields import FieldsConfig
@@ -243,7 +244,10 @@ def _size(patients: Sequence[Any], units: Indices, cohort: Cohort) -> str:
 
 
 def _predictor(diagnoser: nn.Module, reader: PieceReader, top: int) -> DiagnosisPredictor:
-    return DiagnosisPredictor(network_ranker(_network(diagnoser), reader), top=top, evidence=False)
+    ranker = network_ranker(_network(diagnoser), reader)
+    if isinstance(ranker, PatientRanker):
+        ranker.speaks = False
+    return DiagnosisPredictor(ranker, top=top, evidence=False)
 
 
 def _network(model: nn.Module) -> Diagnoser | PatientDiagnoser:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clinlp.note import Note
-from clinlp.training.config import DiagnosisConfig, TrainConfig
+from clinlp.training.config import FROM_SCRATCH, DiagnosisConfig, TrainConfig
 
 
 def digests(config: TrainConfig, notes: Sequence[Note], dev: Sequence[Note]) -> dict[str, str]:
@@ -26,7 +26,8 @@ def digest(notes: Iterable[Note]) -> str:
 
 def _files(config: TrainConfig) -> dict[str, str]:
     """Give a number of the contents of every file, other than of notes to learn, that decides what is learned."""
-    named = {"text": config.text, "vectors": _paths(config.vectors), "encoder": _paths(config.encoder)}
+    encoder = () if config.encoder in FROM_SCRATCH else _paths(config.encoder)
+    named = {"text": config.text, "vectors": _paths(config.vectors), "encoder": encoder}
     if isinstance(config, DiagnosisConfig):
         named |= {"codes": _paths(config.codes), "code_names": _paths(config.code_names)}
     found = {}
@@ -42,5 +43,5 @@ def _files(config: TrainConfig) -> dict[str, str]:
 
 
 def _paths(name: str | Path | None) -> tuple[Path, ...]:
-    """A path that is there; none for `lstm`, a hub id or no name."""
+    """A path that is there; none for a hub id or no name."""
     return () if name is None or not Path(name).exists() else (Path(name),)

@@ -458,12 +458,16 @@ def test_bad_notes_stop_no_run(tmp_path, single):
     """A code in all notes, one in a single note, notes without codes, empty text, and a dev part without codes."""
     notes = [replace(n, diagnoses=(Diagnosis("A00"), *n.diagnoses)) for n in notes_of()]
     notes += [Note("o", "Seldom seen.", diagnoses=(Diagnosis("A00"), Diagnosis("X99"))), Note("b", "", diagnoses=())]
-    write_notes([*notes, Note("c", "Well.", diagnoses=())] if not single else notes[:-1], tmp_path / "train.jsonl")
+    if single:  # those with several codes and without are left out
+        notes = [*notes_of(), *notes[:2], Note("b", "", diagnoses=())]
+        notes = [replace(note, note_id=f"n{at}") for at, note in enumerate(notes)]
+    write_notes([*notes, Note("c", "Well.", diagnoses=())], tmp_path / "train.jsonl")
     write_notes([Note("d1", "Well.", diagnoses=()), Note("d2", "", diagnoses=())], tmp_path / "dev.jsonl")
     config = run_config(tmp_path / "train.jsonl", tmp_path / "out", epochs=1, single=single)
     told = []
     finetune_diagnosis(config.model_copy(update={"dev": (tmp_path / "dev.jsonl",)}), tell=told.append)
     assert any("no code that is learned" in str(news) for news in told)
+    assert any("notes have several codes and were left out" in str(news) for news in told) == single
     [found, empty] = DiagnosisPredictor.load(tmp_path / "out" / "ensemble", top=2)([Note("x", "糖尿病"), Note("y", "")])
     assert len(found.diagnoses) == 2
     assert empty.diagnoses == ()
