@@ -48,10 +48,13 @@ class TrainConfig(Config):
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Of the encoder; for AdamW 1e-3 for an LSTM or CNN, 1e-4 for a transformer, 5e-4 for its adapters.",
+        description="Of the encoder; for AdamW 1e-3 for an LSTM or CNN (2e-3 of codes), 1e-4 for a transformer, 5e-4 for its "
+        "adapters.",
     )
     head_learning_rate: float | None = Field(
-        None, gt=0, description="Of the layers on top of the encoder; 1e-3 for AdamW."
+        None,
+        gt=0,
+        description="Of the layers on top of the encoder; for AdamW 1e-3, of codes over an LSTM or CNN 4e-3.",
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="For a transformer: each layer's rate as a share of that of the layer above."
@@ -189,7 +192,7 @@ class PhiConfig(EntitiesConfig):
 class DiagnosisConfig(TrainConfig):
     """Options for a diagnoser."""
 
-    batch_pieces: int = Field(16_384, ge=16, description="Pieces of a batch, padding included.")
+    batch_pieces: int = Field(4096, ge=16, description="Pieces of a batch, padding included.")
     max_pieces: int = Field(512, ge=8, le=8192, description="Pieces of a window; longer notes are read in several.")
     code_length: int | None = Field(None, ge=1, description="Cut codes to this length: 3 gives ICD-10 categories.")
     min_notes: int = Field(1, ge=1, description="Notes that must have a code for it to be learned.")

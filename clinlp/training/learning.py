@@ -11,7 +11,7 @@ from clinlp.errors import UsageError
 from clinlp.models.stacked import StackedEncoder
 from clinlp.models.transformer import TransformerEncoder, weight_depths
 from clinlp.training.adapters import add_adapters
-from clinlp.training.config import FROM_SCRATCH, TrainConfig
+from clinlp.training.config import FROM_SCRATCH, DiagnosisConfig, TrainConfig
 
 _RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "adamw": (1e-3, 1e-4, 1e-3),
@@ -19,6 +19,7 @@ _RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "sgd": (0.05, 0.01, 0.05),
     "adagrad": (0.02, 2e-3, 0.02),
 }
+_CODES = (2, 4)  # times: a diagnoser from scratch sees each of many codes in a few notes
 _ADAPTER = 5  # adapters take larger steps than a whole encoder
 
 
@@ -65,6 +66,9 @@ def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
         of_words if config.encoder in FROM_SCRATCH else of_transformer * (1 if config.lora_rank is None else _ADAPTER)
     )
     head_rate = config.head_learning_rate or of_head
+    if isinstance(config, DiagnosisConfig) and config.encoder in FROM_SCRATCH:
+        encoder_rate = config.learning_rate or _CODES[0] * of_words
+        head_rate = config.head_learning_rate or _CODES[1] * of_head
     weight_decay = config.weight_decay
     if weight_decay is None:
         weight_decay = 0.01 if config.optimizer == "adamw" else 0.0

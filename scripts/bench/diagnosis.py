@@ -62,6 +62,9 @@ SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 
 
 SCRATCH = ("lstm", "cnn")
+SLOW: dict[str, Any] = {"learning_rate": 1e-3, "head_learning_rate": 1e-3}
+FAST: dict[str, dict[str, Any]] = {"codiesp3-lstm": {"batch_pieces": 2048, "epochs": 25}, "dialogues-lstm": {}}
+"""Networks from scratch that take the package's rates, and what else they have of their own; the rest is at `SLOW`."""
 NAMED = ("minilm", "e5", "icd")
 """Settings whose value is the name of an option that holds a path."""
 LEARNED = 10
@@ -76,6 +79,7 @@ def _jobs() -> dict[str, dict[str, Any]]:
         for encoder in ("minilm", "e5", "lstm", "cnn") if english else ("e5", "lstm", "cnn"):
             held = settings | ENCODERS[encoder] | {"epochs": epochs[encoder in SCRATCH]}
             if encoder in SCRATCH:
+                held |= FAST.get(f"{name}-{encoder}", SLOW)
                 held["vectors"] = "minilm" if english else "e5"
                 held |= {} if english else {"n_bigrams": 50_000}
             jobs[f"{name}-{encoder}"] = held
