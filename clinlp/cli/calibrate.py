@@ -137,6 +137,8 @@ def calibrate_codes(
     say(f"a set has {sizes.mean():.1f} codes on average, {int(sizes.max())} at most ({sets.method})")
     if max_set is not None:
         say(f"{(sizes > max_set).mean():.2%} of the sets have more than {max_set} codes: --max-set abstains from them")
+    if made.n_silent:
+        remark(f"{made.n_silent:,} notes hold no word and were left out: they get no set")
     remark(_LIKE_THESE)
 
 

@@ -99,6 +99,7 @@ def _plausibility(gold: Sequence[Note], explainer: Explainer) -> dict[str, Any]:
     config = explainer.diagnoser.config
     known = set(config.codes)
     marked = [replace(note, diagnoses=_cut(note.diagnoses or (), config.code_length)) for note in gold]
+    marked = [note for note in marked if any(each.evidence for each in note.diagnoses or ())]
     asked = [
         replace(note, diagnoses=tuple(Diagnosis(code) for code in dict.fromkeys(d.code for d in note.diagnoses or ())))
         for note in marked

@@ -79,7 +79,9 @@ def predict(
     name = f"diagnosis-{lang}" if model == "bundled" else model
     predictor = DiagnosisPredictor.load(name, device=device, top=top)
     predictor.evidence = evidence == "attention"
-    found = predictor([note, *_history(source, note, form)] if predictor.whole_patients else [note])[0]
+    _need_read(given or (), predictor)
+    asked = _patient(source, note, form) if predictor.whole_patients else [note]
+    found = predictor(asked)[next(at for at, each in enumerate(asked) if each is note)]
     if evidence != "attention" and evidence != "off":  # noqa: PLR1714  the type checker follows this one
         from clinlp.inference.attribution import Explainer
 
@@ -90,6 +92,22 @@ def predict(
         say(json.dumps(to_record(found), ensure_ascii=False))
     else:
         _show(found, predictor, name, lang, evidence)
+
+
+def _need_read(given: Sequence[str], predictor: DiagnosisPredictor) -> None:
+    """Refuse a field that the model does not read: a slip in its name would be a value that is missing.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for name in (each.partition("=")[0] for each in given):
+        if name not in predictor.columns:
+            known = ", ".join(predictor.columns)
+            raise UsageError(
+                f"--field: one of {known} needed, got {name!r}"
+                if known
+                else "--field: a model of fields needed, got one of texts alone"
+            )
 
 
 def _show(note: Note, predictor: DiagnosisPredictor, name: str, lang: Lang, evidence: Evidence) -> None:
@@ -156,15 +174,15 @@ def _with_fields(note: Note, given: Sequence[str]) -> Note:
     return replace(note, fields={**note.fields, **{name: value for name, _, value in parted}})
 
 
-def _history(source: str | None, note: Note, form: Format | None) -> list[Note]:
-    """Give the other notes of the patient in the same file."""
+def _patient(source: str | None, note: Note, form: Format | None) -> list[Note]:
+    """Give the notes of the patient in the same file, in its order: without dates that is the order of time."""
     from clinlp.records import ReadOptions, read_notes
 
     if source in (None, "-") or note.patient_id is None:
         remark("one note alone: the model reads all notes of a patient, where a file of records has them")
-        return []
-    others = read_notes(Path(str(source)), ReadOptions(format=form))
-    return [each for each in others if each.patient_id == note.patient_id and each.note_id != note.note_id]
+        return [note]
+    held = (each for each in read_notes(Path(str(source)), ReadOptions(format=form)))
+    return [note if each.note_id == note.note_id else each for each in held if each.patient_id == note.patient_id]
 
 
 def _with_words(note: Note) -> Note:

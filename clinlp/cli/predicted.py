@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,23 @@ def predict(predicted: str, gold: Sequence[Note], attribute: Attribute | None, d
     attributes = (attribute,) if attribute else _marked(gold)
     if not attributes:
         raise UsageError("gold: notes with entities, phi or diagnoses needed, got none of them; name one: --attribute")
-    return Predicted(notes, attributes)
+    if any(note.diagnoses is not None for note in notes):  # a note of which a model said nothing has no code
+        notes = [note if note.diagnoses is not None else replace(note, diagnoses=()) for note in notes]
+    return Predicted(notes, attributes, _choice_of_job(path))
+
+
+def _choice_of_job(path: Path) -> Choice | None:
+    """Say which codes of a job's output count: those that its model chose are those that are there."""
+    from clinlp.batch.output import MANIFEST
+    from clinlp.metrics.choice import Choice
+
+    manifest = (path if path.is_dir() else path.parent) / MANIFEST
+    try:
+        config = json.loads(manifest.read_text("utf-8"))["config"]
+        ranked = config["top"] is not None or config["diagnosis"] == "off"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if ranked else Choice(0.0)
 
 
 def _marked(gold: Sequence[Note]) -> tuple[Attribute, ...]:

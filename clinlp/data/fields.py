@@ -158,6 +158,15 @@ def _category_column(notes: Sequence[Note], name: str, remarks: list[str]) -> Ca
     return CategoryColumn(name=name, values=kept)
 
 
+def missing_fields(names: Sequence[str], notes: Sequence[Note], what: str = "") -> list[str]:
+    """Say which fields no note has: their column may have another name there."""
+    return [
+        f"field {name}: none of {len(notes):,} notes{what} has it"
+        for name in names
+        if notes and not any(name in note.fields for note in notes)
+    ]
+
+
 def _say_missing(remarks: list[str], name: str, n_notes: int, n_known: int) -> None:
     if n_known < n_notes:
         remarks.append(f"field {name}: {n_notes - n_known:,} of {n_notes:,} notes of train have no value")

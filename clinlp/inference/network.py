@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from clinlp.data.batches import by_length, join
-from clinlp.data.fields import read_fields
+from clinlp.data.fields import missing_fields, read_fields
 from clinlp.data.pieces import PieceReader
 from clinlp.data.rows import Pieces
 from clinlp.inference.device import Precision, autocast, settle, usual_batch
@@ -23,11 +24,19 @@ from clinlp.note import Note
 from clinlp.spans import Span
 from clinlp.tagging.windows import overlapping
 
+_log = logging.getLogger(__name__)
+
 
 class NetworkRanker(Ranker):
-    """What rankers of notes and of patients share: pieces, columns, and where and how precisely to compute."""
+    """What rankers of notes and of patients share: pieces, columns, and where and how precisely to compute.
+
+    Attributes:
+        speaks: Whether what is odd about notes is said, once; not so in training, which says it of all at the start.
+    """
 
     model: Diagnoser | PatientDiagnoser
+    speaks = True
+    _told_of_fields = False
 
     def __init__(
         self,
@@ -56,6 +65,10 @@ class NetworkRanker(Ranker):
             DataError: A value cannot be read.
         """
         config = self.model.config.fields
+        if config is not None and self.speaks and not self._told_of_fields:
+            for remark in missing_fields(config.names, notes):
+                _log.warning("%s (said once)", remark)
+                self._told_of_fields = True
         return None if config is None else torch.from_numpy(read_fields(config, notes))
 
     def save_reader(self, folder: Path) -> None:

@@ -30,13 +30,11 @@ class PatientRanker(NetworkRanker):
 
     Attributes:
         n_undated: Patients so far whose notes were read in the order given, for some have no time; said once.
-        speaks: Whether it is said; not so in training, which says it of all notes at the start.
     """
 
     model: PatientDiagnoser
     whole_patients = True
     n_undated = 0
-    speaks = True
 
     def scored(self, notes: Sequence[Note], *, evidence: bool = True) -> Iterator[Scored]:
         """Give every code's probability at each note that has words, or has notes with words before it."""

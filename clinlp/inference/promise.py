@@ -27,10 +27,12 @@ class Promise:
 
     Attributes:
         sizes: `(note,)`, of the notes that have codes.
+        n_silent: Notes that have codes and of which the model says nothing, for they hold no word: they get no set.
     """
 
     sets: SetsConfig
     sizes: NDArray[np.intp]
+    n_silent: int = 0
 
 
 def promise_sets(
@@ -74,11 +76,20 @@ def promise_sets(
     known = [{diagnosis.code[: config.code_length] for diagnosis in asked[row].diagnoses or ()} for row in rows]
     gold = [[at.get(code, -1) for code in codes] for codes in known]
     probabilities = predictor.probabilities(asked)[rows]
+    heard = np.asarray(
+        probabilities.any(1), bool
+    )  # nothing is said of a note without words: no set, and nothing that one could cover
+    if not heard.any():
+        raise DataError("calibrate-codes: notes with words needed, got none")
+    probabilities, gold = (
+        probabilities[heard],
+        [codes for codes, said in zip(gold, heard.tolist(), strict=True) if said],
+    )
     sets = calibrate_sets(probabilities, gold, way, alpha=alpha, confidence=confidence)
     if out is not None:
         shutil.copytree(folder, out)
     _keep(out or folder, sets)
-    return Promise(sets, members(probabilities, way, sets.least).sum(1))
+    return Promise(sets, members(probabilities, way, sets.least).sum(1), int((~heard).sum()))
 
 
 def _keep(folder: Path, sets: SetsConfig) -> None:

@@ -176,9 +176,14 @@ def add_ents(doc: Doc, spans: Iterable[DocSpan], *, overwrite: bool) -> None:
 
 
 def set_diagnoses(doc: Doc, diagnoses: Sequence[Diagnosis]) -> None:
-    """Write diagnoses to `doc.cats` and, with their evidence, to `doc._.diagnoses`."""
+    """Write diagnoses to `doc.cats` and, with their evidence, to `doc._.diagnoses`, in place of those that were there.
+
+    Other categories stay: they are another component's.
+    """
     from clinlp.records import marks
 
+    for each in marks.marked_diagnoses(doc.user_data) or ():  # gold codes would pass for predictions
+        doc.cats.pop(each.code, None)
     doc.cats.update({each.code: 1.0 if each.score is None else float(each.score) for each in diagnoses})
     marks.set_diagnoses(doc.user_data, diagnoses)
 

@@ -196,10 +196,10 @@ def _diagnoses(values: Any, codes: Any) -> tuple[Diagnosis, ...] | None:
 
 def _diagnosis(value: Any, name: str) -> Diagnosis:
     if isinstance(value, str):
-        return Diagnosis(value.strip())
+        return Diagnosis(value)
     if not isinstance(value, dict) or not isinstance(value.get("code"), str):
         raise DataError(f'"{name}" needs a string as code, got {_kind(value)}')
-    return Diagnosis(value["code"].strip(), _score(value.get("score")), _spans(value.get("evidence"), "evidence"))
+    return Diagnosis(value["code"], _score(value.get("score")), _spans(value.get("evidence"), "evidence"))
 
 
 def _fields(record: Mapping[str, Any], extras: tuple[str, ...]) -> dict[str, Any]:

@@ -48,13 +48,14 @@ class TrainConfig(Config):
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Of the encoder; for AdamW 1e-3 for an LSTM or CNN (2e-3 of codes), 1e-4 for a transformer, 5e-4 for its "
-        "adapters.",
+        description="Of the encoder; for AdamW 1e-3 for an LSTM or CNN (2e-3 for several codes a note), 1e-4 for "
+        "a transformer, 5e-4 for its adapters.",
     )
     head_learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Of the layers on top of the encoder; for AdamW 1e-3, of codes over an LSTM or CNN 4e-3.",
+        description="Of the layers on top of the encoder; for AdamW 1e-3, for several codes a note over an LSTM or CNN "
+        "4e-3.",
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="For a transformer: each layer's rate as a share of that of the layer above."

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from clinlp.data.batches import Indices
 from clinlp.data.features import Loss, diagnosis_batch, diagnosis_notes
-from clinlp.data.fields import fit_fields, read_fields
+from clinlp.data.fields import fit_fields, missing_fields, read_fields
 from clinlp.data.patients import Cohort, next_codes, patients_of, undated
 from clinlp.data.pieces import PieceReader
 from clinlp.errors import DataError
 from clinlp.inference.diagnosis import DiagnosisPredictor, network_ranker
-from clinlp.inference.patients import PatientRanker
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.encoder import Encoder
 from clinlp.models.fields import FieldsConfig
@@ -26,12 +25,13 @@ from clinlp.models.patients import PatientConfig, PatientDiagnoser
 from clinlp.note import Diagnosis, Note
 from clinlp.training.beside import code_scores, train_beside
 from clinlp.training.codes import choose_codes, code_loss, embed_names, keep_titles, start_diagnoser
+from clinlp.training.confidence import ENOUGH
 from clinlp.training.config import DiagnosisConfig
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.ensemble import check_joined
-from clinlp.training.folder import prepare, save_epoch
+from clinlp.training.folder import joined_inputs, prepare, save_epoch
 from clinlp.training.loop import train
-from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say
+from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say, shared_notes
 from clinlp.training.task import Task
 from clinlp.training.trust import settle_codes
 from clinlp.training.unlearned import unlearned_codes
@@ -74,7 +74,9 @@ def finetune_diagnosis(
     fields = None if columns is None else torch.from_numpy(read_fields(columns, seen))
     if columns is not None:
         read_fields(columns, dev)  # what cannot be read is said before any work
+        remarks += missing_fields(columns.names, dev, " of dev")
     check_joined(config, chosen.codes)
+    remarks += joined_inputs(config, seen, dev)
     prepare(config, seen, dev, resume=resume)
     reader, encoder = start_encoder(config, seen)
     names, unnamed = embed_names(config, chosen, reader, encoder)
@@ -87,6 +89,7 @@ def finetune_diagnosis(
     else:
         read = _read_notes(seen, held, reader, fields)
     say(tell, *read.said, *grown(reader), *chosen.remarks, *unnamed, *remarks, *unlearned_codes(dev, held.codes))
+    say(tell, *shared_notes(seen, dev))
     if not (parts or config.dev):
         say(tell, _IN_SAMPLE)
 
@@ -117,8 +120,9 @@ def _task(
     def finish() -> None:
         best = config.out / "best"
         keep_titles(config, codes, best)
-        if made := settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration):
-            say(tell, str(made))
+        made = settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration)
+        few = f"dev: fewer than {ENOUGH} codes that are learned: no threshold is tuned, and no probability calibrated"
+        say(tell, few if made is None else str(made))
 
     return Task(
         read.lengths,
@@ -141,7 +145,15 @@ def _parts(config: DiagnosisConfig, given: Parts | None, tell: Tell | None) -> t
     dev = [_shortened(note, config.code_length) for note in dev]
     annotated, held = ([note for note in part if note.diagnoses is not None] for part in (notes, dev))
     _need_diagnoses(config, annotated, held, held_out=not (given or config.dev))
+    if config.patients is None:  # else they are history
+        say(tell, *_left_out("train", notes, annotated), *_left_out("dev", dev, held))
     return (annotated, held) if config.patients is None else (list(notes), dev)  # notes without codes are history
+
+
+def _left_out(name: str, notes: Sequence[Note], annotated: Sequence[Note]) -> list[str]:
+    """Say how many notes nobody annotated."""
+    n = len(notes) - len(annotated)
+    return [f"{name}: {n:,} of {len(notes):,} notes have no diagnoses and were left out"] if n else []
 
 
 def _need_diagnoses(config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note], *, held_out: bool) -> None:
@@ -245,8 +257,7 @@ def _size(patients: Sequence[Any], units: Indices, cohort: Cohort) -> str:
 
 def _predictor(diagnoser: nn.Module, reader: PieceReader, top: int) -> DiagnosisPredictor:
     ranker = network_ranker(_network(diagnoser), reader)
-    if isinstance(ranker, PatientRanker):
-        ranker.speaks = False
+    ranker.speaks = False
     return DiagnosisPredictor(ranker, top=top, evidence=False)
 
 

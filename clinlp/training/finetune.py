@@ -30,7 +30,7 @@ from clinlp.training.emphasis import piece_loss
 from clinlp.training.encoders import grown, start_encoder
 from clinlp.training.folder import prepare, save_epoch
 from clinlp.training.loop import train
-from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say
+from clinlp.training.parts import Parts, Tell, note_ids, read_parts, say, shared_notes
 from clinlp.training.task import Task
 from clinlp.training.unlearned import unlearned_labels
 
@@ -80,7 +80,7 @@ def _finetune_tagger(
         raise DataError(f"{config.train[0]}: training needs notes with {attribute}, got none")
     if not dev:
         raise DataError("dev: notes needed to choose the best epoch on, got none")
-    remarks = unlearned_labels(notes, dev, labels, chosen=config.labels is not None)
+    remarks = unlearned_labels(notes, dev, labels, chosen=config.labels is not None) + shared_notes(notes, dev)
     notes = _only(notes, labels)
     if not any(note.entities for note in notes):
         raise DataError(f"train: spans of {', '.join(labels)} needed, got none")

@@ -17,8 +17,8 @@ from clinlp.models.patients import PatientDiagnoser
 from clinlp.models.store import save_model, write_whole
 from clinlp.models.tagger import Tagger
 from clinlp.note import Note
-from clinlp.training.config import TrainConfig
-from clinlp.training.inputs import digests
+from clinlp.training.config import DiagnosisConfig, TrainConfig
+from clinlp.training.inputs import digest, digests
 
 FREE = frozenset(
     {"out", "checkpoint_steps", "keep_checkpoints", "tracker", "baselines", "join"}
@@ -60,6 +60,27 @@ def prepare(config: TrainConfig, notes: Sequence[Note], dev: Sequence[Note], *, 
         (config.out / _LOG).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{config.out}: a folder that can be written needed, got {error.strerror}") from None
+
+
+def joined_inputs(config: DiagnosisConfig, notes: Sequence[Note], dev: Sequence[Note]) -> list[str]:
+    """See that models to be joined learned from the same notes: one that saw dev would weigh too much.
+
+    Returns:
+        Which of them do not say what they learned from.
+
+    Raises:
+        UsageError: One learned from other notes.
+    """
+    said = []
+    read = {"train": digest(notes), "dev": digest(dev)} if config.join else {}
+    for folder in config.join:
+        kept = folder.resolve().parent / _INPUTS
+        held = _held(kept) if kept.is_file() else {}
+        for name in (name for name, number in read.items() if held.get(name, number) != number):
+            raise UsageError(f"join: {folder}: the {name} notes of this run needed, got others")
+        if not held:
+            said.append(f"join: {folder} does not say which notes it learned from; they need to be those of this run")
+    return said
 
 
 def _held(path: Path) -> dict[str, Any]:

@@ -19,7 +19,10 @@ _RATES = {  # of an LSTM or a CNN, a transformer, and the layers on top
     "sgd": (0.05, 0.01, 0.05),
     "adagrad": (0.02, 2e-3, 0.02),
 }
-_CODES = (2, 4)  # times: a diagnoser from scratch sees each of many codes in a few notes
+_CODES = (
+    2,
+    4,
+)  # times: a diagnoser from scratch sees each of many codes in a few notes; one class a note does as well without
 _ADAPTER = 5  # adapters take larger steps than a whole encoder
 
 
@@ -66,7 +69,7 @@ def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
         of_words if config.encoder in FROM_SCRATCH else of_transformer * (1 if config.lora_rank is None else _ADAPTER)
     )
     head_rate = config.head_learning_rate or of_head
-    if isinstance(config, DiagnosisConfig) and config.encoder in FROM_SCRATCH:
+    if isinstance(config, DiagnosisConfig) and not config.single and config.encoder in FROM_SCRATCH:
         encoder_rate = config.learning_rate or _CODES[0] * of_words
         head_rate = config.head_learning_rate or _CODES[1] * of_head
     weight_decay = config.weight_decay

@@ -23,10 +23,17 @@ Parts: TypeAlias = tuple[Sequence[Note], Sequence[Note]]
 
 
 def read_parts(config: TrainConfig, tell: Tell | None = None) -> tuple[list[Note], list[Note]]:
-    """Read the notes to train on and the notes to choose the best epoch on."""
+    """Read the notes to train on and the notes to choose the best epoch on.
+
+    Raises:
+        DataError: Two dev notes have one id, so that what is found in them could not be told apart.
+    """
     notes = [note for path in config.train for note in read_notes(path)]
     if config.dev:
-        return notes, [note for path in config.dev for note in read_notes(path)]
+        dev = [note for path in config.dev for note in read_notes(path)]
+        if n_twice := len(dev) - len({note.note_id for note in dev}):
+            raise DataError(f"dev: one note of an id needed, got {n_twice:,} whose id came before")
+        return notes, dev
     say(tell, *unnamed_patients(notes))
     return hold_out(notes, config)
 
@@ -41,6 +48,16 @@ def hold_out(notes: Sequence[Note], config: TrainConfig) -> tuple[list[Note], li
     if not notes or not dev:
         raise DataError("train: notes of several patients needed to hold a dev part out, got too few; give --dev")
     return notes, dev
+
+
+def shared_notes(notes: Sequence[Note], dev: Sequence[Note]) -> list[str]:
+    """Say what dev has in common with train: scores on it are too good, whatever is chosen by them."""
+    texts, patients = {note.text for note in notes}, {note.patient_id for note in notes} - {None}
+    n_texts = sum(note.text in texts for note in dev)
+    n_patients = len({note.patient_id for note in dev} & patients)
+    said = [f"{n_texts:,} of {len(dev):,} notes of dev are in train too, word for word"] if n_texts else []
+    said += [f"{n_patients:,} patients of dev have notes in train too"] if n_patients else []
+    return [f"dev: scores on it are too good: {'; '.join(said)}"] if said else []
 
 
 def unnamed_patients(notes: Sequence[Note]) -> list[str]:

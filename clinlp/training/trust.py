@@ -187,6 +187,7 @@ def _keep(best: Path, made: Trust | None) -> None:
     """Write what was found into the model's config and beside its scores."""
     config: dict[str, Any] = json.loads((best / "config.json").read_text("utf-8"))
     choice = Choice() if made is None else made.choice
+    before = dict(config)
     config |= {
         "temperature": 1.0 if made is None else made.temperature,
         "curve": [] if made is None else made.curve,
@@ -195,6 +196,9 @@ def _keep(best: Path, made: Trust | None) -> None:
         "top": None if config["single"] else choice.top,
         "sets": None,
     }
+    config = json.loads(json.dumps(config))
+    if all(before.get(name) == value for name, value in config.items() if name != "sets"):
+        config["sets"] = before.get("sets")  # what they promise is promised of these very probabilities
     write_whole(best / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
     if made is None:
         return

@@ -63,7 +63,7 @@ SETS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 
 SCRATCH = ("lstm", "cnn")
 SLOW: dict[str, Any] = {"learning_rate": 1e-3, "head_learning_rate": 1e-3}
-FAST: dict[str, dict[str, Any]] = {"codiesp3-lstm": {"batch_pieces": 2048, "epochs": 25}, "dialogues-lstm": {}}
+FAST: dict[str, dict[str, Any]] = {"codiesp3-lstm": {"batch_pieces": 2048, "epochs": 25}}
 """Networks from scratch that take the package's rates, and what else they have of their own; the rest is at `SLOW`."""
 NAMED = ("minilm", "e5", "icd")
 """Settings whose value is the name of an option that holds a path."""

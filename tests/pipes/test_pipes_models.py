@@ -24,8 +24,8 @@ from clinlp.inference.entities import EntityPredictor
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.store import list_bundled, save_model
 from clinlp.models.tagger import Tagger, TaggerConfig
-from clinlp.note import Note
-from clinlp.pipes import doc_to_note
+from clinlp.note import Diagnosis, Note
+from clinlp.pipes import doc_to_note, note_to_doc
 from clinlp.pipes.entities import EntitiesPipe
 
 SETTINGS = {"device": "cpu"}
@@ -319,3 +319,13 @@ def test_a_trained_phi_tagger_travels_with_the_pipeline(tmp_path: Path) -> None:
     other = spacy.blank("en")
     other.add_pipe("clinlp_phi", config={"model": "anything"})
     assert found(other.from_bytes(again.to_bytes())(text)) == [text]
+
+
+def test_gold_codes_never_pass_for_predicted_ones(nlp: Language, lang: str, diagnoser_folder: Path) -> None:
+    pipe = nlp.add_pipe("clinlp_diagnosis", config={"model": str(diagnoser_folder)})
+    doc = note_to_doc(Note("n", PROBES[lang][0], diagnoses=(Diagnosis("Q00.0"),)), nlp)
+    doc.cats["of another component"] = 0.3
+    assert doc.cats["Q00.0"] == 1.0
+    doc = pipe(doc)
+    assert doc.cats.keys() == {each.code for each in doc._.diagnoses} | {"of another component"}
+    assert "Q00.0" not in doc.cats

@@ -19,6 +19,7 @@ from clinlp.training.config import DiagnosisConfig
 from clinlp.training.finetune import finetune_diagnosis
 
 SMALL = {"encoder": "cnn", "channels": 8, "filter_widths": (3,), "word_width": 8, "dropout": 0.0, "baselines": False}
+SMALL |= {"learning_rate": 1e-3}
 
 
 def ward(n, seed):
