@@ -40,8 +40,7 @@ def make_brief_notes(lang: str, notes: int, seed: int, part: str = "train") -> I
     rng = random.Random(f"brief {lang} {seed} {part}")  # noqa: S311 - invented records, not secrets
     for number in range(1, notes + 1):
         patient = draw_patient(vocabulary, BRIEF, f"brief-{lang}-{seed}-p{number:05d}", part, rng)
-        record = _write(vocabulary, patient, BRIEF, part, rng, names_disease=True)
-        yield record | {"note_id": f"brief-{lang}-{seed}-{number:05d}"}
+        yield _write(vocabulary, patient, BRIEF, part, rng) | {"note_id": f"brief-{lang}-{seed}-{number:05d}"}
 
 
 def _draw_template(templates: tuple[Template, ...], part: str, rng: random.Random) -> Template:
@@ -50,17 +49,9 @@ def _draw_template(templates: tuple[Template, ...], part: str, rng: random.Rando
     return next(template for template in templates if template.name == name)
 
 
-def _write(
-    vocabulary: Vocabulary,
-    patient: Patient,
-    template: Template,
-    part: str,
-    rng: random.Random,
-    *,
-    names_disease: bool = False,
-) -> Record:
+def _write(vocabulary: Vocabulary, patient: Patient, template: Template, part: str, rng: random.Random) -> Record:
     writer = Writer(vocabulary, patient, template, part, rng)
-    writer.names_disease |= names_disease
+    writer.names_disease |= template is BRIEF
     page = Page(Style.draw(vocabulary.style, rng), rng)
     for section in template.sections:
         lines: list[list[Piece]] = []

@@ -181,7 +181,7 @@ def _patient(source: str | None, note: Note, form: Format | None) -> list[Note]:
     if source in (None, "-") or note.patient_id is None:
         remark("one note alone: the model reads all notes of a patient, where a file of records has them")
         return [note]
-    held = (each for each in read_notes(Path(str(source)), ReadOptions(format=form)))
+    held = read_notes(Path(str(source)), ReadOptions(format=form))
     return [note if each.note_id == note.note_id else each for each in held if each.patient_id == note.patient_id]
 
 

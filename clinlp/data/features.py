@@ -87,7 +87,7 @@ def tagging_windows(
         n_notes += 1
         read = reader(note.text)
         n_spans += len(note.entities)
-        given = [span for span in note.entities if _holds_piece(span, read.offsets)]
+        given = [span for span in note.entities if range(*_pieces_of(span, read.offsets))]
         n_wordless += len(note.entities) - len(given)
         if not len(read):
             n_empty += 1
@@ -187,11 +187,6 @@ def without_shared_pieces(spans: Sequence[Span], offsets: Offsets) -> list[Span]
             kept.append(span)
             reach = stop
     return kept
-
-
-def _holds_piece(span: Span, offsets: Offsets) -> bool:
-    first, stop = _pieces_of(span, offsets)
-    return first < stop
 
 
 def _pieces_of(span: Span, offsets: Offsets) -> tuple[int, int]:

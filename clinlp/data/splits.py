@@ -11,20 +11,11 @@ from clinlp.errors import UsageError
 from clinlp.note import Note
 
 
-def held_out(note: Note, share: float, seed: int = 0) -> bool:
-    """Say whether a note belongs to the held-out part.
-
-    All notes of a patient fall on the same side; a note without a patient counts by its own id.
-    The order of the notes and the size of the set play no part.
-
-    Args:
-        share: Expected share of patients held out, 0 to 1.
-    """
-    return _hash(f"{seed}:{_patient(note)}") < share * 2**64
-
-
 def split(notes: Iterable[Note], share: float, seed: int = 0) -> tuple[list[Note], list[Note]]:
     """Part notes into those kept for training and those held out.
+
+    All notes of a patient fall on the same side; a note without a patient counts by its own id. The
+    order of the notes and the size of the set play no part.
 
     Where chance would leave a part without a patient, as it may with a handful of them, the one whose hash is
     nearest to the border goes there.

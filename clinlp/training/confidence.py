@@ -102,8 +102,9 @@ def calibrate(
         chosen = _thresholds(tagger, dev, find)
         tagger.config = tagger.config.model_copy(update={"thresholds": chosen})
         better = find()
-        if (f1 := score_entities(dev, better).micro.f1) > before:  # labels are chosen one by one: together they may
-            after, thresholds, held = f1, chosen, outcomes(dev, better)  # bring less
+        f1 = score_entities(dev, better).micro.f1
+        if f1 > before:  # labels are chosen one by one: together they may bring less
+            after, thresholds, held = f1, chosen, outcomes(dev, better)
     temperature, offset, error_before = _line(held)
     error = calibration_error(tempered(held.scores, temperature, offset), held.right)
     labels, least = list(thresholds), np.array(list(thresholds.values()), np.float64)

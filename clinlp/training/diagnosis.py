@@ -40,6 +40,7 @@ _IN_SAMPLE: Final = (
     "dev: held out of train; it chooses the epoch, the thresholds and the calibration, so that scores on it are a "
     "little too good"
 )
+_FEW: Final = f"dev: fewer than {ENOUGH} codes that are learned: no threshold is tuned, and no probability calibrated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,7 @@ def _task(
         best = config.out / "best"
         keep_titles(config, codes, best)
         made = settle_codes(best, dev, thresholds=config.thresholds, calibration=config.calibration)
-        few = f"dev: fewer than {ENOUGH} codes that are learned: no threshold is tuned, and no probability calibrated"
-        say(tell, few if made is None else str(made))
+        say(tell, _FEW if made is None else str(made))
 
     return Task(
         read.lengths,

@@ -32,3 +32,25 @@ def test_codes_are_scored_by_view_band_and_group(clinlp, tmp_path):
     assert {name: group["n_notes"] for name, group in scores["groups"].items()} == {"F": 18, "M": 6}
     assert scores["groups"]["M"]["overall"]["f1"]["low"] is not None
     assert all(words in done.out for words in ("macro PR AUC", "chapters of ICD-10", "by sex", "tail 5 or fewer"))
+
+
+def test_the_output_of_a_job_counts_as_its_model_chose(clinlp, tmp_path):
+    gold = [Note(f"n{at}", "诊断", diagnoses=(Diagnosis("J18"),)) for at in range(6)]
+    out = tmp_path / "out"
+    out.mkdir()
+    found = [
+        Note(note.note_id, note.text, diagnoses=(Diagnosis("J18", 0.3),) if at else None)
+        for at, note in enumerate(gold)
+    ]
+    write_notes(gold, tmp_path / "gold.jsonl")
+    write_notes(found, out / "part-00000.jsonl")
+    scores = tmp_path / "scores.json"
+
+    def f1(**config):
+        (out / "manifest.json").write_text(json.dumps({"config": config}))
+        done = clinlp("evaluate", out, tmp_path / "gold.jsonl", "--json", scores, "--resamples", "100")
+        assert done.code == 0, done.err
+        return json.loads(scores.read_text())["diagnoses"]["intervals"]["overall"]["f1"]["value"]
+
+    assert f1(diagnosis="m", top=None) == pytest.approx(10 / 11)  # the note without an answer has no code
+    assert f1(diagnosis="m", top=5) == 0.0  # a ranking: from 0.5 on

@@ -6,18 +6,22 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from clinlp import write_notes
 from clinlp.data.pieces import LexicalPieces
 from clinlp.data.titles import write_titles
+from clinlp.inference.diagnosis import DiagnosisPredictor
 from clinlp.models.diagnoser import Diagnoser, DiagnoserConfig
 from clinlp.models.lstm import LstmConfig
 from clinlp.models.store import save_model
 from clinlp.records import from_record
 
+from ..patient_model import patient_folder, ward
 from .cli_cases import SENTINEL, Command
 
 ENGLISH = f"{SENTINEL} has had fever and a cough for three days."
@@ -165,3 +169,37 @@ def test_codes_have_their_names_in_the_language_of_the_note(
     [row] = [line for line in done.out.splitlines() if line.strip().startswith("A00.1")]
     assert name in row
     assert "\x1b[31m" not in done.out
+
+
+def test_an_undated_note_is_read_after_those_before_it(clinlp: Command, tmp_path: Path) -> None:
+    folder, path = patient_folder(tmp_path / "patients"), tmp_path / "undated.jsonl"
+    notes = [replace(note, time=None, diagnoses=None) for note in ward(3)]
+    write_notes(notes, path)
+    expected = DiagnosisPredictor.load(folder, top=3)(notes)
+    for wanted in expected:
+        if not wanted.text:
+            continue
+        done = clinlp("predict", path, "--id", wanted.note_id, "--model", folder, "--top", "3", "--json")
+        found = from_record(json.loads(done.out))
+        assert [each.code for each in found.diagnoses] == [each.code for each in wanted.diagnoses]
+        assert [each.score for each in found.diagnoses] == pytest.approx([d.score for d in wanted.diagnoses], abs=1e-5)
+
+
+def test_a_field_that_the_model_does_not_read_is_refused(clinlp: Command, model: Path, tmp_path: Path) -> None:
+    done = clinlp("predict", "--text", CHINESE, "--model", model, "--field", "age=50")
+    assert (done.code, done.line) == (2, "clinlp: --field: a model of fields needed, got one of texts alone")
+    folder = patient_folder(tmp_path / "patients")
+    done = clinlp("predict", "--text", CHINESE, "--model", folder, "--field", "agee=50")
+    assert (done.code, done.line) == (2, "clinlp: --field: one of age, sex needed, got 'agee'")
+
+
+def test_a_note_without_words_stops_no_measure_of_evidence(
+    clinlp: Command, model: Path, records: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in records.read_text("utf-8").splitlines()]
+    rows = [rows[1], {"note_id": "wordless", "text": "", "codes": ["B00"]}]
+    path = tmp_path / "some.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = clinlp("evidence", model, path, "--json", tmp_path / "evidence.json")
+    assert done.code == 0, done.err
+    assert (tmp_path / "evidence.json").is_file()

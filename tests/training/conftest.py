@@ -20,7 +20,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def learning_by_heart():
     """Here dev is train nearly everywhere; that a run says so is tested with the command."""
     with pytest.MonkeyPatch.context() as patched:
